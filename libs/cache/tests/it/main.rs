@@ -1,0 +1,6 @@
+//! The cache against its promise: both stores by one list, and Redis under every fault it can have.
+
+mod redis_cluster;
+mod redis_faults;
+mod redis_server;
+mod stores;

@@ -1,0 +1,32 @@
+//! A cluster is a configuration of the same store, not another one.
+
+use std::time::{Duration, Instant};
+
+use ambient::Time;
+use bytes::Bytes;
+use rapport_cache::{Cache, Key, RedisSettings, Snapshot};
+
+use crate::redis_server::RedisServer;
+
+#[tokio::test]
+async fn a_batch_over_many_slots_is_published_and_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let nodes = folder.path().join("nodes.conf").display().to_string();
+    let server = RedisServer::start(&["--cluster-enabled", "yes", "--cluster-config-file", &nodes]);
+    server.tell(&[b"CLUSTER", b"ADDSLOTSRANGE", b"0", b"16383"]).await;
+    let response_timeout = Duration::from_secs(5);
+    let settings = RedisSettings { cluster: true, response_timeout, ..RedisSettings::new(server.url()) };
+    let cache = Cache::redis(settings).unwrap();
+    tokio::time::timeout(Duration::from_secs(20), cache.ready()).await.expect("the cluster answers");
+    // Twice: the second time the cluster has forgotten the script.
+    for version in 1..=2 {
+        let snapshot = Snapshot { version, valid_until: Time::NEVER, bytes: Bytes::from_static(b"x") };
+        let entries: Vec<_> =
+            (0..100).map(|owner| (Key::new("acme", owner, "balance"), snapshot.clone())).collect();
+        cache.put_many(&entries, Instant::now()).await;
+        for (key, put) in &entries {
+            assert_eq!(cache.get(key, Time::from_micros(0), None).await.as_ref(), Some(put));
+        }
+        server.tell(&[b"SCRIPT", b"FLUSH"]).await;
+    }
+}

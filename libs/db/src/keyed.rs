@@ -1,0 +1,123 @@
+//! Selects by a list of keys whose text does not depend on how many there are.
+
+use sea_orm::sea_query::ArrayType;
+use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Statement, Value};
+
+use crate::Error;
+use crate::bulk::{casts, chunks, marks};
+
+/// What to select: the rows of `table` whose columns `on` equal the first values of one of the keys.
+///
+/// `filter` is SQL that may name the row `t` and further values of its key as `k.c0`, `k.c1`, ..; `order` is SQL
+/// after ORDER BY. With `first` only that many rows of each key are returned.
+#[derive(Clone, Copy, Debug)]
+pub struct Keyed<'a> {
+    /// The table.
+    pub table: &'a str,
+    /// Columns compared with the first values of each key.
+    pub on: &'a [&'a str],
+    /// One type per value of a key.
+    pub types: &'a [ArrayType],
+    /// A further condition, or the empty text.
+    pub filter: &'a str,
+    /// An order, or the empty text. With `first` it is the order within a key.
+    pub order: &'a str,
+    /// At most this many rows per key.
+    pub first: Option<u32>,
+    /// Lock the rows until the transaction ends (SQLite's one writer holds everything anyway).
+    pub lock: bool,
+}
+
+/// Selects rows by keys, each a list of values of `select.types`. Keys should be distinct.
+///
+/// # Errors
+/// That the database refused, or that a row does not fit `M`.
+pub async fn select_in<M: FromQueryResult>(
+    db: &impl ConnectionTrait,
+    select: Keyed<'_>,
+    keys: &[Vec<Value>],
+) -> Result<Vec<M>, Error> {
+    let mut rows = Vec::new();
+    if keys.is_empty() {
+        return Ok(rows);
+    }
+    let backend = db.get_database_backend();
+    if backend == DbBackend::Postgres {
+        let arrays = select.types.iter().enumerate().map(|(i, ty)| {
+            let values = keys.iter().map(|key| key[i].clone()).collect();
+            Value::Array(ty.clone(), Some(Box::new(values)))
+        });
+        let statement = Statement::from_sql_and_values(backend, select.postgres()?, arrays);
+        collect(db, statement, &mut rows).await?;
+        return Ok(rows);
+    }
+    for chunk in chunks(keys) {
+        let values = chunk.iter().flatten().cloned();
+        let statement = Statement::from_sql_and_values(backend, select.sqlite(chunk.len()), values);
+        collect(db, statement, &mut rows).await?;
+    }
+    Ok(rows)
+}
+
+async fn collect<M: FromQueryResult>(
+    db: &impl ConnectionTrait,
+    statement: Statement,
+    rows: &mut Vec<M>,
+) -> Result<(), Error> {
+    for row in db.query_all_raw(statement).await? {
+        rows.push(M::from_query_result(&row, "")?);
+    }
+    Ok(())
+}
+
+impl Keyed<'_> {
+    fn postgres(&self) -> Result<String, Error> {
+        let (table, condition, order) = (self.table, self.condition(), self.order_by());
+        let keys = format!("unnest({}) AS k({})", casts(self.types)?, self.key_columns());
+        if let Some(first) = self.first {
+            return Ok(format!(
+                "SELECT l.* FROM {keys} CROSS JOIN LATERAL \
+                 (SELECT t.* FROM \"{table}\" t WHERE {condition}{order} LIMIT {first}) l"
+            ));
+        }
+        let lock = if self.lock { " FOR UPDATE OF t" } else { "" };
+        Ok(format!("SELECT t.* FROM {keys} JOIN \"{table}\" t ON {condition}{order}{lock}"))
+    }
+
+    fn sqlite(&self, keys: usize) -> String {
+        let (table, condition, order) = (self.table, self.condition(), self.order_by());
+        let width = self.types.len();
+        if let Some(first) = self.first {
+            let one = format!(
+                "SELECT * FROM (WITH k({}) AS (VALUES {}) SELECT t.* FROM k CROSS JOIN \"{table}\" t \
+                 WHERE {condition}{order} LIMIT {first})",
+                self.key_columns(),
+                marks(1, width)
+            );
+            return vec![one; keys].join(" UNION ALL ");
+        }
+        // CROSS JOIN tells SQLite to look up each key in turn.
+        format!(
+            "WITH k({}) AS (VALUES {}) SELECT t.* FROM k CROSS JOIN \"{table}\" t WHERE {condition}{order}",
+            self.key_columns(),
+            marks(keys, width)
+        )
+    }
+
+    fn key_columns(&self) -> String {
+        (0..self.types.len()).map(|i| format!("c{i}")).collect::<Vec<_>>().join(",")
+    }
+
+    fn condition(&self) -> String {
+        let mut parts: Vec<String> =
+            self.on.iter().enumerate().map(|(i, column)| format!("t.\"{column}\" = k.c{i}")).collect();
+        if !self.filter.is_empty() {
+            parts.push(self.filter.to_owned());
+        }
+        parts.join(" AND ")
+    }
+
+    fn order_by(&self) -> String {
+        if self.order.is_empty() { String::new() } else { format!(" ORDER BY {}", self.order) }
+    }
+}

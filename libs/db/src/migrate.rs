@@ -1,0 +1,62 @@
+//! Brings a database to the schema that this version expects, one process at a time.
+
+use std::time::Duration;
+
+use sea_orm::{ConnectionTrait, DbBackend, TransactionTrait};
+use sea_orm_migration::MigratorTrait;
+
+use crate::{Db, Error};
+
+const LOCK_TABLE: &str = "CREATE TABLE IF NOT EXISTS rapport_migration_lock (id INTEGER PRIMARY KEY)";
+const LOCK_INSERT: &str = "INSERT INTO rapport_migration_lock (id) VALUES (1) ON CONFLICT DO NOTHING";
+const LOCK_ROW: &str = "SELECT id FROM rapport_migration_lock WHERE id = 1 FOR UPDATE";
+const WAIT_MAX: Duration = Duration::from_secs(120);
+
+/// Applies what is missing and returns how many migrations that were. Of two processes at once one waits.
+///
+/// # Errors
+/// That the database refused, or that another process held the lock for two minutes.
+pub async fn migrate<M: MigratorTrait>(db: &Db) -> Result<usize, Error> {
+    if db.backend() == DbBackend::Sqlite {
+        // The data-directory lock already keeps other processes away.
+        return apply::<M>(db).await;
+    }
+    let waited = tokio::time::timeout(WAIT_MAX, async {
+        loop {
+            match locked_apply::<M>(db).await {
+                Err(error) if error.is_transient() || matches!(error, Error::Constraint(_)) => {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+                outcome => return outcome,
+            }
+        }
+    });
+    let told = || Error::Settings("another process has been migrating this database for two minutes".into());
+    waited.await.map_err(|_| told())?
+}
+
+#[expect(clippy::disallowed_methods, reason = "holds a lock row on one connection while another migrates")]
+async fn locked_apply<M: MigratorTrait>(db: &Db) -> Result<usize, Error> {
+    db.writer().execute_unprepared(LOCK_TABLE).await?;
+    db.writer().execute_unprepared(LOCK_INSERT).await?;
+    let lock = db.writer().begin().await?;
+    lock.execute_unprepared(LOCK_ROW).await?;
+    let applied = apply::<M>(db).await?;
+    lock.commit().await?;
+    Ok(applied)
+}
+
+async fn apply<M: MigratorTrait>(db: &Db) -> Result<usize, Error> {
+    let pending = M::get_pending_migrations(db.writer()).await?.len();
+    M::up(db.writer(), None).await?;
+    Ok(pending)
+}
+
+/// Names of migrations that this version has and the database has not.
+///
+/// # Errors
+/// That the database refused.
+pub async fn pending_migrations<M: MigratorTrait>(db: &Db) -> Result<Vec<String>, Error> {
+    let pending = M::get_pending_migrations(db.writer()).await?;
+    Ok(pending.iter().map(|m| m.name().to_owned()).collect())
+}

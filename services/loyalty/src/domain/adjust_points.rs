@@ -1,0 +1,42 @@
+//! AdjustPoints: somebody gives or takes points by hand, and says why.
+
+use uuid::Uuid;
+
+use super::book::Book;
+use super::{Account, Event, Reason, Refusal, Reply, Source};
+
+/// The command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AdjustPoints {
+    /// Whose points.
+    pub member_id: Uuid,
+    /// To give (positive) or to take (negative); never 0.
+    pub points: i64,
+    /// Reason and approver.
+    pub note: String,
+    /// Refuse unless the wallet has this version.
+    pub expected_version: Option<i64>,
+}
+
+pub(super) fn adjust(book: &mut Book<'_>, command: &AdjustPoints) -> Result<Reply, Refusal> {
+    let actual = book.out.wallet.version;
+    if let Some(expected) = command.expected_version.filter(|v| *v != actual) {
+        return Err(Refusal::VersionMismatch { expected, actual });
+    }
+    let source =
+        Source { actor_member_id: command.member_id, note: command.note.clone(), ..Source::default() };
+    if command.points > 0 {
+        book.open_lot(command.points, book.now, Uuid::nil(), 0)?;
+        let accounts = (Account::Adjusted, Account::Available);
+        book.post(accounts, command.points, Reason::Adjust, book.now, source)?;
+    } else {
+        let points = command.points.checked_neg().ok_or(Refusal::AmountOverflow)?;
+        book.debit_lots(points, Account::Adjusted, Reason::Adjust, source)?;
+    }
+    book.announce(Event::PointsAdjusted {
+        member_id: command.member_id,
+        points: command.points,
+        available: book.out.wallet.totals.available,
+    });
+    Ok(Reply::Done)
+}

@@ -1,0 +1,45 @@
+//! Lots: points that were credited together and expire together.
+
+use ambient::Time;
+use uuid::Uuid;
+
+/// Order of debits: earliest expiry first, then the oldest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LotKey {
+    /// From when its points may no longer be spent.
+    pub expire_time: Time,
+    /// Its number within the wallet, from 1.
+    pub number: i64,
+}
+
+/// One lot. It may be spent in the half-open interval from `activate_time` to `expire_time`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lot {
+    /// Its place in the order of debits.
+    pub key: LotKey,
+    /// Points credited.
+    pub points: i64,
+    /// Points not yet debited.
+    pub remaining: i64,
+    /// From when its points may be spent.
+    pub activate_time: Time,
+    /// The activity that earned it; nil if none did.
+    pub activity_id: Uuid,
+    /// The version of the earning rule that granted it; 0 if none did.
+    pub rule_version: i64,
+    /// The lot of another wallet that it continues; 0 if it continues none.
+    pub origin_lot: i64,
+}
+
+/// Points of one debit that came from one lot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Allocation {
+    /// The posting that debits.
+    pub posting_seq: i64,
+    /// The lot debited.
+    pub lot_number: i64,
+    /// How many points.
+    pub points: i64,
+    /// When the posting took effect.
+    pub effective_time: Time,
+}

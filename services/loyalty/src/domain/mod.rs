@@ -1,0 +1,41 @@
+//! The rules of loyalty: what a command does to a wallet, decided from state, command and time alone.
+//!
+//! [`decide`] settles what is due and then applies one command, returning everything to be written and announced.
+//! Nothing here reads a clock, draws an identifier or knows a database: the same inputs give the same outcome, bit
+//! for bit. Points are whole numbers; arithmetic that does not fit is a refusal, never a wrap.
+#![warn(clippy::arithmetic_side_effects)]
+
+mod activity;
+mod adjust_points;
+mod book;
+mod calendar;
+mod decide;
+mod event;
+mod ladder;
+mod lot;
+mod money;
+mod posting;
+mod program;
+mod record_activity;
+mod redeem_reward;
+mod refusal;
+mod reward;
+mod settle;
+mod wallet;
+
+pub use activity::{Activity, ActivityKind, DaySpend};
+pub use adjust_points::AdjustPoints;
+pub use book::Outcome;
+pub use calendar::{end_of_day, local_date, start_of_year, year_of};
+pub use decide::{Command, Context, Decision, Reply, State, decide, view};
+pub use event::Event;
+pub use ladder::{Ladder, Tier, TierStatus, YearSpend};
+pub use lot::{Allocation, Lot, LotKey};
+pub use money::{Currency, Money};
+pub use posting::{Account, Posting, Reason, Source};
+pub use program::{EarningRule, Expiry, PointCurrency, Program};
+pub use record_activity::RecordActivity;
+pub use redeem_reward::{RedeemReward, Redemption, RedemptionState};
+pub use refusal::Refusal;
+pub use reward::{Reward, Stock};
+pub use wallet::{Totals, Wallet};

@@ -1,0 +1,43 @@
+//! Amounts of money, exact to a millionth of the currency's unit.
+
+use std::fmt;
+
+/// An ISO 4217 currency code.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Currency([u8; 3]);
+
+impl Currency {
+    /// Three capital letters, or nothing.
+    pub fn try_new(code: &str) -> Option<Currency> {
+        let bytes: [u8; 3] = code.as_bytes().try_into().ok()?;
+        bytes.iter().all(u8::is_ascii_uppercase).then_some(Currency(bytes))
+    }
+
+    /// The code.
+    pub fn code(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or("")
+    }
+}
+
+impl fmt::Debug for Currency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+/// An amount of money.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Money {
+    /// Of which currency.
+    pub currency: Currency,
+    /// Millionths of the currency's unit.
+    pub micros: i64,
+}
+
+impl Money {
+    /// The largest amount of one activity: a thousand million units.
+    pub const MICROS_MAX: i64 = 1_000_000_000 * Money::MICROS_PER_UNIT;
+
+    /// Millionths in a unit.
+    pub const MICROS_PER_UNIT: i64 = 1_000_000;
+}

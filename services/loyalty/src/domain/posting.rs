@@ -1,0 +1,112 @@
+//! Postings: every movement of points between two accounts, immutable and numbered without gaps.
+
+use ambient::Time;
+use uuid::Uuid;
+
+/// Accounts that points move between. The numbers are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(i32)]
+pub enum Account {
+    /// Member: granted, not yet released.
+    Pending = 1,
+    /// Member: may be spent.
+    Available = 2,
+    /// Member: reserved by open redemptions.
+    Held = 3,
+    /// Member: owed.
+    Arrears = 4,
+    /// Program: granted for activities.
+    Issued = 5,
+    /// Program: clawed back from activities.
+    Reversed = 6,
+    /// Program: spent on rewards.
+    Redeemed = 7,
+    /// Program: expired.
+    Expired = 8,
+    /// Program: adjusted by hand.
+    Adjusted = 9,
+}
+
+impl Account {
+    /// All accounts, in the order of their numbers.
+    pub const ALL: [Account; 9] = [
+        Account::Pending,
+        Account::Available,
+        Account::Held,
+        Account::Arrears,
+        Account::Issued,
+        Account::Reversed,
+        Account::Redeemed,
+        Account::Expired,
+        Account::Adjusted,
+    ];
+
+    /// The account with this stored number.
+    pub fn from_number(number: i32) -> Option<Account> {
+        Account::ALL.into_iter().find(|a| *a as i32 == number)
+    }
+
+    /// True if a debit makes the account's total grow: what members owe and what programs gave out.
+    pub fn grows_by_debit(self) -> bool {
+        matches!(self, Account::Arrears | Account::Issued | Account::Adjusted)
+    }
+}
+
+/// Why points moved. The numbers are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(i32)]
+pub enum Reason {
+    /// An activity earned them.
+    Earn = 1,
+    /// They reached the end of their life.
+    Expire = 2,
+    /// They bought a reward.
+    Redeem = 3,
+    /// Somebody gave or took them by hand.
+    Adjust = 4,
+}
+
+impl Reason {
+    /// The reason with this stored number.
+    pub fn from_number(number: i32) -> Option<Reason> {
+        [Reason::Earn, Reason::Expire, Reason::Redeem, Reason::Adjust]
+            .into_iter()
+            .find(|r| *r as i32 == number)
+    }
+}
+
+/// One movement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Posting {
+    /// Number within the wallet, from 1.
+    pub seq: i64,
+    /// The account it leaves.
+    pub debit: Account,
+    /// The account it reaches.
+    pub credit: Account,
+    /// Whole points, positive.
+    pub points: i64,
+    /// Why.
+    pub reason: Reason,
+    /// When it took effect.
+    pub effective_time: Time,
+    /// When it was recorded.
+    pub create_time: Time,
+    /// What caused it.
+    pub source: Source,
+}
+
+/// What caused a posting. Nil identifiers, 0 and the empty text stand for "nothing".
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Source {
+    /// The member who acted.
+    pub actor_member_id: Uuid,
+    /// The activity.
+    pub activity_id: Uuid,
+    /// The redemption.
+    pub redemption_id: Uuid,
+    /// The version of the earning rule.
+    pub rule_version: i64,
+    /// Reason and approver of a manual adjustment.
+    pub note: String,
+}

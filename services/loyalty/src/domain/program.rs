@@ -1,0 +1,110 @@
+//! A program: what purchases earn, how long points live, which tiers there are.
+
+use ambient::Time;
+use chrono_tz::Tz;
+
+use super::calendar::add_months;
+use super::{Currency, Ladder, Refusal};
+
+/// The rules of one program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Program {
+    /// The caller's own identifier.
+    pub id: String,
+    /// A name for people.
+    pub display_name: String,
+    /// In which days, months and years are counted.
+    pub time_zone: Tz,
+    /// Of every amount.
+    pub currency: Currency,
+    /// What points are called.
+    pub points: PointCurrency,
+    /// What purchases earn; nothing without a rule.
+    pub rule: Option<EarningRule>,
+    /// How long points live.
+    pub expiry: Expiry,
+    /// The tiers.
+    pub ladder: Ladder,
+    /// Grows with every change.
+    pub version: i64,
+    /// When it was created.
+    pub create_time: Time,
+}
+
+/// The spendable points currency of a program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PointCurrency {
+    /// Short code.
+    pub code: String,
+    /// A name for people.
+    pub display_name: String,
+}
+
+/// Points per money.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EarningRule {
+    /// Points for each `per_micros`.
+    pub points: i64,
+    /// The amount that earns `points`, in millionths of the unit; positive.
+    pub per_micros: i64,
+    /// The version that postings pin.
+    pub version: i64,
+}
+
+impl EarningRule {
+    /// Points that one activity of this amount earns: floor(amount * points / per).
+    ///
+    /// # Errors
+    /// `AmountOverflow` if that is more than an `i64` holds.
+    pub fn points_for(&self, amount_micros: i64) -> Result<i64, Refusal> {
+        let product = i128::from(amount_micros).checked_mul(i128::from(self.points));
+        let points = product.and_then(|p| p.checked_div_euclid(i128::from(self.per_micros)));
+        points.and_then(|p| i64::try_from(p).ok()).ok_or(Refusal::AmountOverflow)
+    }
+}
+
+/// How long points live, counted from the activity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expiry {
+    /// For ever.
+    Never,
+    /// This many times 24 hours.
+    RollingDays(u32),
+    /// This many calendar months in the program's zone.
+    RollingMonths(u32),
+}
+
+impl Program {
+    /// When points earned at `at` expire.
+    pub fn expire_time(&self, at: Time) -> Time {
+        const DAY_MICROS: i64 = 86_400_000_000;
+        match self.expiry {
+            Expiry::Never => Time::NEVER,
+            Expiry::RollingDays(days) => at.plus_micros(DAY_MICROS.saturating_mul(i64::from(days))),
+            Expiry::RollingMonths(months) => add_months(self.time_zone, at, months),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ONE_PER_DOLLAR: EarningRule = EarningRule { points: 1, per_micros: 1_000_000, version: 1 };
+
+    #[test]
+    fn points_are_floored_per_activity() {
+        for (cents, points) in [(0, 0), (99, 0), (100, 1), (199, 1), (200, 2), (31_415, 314)] {
+            assert_eq!(ONE_PER_DOLLAR.points_for(cents * 10_000), Ok(points), "{cents}");
+        }
+        let three_per_two = EarningRule { points: 3, per_micros: 2_000_000, version: 1 };
+        assert_eq!(three_per_two.points_for(1_000_000), Ok(1));
+        assert_eq!(three_per_two.points_for(4_000_000), Ok(6));
+    }
+
+    #[test]
+    fn points_that_do_not_fit_are_refused() {
+        let generous = EarningRule { points: i64::MAX, per_micros: 1, version: 1 };
+        assert_eq!(generous.points_for(2), Err(Refusal::AmountOverflow));
+    }
+}

@@ -1,0 +1,127 @@
+//! The wallet: running totals of its accounts and the numbers that its rows are counted with.
+
+use ambient::Time;
+use uuid::Uuid;
+
+use super::calendar::year_of;
+use super::{Account, Program, Refusal, YearSpend};
+
+/// One wallet of one program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wallet {
+    /// Equal to the member's id unless shared.
+    pub id: Uuid,
+    /// The program it belongs to.
+    pub program_id: String,
+    /// Grows with every change.
+    pub version: i64,
+    /// The moment of its last decision; business time never goes back behind it.
+    pub now: Time,
+    /// When points next expire.
+    pub next_expire: Time,
+    /// When something next falls due: points expire or the tier ends.
+    pub next_due: Time,
+    /// Running totals.
+    pub totals: Totals,
+    /// Number of the last posting.
+    pub posting_seq: i64,
+    /// Number of the last lot.
+    pub lot_seq: i64,
+    /// Number of the last event.
+    pub event_seq: i64,
+    /// Order key of the last event.
+    pub order_key: i64,
+    /// Spend that decides the tier.
+    pub spend: YearSpend,
+    /// The tier's position, from 1; 0 without tiers.
+    pub tier_rank: u32,
+}
+
+impl Wallet {
+    /// An empty wallet whose history begins with one event, the enrolment.
+    pub fn opened(id: Uuid, program: &Program, now: Time, order_key: i64) -> Wallet {
+        let spend = YearSpend { year: year_of(program.time_zone, now), ..YearSpend::default() };
+        Wallet {
+            id,
+            program_id: program.id.clone(),
+            version: 1,
+            now,
+            next_expire: Time::NEVER,
+            next_due: Time::NEVER,
+            totals: Totals::default(),
+            posting_seq: 0,
+            lot_seq: 0,
+            event_seq: 1,
+            order_key,
+            spend,
+            tier_rank: program.ladder.rank(spend),
+        }
+    }
+}
+
+/// Totals of a wallet's accounts, in points.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Member account.
+    pub pending: i64,
+    /// Member account; never negative.
+    pub available: i64,
+    /// Member account.
+    pub held: i64,
+    /// Member account: what is owed.
+    pub arrears: i64,
+    /// The wallet's part of the program account.
+    pub issued: i64,
+    /// The wallet's part of the program account.
+    pub reversed: i64,
+    /// The wallet's part of the program account.
+    pub redeemed: i64,
+    /// The wallet's part of the program account.
+    pub expired: i64,
+    /// The wallet's part of the program account; negative if more was taken than given.
+    pub adjusted: i64,
+}
+
+impl Totals {
+    /// The total of one account.
+    pub fn of(&self, account: Account) -> i64 {
+        match account {
+            Account::Pending => self.pending,
+            Account::Available => self.available,
+            Account::Held => self.held,
+            Account::Arrears => self.arrears,
+            Account::Issued => self.issued,
+            Account::Reversed => self.reversed,
+            Account::Redeemed => self.redeemed,
+            Account::Expired => self.expired,
+            Account::Adjusted => self.adjusted,
+        }
+    }
+
+    fn of_mut(&mut self, account: Account) -> &mut i64 {
+        match account {
+            Account::Pending => &mut self.pending,
+            Account::Available => &mut self.available,
+            Account::Held => &mut self.held,
+            Account::Arrears => &mut self.arrears,
+            Account::Issued => &mut self.issued,
+            Account::Reversed => &mut self.reversed,
+            Account::Redeemed => &mut self.redeemed,
+            Account::Expired => &mut self.expired,
+            Account::Adjusted => &mut self.adjusted,
+        }
+    }
+
+    /// Moves points between two accounts.
+    ///
+    /// # Errors
+    /// `AmountOverflow` if a total does not fit.
+    pub fn post(&mut self, debit: Account, credit: Account, points: i64) -> Result<(), Refusal> {
+        for (account, grows) in [(debit, debit.grows_by_debit()), (credit, !credit.grows_by_debit())] {
+            let total = self.of_mut(account);
+            let moved = if grows { total.checked_add(points) } else { total.checked_sub(points) };
+            *total = moved.ok_or(Refusal::AmountOverflow)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,127 @@
+//! Events of the domain as messages of the event log.
+
+use prost::Message;
+use proto::rapport::loyalty::v1 as pb;
+
+use crate::domain::{Event, Program, Wallet};
+use crate::rpc::wire::{money, opt_timestamp, timestamp, uuid_text};
+use crate::store::Owner;
+use crate::store::members::Member;
+
+/// Numbers the events of one command and encodes them. Moves the wallet's order key on.
+pub(super) fn events(
+    owner: &Owner,
+    program: &Program,
+    traceparent: &str,
+    wallet: &mut Wallet,
+    announced: &[Event],
+    next_order_key: impl Fn(i64) -> i64,
+) -> Vec<events::Event> {
+    let count = i64::try_from(announced.len()).unwrap_or(0);
+    let first = wallet.event_seq - count + 1;
+    let numbered = announced.iter().zip(first..).map(|(event, aggregate_seq)| {
+        wallet.order_key = next_order_key(wallet.order_key);
+        let (kind, payload) = encode(owner, program, event);
+        events::Event {
+            tenant_id: owner.tenant().id().to_owned(),
+            aggregate_id: owner.id(),
+            aggregate_seq,
+            order_key: wallet.order_key,
+            kind,
+            traceparent: traceparent.to_owned(),
+            payload,
+        }
+    });
+    numbered.collect()
+}
+
+/// The first event of a wallet.
+pub fn enrolled(owner: &Owner, member: &Member, traceparent: String, order_key: i64) -> events::Event {
+    let message = pb::MemberEnrolled {
+        member_id: uuid_text(member.id),
+        wallet_id: uuid_text(member.wallet_id),
+        program_id: member.program_id.clone(),
+        enroll_time: Some(timestamp(member.create_time)),
+    };
+    events::Event {
+        tenant_id: owner.tenant().id().to_owned(),
+        aggregate_id: owner.id(),
+        aggregate_seq: 1,
+        order_key,
+        kind: "rapport.loyalty.v1.MemberEnrolled",
+        traceparent,
+        payload: message.encode_to_vec(),
+    }
+}
+
+fn encode(owner: &Owner, program: &Program, event: &Event) -> (&'static str, Vec<u8>) {
+    let program_id = program.id.clone();
+    match event {
+        Event::ActivityRecorded { activity } => {
+            let message = pb::ActivityRecorded {
+                member_id: uuid_text(activity.member_id),
+                program_id,
+                activity_id: uuid_text(activity.id),
+                r#type: activity.kind as i32,
+                occurred_time: Some(timestamp(activity.occurred_time)),
+                amount: activity.amount.map(money),
+            };
+            ("rapport.loyalty.v1.ActivityRecorded", message.encode_to_vec())
+        }
+        Event::PointsEarned { member_id, activity_id, lot_number, points, expire_time, available } => {
+            let message = pb::PointsEarned {
+                member_id: uuid_text(*member_id),
+                program_id,
+                activity_id: uuid_text(*activity_id),
+                lot_number: *lot_number,
+                points: *points,
+                expire_time: opt_timestamp(*expire_time),
+                available: *available,
+            };
+            ("rapport.loyalty.v1.PointsEarned", message.encode_to_vec())
+        }
+        Event::PointsExpired { lots, available } => {
+            let lot = |(lot_number, points, at): &(i64, i64, ambient::Time)| pb::ExpiredLot {
+                lot_number: *lot_number,
+                points: *points,
+                expire_time: opt_timestamp(*at),
+            };
+            let message = pb::PointsExpired {
+                wallet_id: uuid_text(owner.id()),
+                program_id,
+                points: lots.iter().map(|(_, points, _)| points).sum(),
+                lots: lots.iter().map(lot).collect(),
+                available: *available,
+            };
+            ("rapport.loyalty.v1.PointsExpired", message.encode_to_vec())
+        }
+        Event::PointsAdjusted { member_id, points, available } => {
+            let member_id = uuid_text(*member_id);
+            let message =
+                pb::PointsAdjusted { member_id, program_id, points: *points, available: *available };
+            ("rapport.loyalty.v1.PointsAdjusted", message.encode_to_vec())
+        }
+        Event::TierChanged { from_tier_id, to_tier_id, effective_time } => {
+            let message = pb::TierChanged {
+                wallet_id: uuid_text(owner.id()),
+                program_id,
+                from_tier_id: from_tier_id.clone(),
+                to_tier_id: to_tier_id.clone(),
+                effective_time: Some(timestamp(*effective_time)),
+            };
+            ("rapport.loyalty.v1.TierChanged", message.encode_to_vec())
+        }
+        Event::RewardRedeemed { redemption, available } => {
+            let message = pb::RewardRedeemed {
+                member_id: uuid_text(redemption.member_id),
+                program_id,
+                redemption_id: uuid_text(redemption.id),
+                reward_id: redemption.reward_id.clone(),
+                quantity: redemption.quantity,
+                points: redemption.points,
+                available: *available,
+            };
+            ("rapport.loyalty.v1.RewardRedeemed", message.encode_to_vec())
+        }
+    }
+}

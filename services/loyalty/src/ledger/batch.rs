@@ -1,0 +1,240 @@
+//! The state that a batch of commands is decided on, and the changes they leave.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use ambient::Time;
+use db::Tx;
+use uuid::Uuid;
+
+use super::{Answer, Answered, Call, Catalogue, Request, Written, announce};
+use crate::domain::{Command, Context, Decision, Program, Reward, State, Stock, Wallet, decide};
+use crate::store::commands::{self, Record};
+use crate::store::{Changes, Owner, activities, lots, rewards};
+
+pub(super) struct Batch {
+    now: Time,
+    machine_now_micros: i64,
+    wallets: HashMap<Owner, Open>,
+    recorded: HashMap<(Owner, Uuid), Record>,
+    /// Two requests of this batch share an id: what the first one leaves must be found by the second.
+    repeated: bool,
+    external: HashMap<(Owner, String), Uuid>,
+    rewards: HashMap<rewards::Key, Arc<Reward>>,
+    stock: HashMap<rewards::Key, i64>,
+    changes: Changes,
+}
+
+struct Open {
+    state: State,
+    program: Arc<Program>,
+    changed: bool,
+}
+
+impl Batch {
+    /// Loads what the requests need, given their locked wallets.
+    pub(super) async fn load(
+        tx: &Tx,
+        catalogue: &Catalogue,
+        requests: &[Request],
+        locked: HashMap<Owner, Wallet>,
+        now: Time,
+    ) -> Result<Batch, db::Error> {
+        let ids: BTreeSet<(Owner, Uuid)> =
+            requests.iter().filter_map(|r| Some((r.owner.clone(), r.call.as_ref()?.request_id))).collect();
+        let ids: Vec<_> = ids.into_iter().collect();
+        let external: BTreeSet<(Owner, String)> = requests.iter().filter_map(external_id).collect();
+        let external: Vec<_> = external.into_iter().collect();
+        let mut batch = Batch {
+            now,
+            machine_now_micros: events::machine_now_micros(),
+            wallets: open(tx, catalogue, locked).await?,
+            repeated: ids.len() < requests.len(),
+            recorded: commands::find(tx, &ids).await?,
+            external: activities::find_external(tx, &external).await?,
+            rewards: HashMap::new(),
+            stock: HashMap::new(),
+            changes: Changes::default(),
+        };
+        batch.load_rewards(tx, catalogue, requests).await?;
+        batch.load_lots(tx, requests).await?;
+        Ok(batch)
+    }
+
+    async fn load_rewards(
+        &mut self,
+        tx: &Tx,
+        catalogue: &Catalogue,
+        requests: &[Request],
+    ) -> Result<(), db::Error> {
+        let named: BTreeSet<rewards::Key> = requests.iter().filter_map(|r| self.reward_key(r)).collect();
+        let mut counted = Vec::new();
+        for key in named {
+            if let Some(reward) = catalogue.reward(tx, &key).await? {
+                if reward.counted {
+                    counted.push(key.clone());
+                }
+                self.rewards.insert(key, reward);
+            }
+        }
+        self.stock = rewards::stock(tx, &counted, true).await?;
+        Ok(())
+    }
+
+    async fn load_lots(&mut self, tx: &Tx, requests: &[Request]) -> Result<(), db::Error> {
+        let mut debits: BTreeMap<&Owner, i64> = BTreeMap::new();
+        for request in requests {
+            let reward = self.reward_key(request).and_then(|key| self.rewards.get(&key));
+            let points = debits.entry(&request.owner).or_default();
+            *points = points.saturating_add(request.command.debit_max(reward.map(AsRef::as_ref)));
+        }
+        let wants = debits.into_iter().filter_map(|(owner, points)| {
+            let state = &self.wallets.get(owner)?.state;
+            let due_until = self.now.max(state.wallet.now);
+            let wanted = points > 0 || state.has_due(self.now);
+            wanted.then(|| lots::Want { owner: owner.clone(), due_until, points })
+        });
+        for (owner, lots) in lots::load_open(tx, wants.collect()).await? {
+            if let Some(open) = self.wallets.get_mut(&owner) {
+                open.state.lots = lots;
+            }
+        }
+        Ok(())
+    }
+
+    fn reward_key(&self, request: &Request) -> Option<rewards::Key> {
+        let Command::RedeemReward(redeem) = &request.command else { return None };
+        let program_id = self.wallets.get(&request.owner)?.program.id.clone();
+        let tenant = request.owner.tenant().clone();
+        Some(rewards::Key { tenant, program_id, reward_id: redeem.reward_id.clone() })
+    }
+
+    /// Decides one request on what the ones before it left.
+    pub(super) fn decide(&mut self, request: &Request) -> Answer {
+        if let Some(call) = &request.call
+            && let Some(record) = self.recorded.get(&(request.owner.clone(), call.request_id))
+        {
+            return replay(call, record);
+        }
+        let key = self.reward_key(request);
+        let Some(open) = self.wallets.get(&request.owner) else { return Answer::NoWallet };
+        let reward = key.as_ref().and_then(|key| {
+            let reward = self.rewards.get(key)?;
+            let stock = self.stock.get(key).map_or(Stock::Unlimited, |left| Stock::Remaining(*left));
+            Some((reward.as_ref(), stock))
+        });
+        let activity_taken = external_id(request).and_then(|id| self.external.get(&id).copied());
+        let context = Context { program: &open.program, activity_taken, reward };
+        // A decision that panics leaves no trace: everything below it works on copies.
+        let decided = catch_unwind(AssertUnwindSafe(|| {
+            let decision = decide(&open.state, &request.command, context, self.now);
+            let written = request.call.as_ref().map(|call| {
+                let wallet = &decision.outcome.wallet;
+                (call.encode)(&Answered { answer: &decision.answer, wallet, program: &open.program })
+            });
+            (decision, written)
+        }));
+        let Ok((decision, written)) = decided else {
+            tracing::error!(wallet_id = %request.owner.id(), "a decision broke an invariant");
+            return Answer::Panicked;
+        };
+        self.keep(request, key, decision);
+        let written = written.unwrap_or(Written { status: 0, bytes: Vec::new() });
+        if let Some(call) = &request.call {
+            self.record(&request.owner, call, written.clone());
+        }
+        Answer::Written { written, replayed: false }
+    }
+
+    fn keep(&mut self, request: &Request, reward: Option<rewards::Key>, decision: Decision) {
+        let Some(open) = self.wallets.get_mut(&request.owner) else { return };
+        let mut outcome = decision.outcome;
+        if outcome.wallet == open.state.wallet {
+            return;
+        }
+        let lot_seq = open.state.wallet.lot_seq;
+        let (wallet, program) = (&mut outcome.wallet, &open.program);
+        let events = announce::events(
+            &request.owner,
+            program,
+            &request.traceparent,
+            wallet,
+            &outcome.events,
+            |last| events::next_order_key(self.machine_now_micros, last),
+        );
+        self.changes.announce(events);
+        if let Some(key) = reward
+            && let Some(left) = self.stock.get_mut(&key)
+        {
+            *left = left.saturating_sub(outcome.stock_taken);
+            self.changes.take_stock(key, outcome.stock_taken);
+        }
+        if let Some(activity) = outcome.activity.as_ref().filter(|a| !a.external_id.is_empty()) {
+            self.external.insert((request.owner.clone(), activity.external_id.clone()), activity.id);
+        }
+        let request_id = request.call.as_ref().map_or(Uuid::nil(), |call| call.request_id);
+        self.changes.add(&request.owner, request_id, lot_seq, &outcome);
+        open.state.evolve(&outcome);
+        open.changed = true;
+    }
+
+    fn record(&mut self, owner: &Owner, call: &Call, written: Written) {
+        let record = Record {
+            request_id: call.request_id,
+            method: call.method.to_owned(),
+            request: call.body.clone(),
+            status: written.status,
+            reply: written.bytes,
+            subject: call.subject.clone(),
+            create_time: self.now,
+        };
+        if self.repeated {
+            self.recorded.insert((owner.clone(), call.request_id), record.clone());
+        }
+        self.changes.record(owner, record);
+    }
+
+    /// What is to be written, and the wallets that changed.
+    pub(super) fn finish(self) -> (Changes, Vec<(Owner, Wallet, Arc<Program>)>) {
+        let changed = self.wallets.into_iter().filter(|(_, open)| open.changed);
+        let wallets = changed.map(|(owner, open)| (owner, open.state.wallet, open.program)).collect();
+        (self.changes, wallets)
+    }
+}
+
+async fn open(
+    tx: &Tx,
+    catalogue: &Catalogue,
+    locked: HashMap<Owner, Wallet>,
+) -> Result<HashMap<Owner, Open>, db::Error> {
+    let mut wallets = HashMap::with_capacity(locked.len());
+    for (owner, wallet) in locked {
+        let found = catalogue.program(tx, owner.tenant(), &wallet.program_id).await?;
+        let missing = || db::Error::Damaged(format!("wallet {} has no program", owner.id()));
+        let program = found.ok_or_else(missing)?;
+        let state = State { wallet, lots: BTreeMap::new() };
+        wallets.insert(owner, Open { state, program, changed: false });
+    }
+    Ok(wallets)
+}
+
+fn external_id(request: &Request) -> Option<(Owner, String)> {
+    let Command::RecordActivity(record) = &request.command else { return None };
+    let id = &record.external_id;
+    (!id.is_empty()).then(|| (request.owner.clone(), id.clone()))
+}
+
+/// The answer to a request id that was used before.
+pub(super) fn replay(call: &Call, record: &Record) -> Answer {
+    if record.method != call.method {
+        return Answer::Reused { field: "method".into() };
+    }
+    if record.request != call.body {
+        let message = format!("rapport.loyalty.v1.{}Request", call.method);
+        let field = proto::first_difference(&message, &record.request, &call.body);
+        return Answer::Reused { field: field.unwrap_or_else(|| "request".into()) };
+    }
+    let written = Written { status: record.status, bytes: record.reply.clone() };
+    Answer::Written { written, replayed: true }
+}

@@ -1,0 +1,48 @@
+//! Many commands in one transaction.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use ambient::Time;
+use db::Tx;
+use db::sea_orm::ConnectionTrait;
+
+use super::batch::Batch;
+use super::{Answer, Catalogue, Request};
+use crate::domain::{Program, Wallet};
+use crate::store::{Owner, wallets};
+
+/// What a batch did, once its transaction is committed.
+#[derive(Debug)]
+pub struct Executed {
+    /// One answer per request, in their order.
+    pub answers: Vec<Answer>,
+    /// The wallets that changed, as they are now.
+    pub wallets: Vec<(Owner, Wallet, Arc<Program>)>,
+}
+
+/// Decides `requests` in their order and writes what they change. `now` is business time.
+///
+/// # Errors
+/// That the database refused: then nothing may be committed. A refused command is an answer, not an error.
+pub async fn execute(
+    tx: &Tx,
+    catalogue: &Catalogue,
+    requests: &[Request],
+    now: Time,
+) -> Result<Executed, db::Error> {
+    let backend = tx.get_database_backend();
+    let owners: BTreeSet<&Owner> = requests.iter().map(|r| &r.owner).collect();
+    let owners: Vec<Owner> = owners.into_iter().cloned().collect();
+    let locked = db::traced(backend, "SELECT wallet FOR UPDATE", wallets::lock(tx, &owners)).await?;
+    // Everything else is read in statements of its own: one that waited for the locks above would still see other
+    // tables as they were before it waited.
+    let load = Batch::load(tx, catalogue, requests, locked, now);
+    let mut batch = db::traced(backend, "SELECT ledger", load).await?;
+    let answers = requests.iter().map(|request| batch.decide(request)).collect();
+    let (changes, wallets) = batch.finish();
+    if !changes.is_empty() {
+        changes.write(tx).await?;
+    }
+    Ok(Executed { answers, wallets })
+}

@@ -1,0 +1,137 @@
+//! Lanes: commands of concurrent callers, committed together.
+
+use std::sync::Arc;
+
+use ambient::Clock;
+use bytes::Bytes;
+use cache::{Cache, Key, Snapshot};
+use db::Db;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::lane::{Job, run};
+use super::{Answer, Catalogue, Executed, Request};
+use crate::domain::{Program, Wallet};
+
+/// Commands waiting for one lane at most; further callers wait to get in.
+const WAITING_MAX: usize = 4_096;
+
+/// What lanes work with.
+#[derive(Clone, Debug)]
+pub struct Deps {
+    /// The ledger's database.
+    pub db: Db,
+    /// Where new balances are published.
+    pub cache: Cache,
+    /// Business time.
+    pub clock: Clock,
+    /// Programs and rewards.
+    pub catalogue: Catalogue,
+    /// Encodes the balance that is published.
+    pub snapshot: fn(&Wallet, &Program) -> Vec<u8>,
+}
+
+/// Why there is no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The deadline passed before the command was begun: it never will be.
+    DeadlineExceeded,
+    /// The database or the process is not able to: the command may or may not have been done; the same request id
+    /// will tell.
+    Unavailable,
+    /// The database refused this command's rows; logged.
+    Internal,
+}
+
+/// The lanes of one process.
+#[derive(Debug)]
+pub struct Lanes {
+    senders: Vec<mpsc::Sender<Job>>,
+    closing: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Lanes {
+    /// Starts `count` lanes: one on SQLite, two on PostgreSQL fill two cores.
+    pub fn start(count: usize, deps: Deps) -> Lanes {
+        let (closing, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let deps = Arc::new(deps);
+        let lane = |_| {
+            let (sender, receiver) = mpsc::channel(WAITING_MAX);
+            tasks.spawn(run(receiver, deps.clone(), closing.clone(), tasks.clone()));
+            sender
+        };
+        let senders = (0..count.max(1)).map(lane).collect();
+        Lanes { senders, closing, tasks }
+    }
+
+    /// Has a command decided; commands of one wallet in the order in which they were submitted.
+    ///
+    /// # Errors
+    /// As [`Failure`] says.
+    pub async fn submit(&self, request: Request, deadline: Instant) -> Result<Answer, Failure> {
+        self.enqueue(request, deadline).await?.await.unwrap_or(Err(Failure::Unavailable))
+    }
+
+    /// Submits many commands at once and waits for all their answers, in the order of the commands.
+    pub async fn submit_all(
+        &self,
+        requests: Vec<Request>,
+        deadline: Instant,
+    ) -> Vec<Result<Answer, Failure>> {
+        let mut waiting = Vec::with_capacity(requests.len());
+        for request in requests {
+            waiting.push(self.enqueue(request, deadline).await);
+        }
+        let mut answers = Vec::with_capacity(waiting.len());
+        for answer in waiting {
+            answers.push(match answer {
+                Ok(receiver) => receiver.await.unwrap_or(Err(Failure::Unavailable)),
+                Err(failure) => Err(failure),
+            });
+        }
+        answers
+    }
+
+    async fn enqueue(
+        &self,
+        request: Request,
+        deadline: Instant,
+    ) -> Result<oneshot::Receiver<Result<Answer, Failure>>, Failure> {
+        let lane = usize::try_from(request.owner.bucket()).unwrap_or(0) % self.senders.len();
+        let (answer, receiver) = oneshot::channel();
+        let job = Job { request, deadline, context: telemetry::Context::current(), answer };
+        match tokio::time::timeout_at(deadline, self.senders[lane].send(job)).await {
+            Ok(Ok(())) => Ok(receiver),
+            Ok(Err(_)) => Err(Failure::Unavailable),
+            Err(_) => Err(Failure::DeadlineExceeded),
+        }
+    }
+
+    /// Answers what is waiting, takes nothing further, and ends.
+    pub async fn close(&self) {
+        self.closing.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
+impl Deps {
+    /// Publishes the balances that a committed batch left. `as_of` is from before its commit.
+    pub(super) async fn publish(&self, executed: &Executed, as_of: std::time::Instant) {
+        let entries: Vec<(Key, Snapshot)> = executed
+            .wallets
+            .iter()
+            .map(|(owner, wallet, program)| {
+                let key = Key::new(owner.tenant().id(), owner.id(), "balance");
+                let bytes = Bytes::from((self.snapshot)(wallet, program));
+                (key, Snapshot { version: wallet.version, valid_until: wallet.next_due, bytes })
+            })
+            .collect();
+        if !entries.is_empty() {
+            self.cache.put_many(&entries, as_of).await;
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! AdjustPoints.
+
+use prost::Message;
+use proto::rapport::loyalty::v1 as pb;
+use proto::{Path, Violations};
+use tonic::{Request, Status};
+
+use super::Api;
+use super::call::Caller;
+use super::refusal::{DOMAIN, problem, written};
+use super::wire::{balance, read_token, uuid};
+use crate::domain::{AdjustPoints, Command};
+use crate::ledger::{Answered, Written};
+
+pub(super) async fn handle(
+    api: &Api,
+    request: Request<pb::AdjustPointsRequest>,
+) -> Result<pb::AdjustPointsResponse, Status> {
+    let (caller, message) = Caller::open(request)?;
+    let mut found = Violations::default();
+    let request_id = uuid(&message.request_id, &Path::ROOT, "request_id", &mut found);
+    let member_id = uuid(&message.member_id, &Path::ROOT, "member_id", &mut found);
+    found.into_result(DOMAIN)?;
+    let command = Command::AdjustPoints(AdjustPoints {
+        member_id,
+        points: message.points,
+        note: format!("{} (approved by {})", message.reason, message.approver),
+        expected_version: (message.expected_version > 0).then_some(message.expected_version),
+    });
+    let call = caller.call("AdjustPoints", request_id, &message, encode);
+    let submitted = api.submit(&caller, member_id, command, call).await;
+    let (response, replayed): (pb::AdjustPointsResponse, bool) = submitted?;
+    Ok(pb::AdjustPointsResponse { replayed, ..response })
+}
+
+fn encode(answered: &Answered<'_>) -> Written {
+    if let Err(refusal) = answered.answer {
+        return written(&problem(refusal));
+    }
+    let response = pb::AdjustPointsResponse {
+        balance: Some(balance(answered.wallet, answered.program)),
+        read_token: read_token(answered.wallet.id, answered.wallet.version),
+        replayed: false,
+    };
+    Written { status: 0, bytes: response.encode_to_vec() }
+}

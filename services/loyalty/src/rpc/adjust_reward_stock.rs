@@ -1,0 +1,64 @@
+//! AdjustRewardStock.
+
+use std::sync::Arc;
+
+use futures::FutureExt;
+use prost::Message;
+use proto::rapport::loyalty::v1 as pb;
+use proto::{Path, Violations};
+use tonic::{Request, Status};
+
+use super::Api;
+use super::call::{Caller, told};
+use super::create_program::not_a_wallet;
+use super::get_reward::{reward_key, reward_message};
+use super::refusal::{DOMAIN, problem, reward_not_found, stock_unlimited, written};
+use super::wire::uuid;
+use crate::domain::{Refusal, Reward, Stock};
+use crate::ledger::{Once, Written};
+use crate::store::{Owner, rewards};
+
+pub(super) async fn handle(
+    api: &Api,
+    request: Request<pb::AdjustRewardStockRequest>,
+) -> Result<pb::AdjustRewardStockResponse, Status> {
+    let (caller, message) = Caller::open(request)?;
+    let mut found = Violations::default();
+    let request_id = uuid(&message.request_id, &Path::ROOT, "request_id", &mut found);
+    found.into_result(DOMAIN)?;
+    let key = reward_key(&caller.tenant, &message.program_id, &message.reward_id);
+    let reward = api.catalogue.reward(api.db.reader(), &key).await.map_err(|e| told(&e))?;
+    let reward = reward.ok_or_else(|| reward_not_found(&message.reward_id))?;
+    let call = caller.call("AdjustRewardStock", request_id, &message, not_a_wallet);
+    let scope = Owner::program(&caller.tenant, &message.program_id);
+    let command = Once { scope, call, now: api.clock.now() };
+    let units = message.units;
+    let submitted = api.submit_once(&caller, command, move |tx| {
+        let (key, reward) = (key.clone(), reward.clone());
+        async move { adjust(tx, &key, &reward, units).await }.boxed()
+    });
+    let (response, replayed): (pb::AdjustRewardStockResponse, bool) = submitted.await?;
+    Ok(pb::AdjustRewardStockResponse { replayed, ..response })
+}
+
+async fn adjust(
+    tx: &db::Tx,
+    key: &rewards::Key,
+    reward: &Arc<Reward>,
+    units: i64,
+) -> Result<Written, db::Error> {
+    let stock = rewards::stock(tx, std::slice::from_ref(key), true).await?;
+    let Some(remaining) = stock.get(key).copied() else {
+        return Ok(written(&stock_unlimited(&reward.id)));
+    };
+    let Some(left) = remaining.checked_add(units) else {
+        return Ok(written(&problem(&Refusal::AmountOverflow)));
+    };
+    if left < 0 {
+        return Ok(written(&problem(&Refusal::OutOfStock { reward_id: reward.id.clone(), remaining })));
+    }
+    rewards::add_stock(tx, key, units).await?;
+    let reward = Some(reward_message(reward, Stock::Remaining(left)));
+    let response = pb::AdjustRewardStockResponse { reward, replayed: false };
+    Ok(Written { status: 0, bytes: response.encode_to_vec() })
+}

@@ -1,0 +1,136 @@
+//! CreateProgram.
+
+use ambient::Time;
+use futures::FutureExt;
+use prost::Message;
+use proto::rapport::loyalty::v1 as pb;
+use proto::{Path, Violations};
+use tonic::{Request, Status};
+
+use super::Api;
+use super::call::Caller;
+use super::get_program::program_message;
+use super::refusal::{DOMAIN, exists, written};
+use super::wire::{amount, uuid};
+use crate::domain::{Currency, EarningRule, Expiry, Ladder, PointCurrency, Program, Tier};
+use crate::ledger::{Answered, Once, Written};
+use crate::store::{Owner, programs};
+
+pub(super) async fn handle(
+    api: &Api,
+    request: Request<pb::CreateProgramRequest>,
+) -> Result<pb::CreateProgramResponse, Status> {
+    let (caller, message) = Caller::open(request)?;
+    let now = api.clock.now();
+    let mut found = Violations::default();
+    let request_id = uuid(&message.request_id, &Path::ROOT, "request_id", &mut found);
+    let program = decode(message.program.as_ref(), now, &mut found);
+    found.into_result(DOMAIN)?;
+    let program = program.ok_or_else(|| rpc::error::internal_because("a valid program was not decoded"))?;
+    let call = caller.call("CreateProgram", request_id, &message, not_a_wallet);
+    let command = Once { scope: Owner::program(&caller.tenant, &program.id), call, now };
+    let tenant = caller.tenant.clone();
+    let submitted = api.submit_once(&caller, command, move |tx| {
+        let (tenant, program) = (tenant.clone(), program.clone());
+        async move {
+            if programs::find(tx, &tenant, &program.id).await?.is_some() {
+                let problem = exists("PROGRAM_EXISTS", &format!("program {}", program.id));
+                return Ok(written(&problem.with("program_id", &program.id)));
+            }
+            programs::insert(tx, &tenant, &program).await?;
+            let program = Some(program_message(&program));
+            let response = pb::CreateProgramResponse { program, replayed: false };
+            Ok(Written { status: 0, bytes: response.encode_to_vec() })
+        }
+        .boxed()
+    });
+    let (response, replayed): (pb::CreateProgramResponse, bool) = submitted.await?;
+    Ok(pb::CreateProgramResponse { replayed, ..response })
+}
+
+/// Commands on the catalogue write their answers down themselves.
+pub(super) fn not_a_wallet(_: &Answered<'_>) -> Written {
+    Written { status: tonic::Code::Internal as i32, bytes: Vec::new() }
+}
+
+fn decode(given: Option<&pb::Program>, now: Time, found: &mut Violations) -> Option<Program> {
+    let given = given?;
+    let root = Path::ROOT;
+    let path = root.field("program");
+    let zone = if given.time_zone.is_empty() { "UTC" } else { given.time_zone.as_str() };
+    let time_zone = zone.parse();
+    if time_zone.is_err() {
+        found.add(&path, "time_zone", "must be an IANA name such as Europe/Berlin");
+    }
+    let currency = Currency::try_new(&given.money_currency_code)?;
+    let points = given.point_currency.clone().unwrap_or_default();
+    let code = if points.code.is_empty() { "points".to_owned() } else { points.code };
+    let name = |given: &str, id: &str| if given.is_empty() { id.to_owned() } else { given.to_owned() };
+    Some(Program {
+        rule: rule(given.earning_rule.as_ref(), currency, &path, found),
+        expiry: expiry(given.expiry_policy.as_ref()),
+        ladder: ladder(&given.tiers, currency, &path, found),
+        time_zone: time_zone.ok()?,
+        currency,
+        points: PointCurrency { display_name: name(&points.display_name, &code), code },
+        display_name: name(&given.display_name, &given.program_id),
+        id: given.program_id.clone(),
+        version: 1,
+        create_time: now,
+    })
+}
+
+fn rule(
+    given: Option<&pb::EarningRule>,
+    currency: Currency,
+    path: &Path<'_>,
+    found: &mut Violations,
+) -> Option<EarningRule> {
+    let given = given?;
+    let path = path.field("earning_rule");
+    let per = amount(given.per.as_ref(), &path, "per", found)?;
+    if per.currency != currency {
+        found.add(&path, "per", "must be in the program's money currency");
+    }
+    if per.micros == 0 {
+        found.add(&path, "per", "must be more than zero");
+        return None;
+    }
+    Some(EarningRule { points: given.points, per_micros: per.micros, version: 1 })
+}
+
+fn expiry(given: Option<&pb::ExpiryPolicy>) -> Expiry {
+    use pb::expiry_policy::Policy;
+    match given.and_then(|e| e.policy) {
+        None => Expiry::Never,
+        Some(Policy::RollingDays(days)) => Expiry::RollingDays(days.unsigned_abs()),
+        Some(Policy::RollingMonths(months)) => Expiry::RollingMonths(months.unsigned_abs()),
+    }
+}
+
+fn ladder(given: &[pb::Tier], currency: Currency, path: &Path<'_>, found: &mut Violations) -> Ladder {
+    let mut tiers: Vec<Tier> = Vec::with_capacity(given.len());
+    for (i, tier) in given.iter().enumerate() {
+        let path = path.item("tiers", i);
+        let Some(threshold) = amount(tier.threshold.as_ref(), &path, "threshold", found) else { continue };
+        if threshold.currency != currency {
+            found.add(&path, "threshold", "must be in the program's money currency");
+        }
+        if i == 0 && threshold.micros != 0 {
+            found.add(&path, "threshold", "must be zero for the lowest tier");
+        }
+        if tiers.last().is_some_and(|lower| lower.threshold_micros >= threshold.micros) {
+            found.add(&path, "threshold", "must be higher than that of the tier before it");
+        }
+        if tiers.iter().any(|other| other.id == tier.tier_id) {
+            found.add(&path, "tier_id", "must be unique within the program");
+        }
+        let display_name = if tier.display_name.is_empty() { &tier.tier_id } else { &tier.display_name };
+        tiers.push(Tier {
+            id: tier.tier_id.clone(),
+            display_name: display_name.clone(),
+            threshold_micros: threshold.micros,
+        });
+    }
+    Ladder { tiers }
+}

@@ -1,0 +1,68 @@
+//! CreateReward.
+
+use futures::FutureExt;
+use prost::Message;
+use proto::rapport::loyalty::v1 as pb;
+use proto::{Path, Violations};
+use tonic::{Request, Status};
+
+use super::Api;
+use super::call::{Caller, told};
+use super::create_program::not_a_wallet;
+use super::get_reward::{reward_key, reward_message};
+use super::refusal::{DOMAIN, exists, program_not_found, written};
+use super::wire::uuid;
+use crate::domain::{Reward, Stock};
+use crate::ledger::{Once, Written};
+use crate::store::{Owner, rewards};
+
+pub(super) async fn handle(
+    api: &Api,
+    request: Request<pb::CreateRewardRequest>,
+) -> Result<pb::CreateRewardResponse, Status> {
+    let (caller, message) = Caller::open(request)?;
+    let mut found = Violations::default();
+    let request_id = uuid(&message.request_id, &Path::ROOT, "request_id", &mut found);
+    found.into_result(DOMAIN)?;
+    let given = message.reward.clone().unwrap_or_default();
+    let program = api.catalogue.program(api.db.reader(), &caller.tenant, &given.program_id).await;
+    program.map_err(|e| told(&e))?.ok_or_else(|| program_not_found(&given.program_id))?;
+    let now = api.clock.now();
+    let stock = match given.stock {
+        Some(pb::reward::Stock::Remaining(units)) => Stock::Remaining(units),
+        Some(pb::reward::Stock::Unlimited(_)) | None => Stock::Unlimited,
+    };
+    let reward = Reward {
+        display_name: if given.display_name.is_empty() {
+            given.reward_id.clone()
+        } else {
+            given.display_name
+        },
+        program_id: given.program_id,
+        id: given.reward_id,
+        price_points: given.price_points,
+        version: 1,
+        create_time: now,
+        counted: matches!(stock, Stock::Remaining(_)),
+    };
+    let call = caller.call("CreateReward", request_id, &message, not_a_wallet);
+    let command = Once { scope: Owner::program(&caller.tenant, &reward.program_id), call, now };
+    let tenant = caller.tenant.clone();
+    let submitted = api.submit_once(&caller, command, move |tx| {
+        let (tenant, reward) = (tenant.clone(), reward.clone());
+        async move {
+            let key = reward_key(&tenant, &reward.program_id, &reward.id);
+            if rewards::find(tx, &key).await?.is_some() {
+                let problem = exists("REWARD_EXISTS", &format!("reward {}", reward.id));
+                return Ok(written(&problem.with("reward_id", &reward.id)));
+            }
+            rewards::insert(tx, &tenant, &reward, stock).await?;
+            let reward = Some(reward_message(&reward, stock));
+            let response = pb::CreateRewardResponse { reward, replayed: false };
+            Ok(Written { status: 0, bytes: response.encode_to_vec() })
+        }
+        .boxed()
+    });
+    let (response, replayed): (pb::CreateRewardResponse, bool) = submitted.await?;
+    Ok(pb::CreateRewardResponse { replayed, ..response })
+}

@@ -1,0 +1,212 @@
+//! GetBalance: from the cache if it may be, otherwise from the database; as of the past if asked.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ambient::Time;
+use bytes::Bytes;
+use cache::{Key, Snapshot};
+use chrono::{Datelike, NaiveDate};
+use futures::FutureExt;
+use prost::Message;
+use proto::google::r#type as gtype;
+use proto::rapport::loyalty::v1 as pb;
+use proto::{Path, Violations};
+use rpc::Problem;
+use tonic::{Request, Status};
+
+use super::Api;
+use super::call::{Caller, told};
+use super::refusal::{DOMAIN, member_not_found};
+use super::wire::{balance, opt_timestamp, read_token, read_version, tier, time, uuid, uuid_text};
+use crate::domain::{Program, State, Wallet, YearSpend, end_of_day, local_date, start_of_year, view};
+use crate::store::lots::Held;
+use crate::store::{Owner, activities, balance_at, lots, wallets};
+
+pub(super) async fn handle(
+    api: &Api,
+    request: Request<pb::GetBalanceRequest>,
+) -> Result<pb::GetBalanceResponse, Status> {
+    let (caller, message) = Caller::open(request)?;
+    let mut found = Violations::default();
+    let member_id = uuid(&message.member_id, &Path::ROOT, "member_id", &mut found);
+    let as_of = time(message.as_of, &Path::ROOT, "as_of", &mut found);
+    found.into_result(DOMAIN)?;
+    let version_min = match message.read_token.as_str() {
+        "" => None,
+        token => Some(read_version(token, member_id).ok_or_else(token_invalid)?),
+    };
+    let owner = Owner::new(&caller.tenant, member_id);
+    let full = message.view() == pb::BalanceView::Full;
+    let now = api.clock.now();
+    if let Some(at) = as_of {
+        if at > now {
+            return Err(as_of_in_future(at, now).to_status());
+        }
+        return read(api, &owner, version_min, Moment::Past(at), full).await;
+    }
+    if full {
+        return read(api, &owner, version_min, Moment::Now(now), true).await;
+    }
+    let key = Key::new(caller.tenant.id(), member_id, "balance");
+    if let Some(hit) = api.cache.get(&key, now, version_min).await
+        && let Ok(cached) = pb::GetBalanceResponse::decode(hit.bytes)
+    {
+        return Ok(pb::GetBalanceResponse { read_token: read_token(member_id, hit.version), ..cached });
+    }
+    let fill = api.cache.begin_fill(&key).await;
+    let (wallet, program) = present(api, &owner, now).await?;
+    check_version(&wallet, version_min)?;
+    let bytes = Bytes::from(snapshot(&wallet, &program));
+    let published = Snapshot { version: wallet.version, valid_until: wallet.next_due, bytes };
+    api.cache.fill(fill, published).await;
+    Ok(message_of(&wallet, &program))
+}
+
+/// The balance as it is published to the cache: the response without its read token.
+pub(crate) fn snapshot(wallet: &Wallet, program: &Program) -> Vec<u8> {
+    let mut message = message_of(wallet, program);
+    message.read_token = String::new();
+    message.encode_to_vec()
+}
+
+fn message_of(wallet: &Wallet, program: &Program) -> pb::GetBalanceResponse {
+    pb::GetBalanceResponse {
+        member_id: uuid_text(wallet.id),
+        balance: Some(balance(wallet, program)),
+        tier: Some(tier(&program.ladder.status(wallet.spend, program.time_zone), program)),
+        read_token: read_token(wallet.id, wallet.version),
+    }
+}
+
+/// The wallet with everything due applied. One statement unless something is due.
+async fn present(api: &Api, owner: &Owner, now: Time) -> Result<(Wallet, Arc<Program>), Status> {
+    let wallet = wallets::find(api.db.reader(), owner).await.map_err(|e| told(&e))?;
+    let wallet = wallet.ok_or_else(|| member_not_found(&owner.id().to_string()))?;
+    let program = program_of(api, owner, &wallet).await?;
+    let mut state = State { wallet, lots: BTreeMap::new() };
+    if state.has_due(now) {
+        let owner = owner.clone();
+        let both = api.db.snapshot(move |tx| {
+            let owner = owner.clone();
+            async move {
+                let wallet = wallets::find(tx, &owner).await?;
+                let want = lots::Want { owner: owner.clone(), due_until: now, points: 0 };
+                Ok((wallet, lots::load_open(tx, vec![want]).await?.remove(&owner)))
+            }
+            .boxed()
+        });
+        let (wallet, lots) = both.await.map_err(|e| told(&e))?;
+        let wallet = wallet.ok_or_else(|| member_not_found(""))?;
+        state = State { wallet, lots: lots.unwrap_or_default() };
+    }
+    Ok((view(&state, &program, now), program))
+}
+
+async fn program_of(api: &Api, owner: &Owner, wallet: &Wallet) -> Result<Arc<Program>, Status> {
+    let found = api.catalogue.program(api.db.reader(), owner.tenant(), &wallet.program_id).await;
+    let missing = || rpc::error::internal_because("a wallet has no program");
+    found.map_err(|e| told(&e))?.ok_or_else(missing)
+}
+
+#[derive(Clone, Copy)]
+enum Moment {
+    Now(Time),
+    Past(Time),
+}
+
+/// What one consistent look at the database says of a wallet at a moment.
+struct Look {
+    wallet: Wallet,
+    totals: crate::domain::Totals,
+    alive: Vec<Held>,
+    spend: YearSpend,
+}
+
+async fn read(
+    api: &Api,
+    owner: &Owner,
+    version_min: Option<i64>,
+    moment: Moment,
+    full: bool,
+) -> Result<pb::GetBalanceResponse, Status> {
+    let (Moment::Now(at) | Moment::Past(at)) = moment;
+    let wallet = wallets::find(api.db.reader(), owner).await.map_err(|e| told(&e))?;
+    let wallet = wallet.ok_or_else(|| member_not_found(&owner.id().to_string()))?;
+    let program = program_of(api, owner, &wallet).await?;
+    // The present of a wallet is never behind its last decision, whatever the clock says.
+    let at = if matches!(moment, Moment::Now(_)) { at.max(wallet.now) } else { at };
+    let (asked, rules) = (owner.clone(), program.clone());
+    let look = api.db.snapshot(move |tx| {
+        let (owner, program) = (asked.clone(), rules.clone());
+        async move { look(tx, &owner, &program, at).await }.boxed()
+    });
+    let look = look.await.map_err(|e| told(&e))?.ok_or_else(|| member_not_found(&owner.id().to_string()))?;
+    check_version(&look.wallet, version_min)?;
+    let mut wallet = look.wallet;
+    wallet.totals = look.totals;
+    wallet.spend = look.spend;
+    wallet.next_expire = look.alive.first().map_or(Time::NEVER, |held| Time::from_micros(held.expire_time));
+    let mut message = message_of(&wallet, &program);
+    if let Some(balance) = message.balance.as_mut().filter(|_| full) {
+        balance.expiries = buckets(&look.alive, &program);
+    }
+    Ok(message)
+}
+
+async fn look(tx: &db::Tx, owner: &Owner, program: &Program, at: Time) -> Result<Option<Look>, db::Error> {
+    let Some(wallet) = wallets::find(tx, owner).await? else { return Ok(None) };
+    let zone = program.time_zone;
+    let today = local_date(zone, at);
+    let (year, january) = (today.year(), |year: i32| NaiveDate::from_ymd_opt(year, 1, 1).unwrap_or(today));
+    // Whole days from the sums per day, the day of the moment itself from its activities.
+    let day_start =
+        today.pred_opt().map_or(start_of_year(zone, year), |yesterday| end_of_day(zone, yesterday));
+    let days = activities::spend_of_days(tx, owner, january(year), today).await?;
+    let rest = activities::spend_between(tx, owner, day_start, at).await?;
+    let previous_micros = activities::spend_of_days(tx, owner, january(year - 1), january(year)).await?;
+    let current_micros = days.saturating_add(rest);
+    Ok(Some(Look {
+        totals: balance_at::totals_at(tx, owner, at).await?,
+        alive: lots::alive_at(tx, owner, at).await?,
+        spend: YearSpend { year, current_micros, previous_micros },
+        wallet,
+    }))
+}
+
+fn buckets(alive: &[Held], program: &Program) -> Vec<pb::ExpiryBucket> {
+    let mut buckets: Vec<pb::ExpiryBucket> = Vec::new();
+    for held in alive {
+        let expire_time = Time::from_micros(held.expire_time);
+        let date = opt_timestamp(expire_time).map(|_| local_date(program.time_zone, expire_time));
+        let expire_date = date.map(|date| gtype::Date {
+            year: date.year(),
+            month: i32::try_from(date.month()).unwrap_or(0),
+            day: i32::try_from(date.day()).unwrap_or(0),
+        });
+        match buckets.last_mut().filter(|bucket| bucket.expire_date == expire_date) {
+            Some(bucket) => bucket.points = bucket.points.saturating_add(held.points),
+            None => buckets.push(pb::ExpiryBucket { expire_date, points: held.points }),
+        }
+    }
+    buckets
+}
+
+fn check_version(wallet: &Wallet, version_min: Option<i64>) -> Result<(), Status> {
+    // Whoever wrote this token saw a newer state than the database has: the token is not of this data.
+    if version_min.is_some_and(|least| wallet.version < least) { Err(token_invalid()) } else { Ok(()) }
+}
+
+fn token_invalid() -> Status {
+    let message = "the read token was not issued for this member";
+    Problem::invalid(DOMAIN, "READ_TOKEN_INVALID", message)
+        .field("read_token", "must come from a write or read of the same member")
+        .to_status()
+}
+
+fn as_of_in_future(at: Time, now: Time) -> Problem {
+    Problem::invalid(DOMAIN, "AS_OF_IN_FUTURE", format!("as_of is {at}, which lies after {now}"))
+        .with("as_of", at)
+        .with("now", now)
+        .field("as_of", "must not lie in the future")
+}

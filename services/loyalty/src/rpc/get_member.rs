@@ -1,0 +1,25 @@
+//! GetMember.
+
+use proto::rapport::loyalty::v1 as pb;
+use proto::{Path, Violations};
+use tonic::{Request, Status};
+
+use super::Api;
+use super::call::{Caller, told};
+use super::enroll_member::member_message;
+use super::refusal::{DOMAIN, member_not_found};
+use super::wire::uuid;
+use crate::store::members;
+
+pub(super) async fn handle(
+    api: &Api,
+    request: Request<pb::GetMemberRequest>,
+) -> Result<pb::GetMemberResponse, Status> {
+    let (caller, message) = Caller::open(request)?;
+    let mut found = Violations::default();
+    let member_id = uuid(&message.member_id, &Path::ROOT, "member_id", &mut found);
+    found.into_result(DOMAIN)?;
+    let member = members::find(api.db.reader(), &caller.tenant, member_id).await.map_err(|e| told(&e))?;
+    let member = member.ok_or_else(|| member_not_found(&message.member_id))?;
+    Ok(pb::GetMemberResponse { member: Some(member_message(&member)) })
+}

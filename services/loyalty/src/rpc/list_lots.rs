@@ -1,0 +1,49 @@
+//! ListLots.
+
+use proto::rapport::loyalty::v1 as pb;
+use proto::{Path, Violations};
+use tonic::{Request, Status};
+
+use super::Api;
+use super::call::{Caller, told};
+use super::page::number;
+use super::refusal::DOMAIN;
+use super::wire::{opt_timestamp, timestamp, uuid, uuid_text};
+use crate::domain::Lot;
+use crate::store::{Owner, lots};
+
+const METHOD: &str = "ListLots";
+
+pub(super) async fn handle(
+    api: &Api,
+    request: Request<pb::ListLotsRequest>,
+) -> Result<pb::ListLotsResponse, Status> {
+    let (caller, message) = Caller::open(request)?;
+    let mut violations = Violations::default();
+    let member_id = uuid(&message.member_id, &Path::ROOT, "member_id", &mut violations);
+    violations.into_result(DOMAIN)?;
+    let size = rpc::page_size(message.page_size)?;
+    let filter = format!("{} {}", message.member_id, message.open_only);
+    let cursor = api.open_page(&caller, METHOD, &filter, &message.page_token)?;
+    let after = cursor.map_or(0, |bytes| number(&bytes));
+    let owner = Owner::new(&caller.tenant, member_id);
+    api.settled(&caller, &owner).await?;
+    let mut found = lots::page(api.db.reader(), &owner, after, message.open_only, u64::from(size) + 1)
+        .await
+        .map_err(|e| told(&e))?;
+    let next_page_token =
+        api.next_page(&caller, METHOD, &filter, &mut found, size, |l| l.key.number.to_be_bytes().to_vec());
+    Ok(pb::ListLotsResponse { lots: found.iter().map(lot_message).collect(), next_page_token })
+}
+
+fn lot_message(lot: &Lot) -> pb::Lot {
+    pb::Lot {
+        lot_number: lot.key.number,
+        points: lot.points,
+        remaining: lot.remaining,
+        activate_time: Some(timestamp(lot.activate_time)),
+        expire_time: opt_timestamp(lot.key.expire_time),
+        activity_id: uuid_text(lot.activity_id),
+        rule_version: lot.rule_version,
+    }
+}

@@ -1,0 +1,78 @@
+//! ListPostings.
+
+use proto::rapport::loyalty::v1 as pb;
+use proto::{Path, Violations};
+use tonic::{Request, Status};
+
+use super::Api;
+use super::call::{Caller, told};
+use super::page::number;
+use super::refusal::DOMAIN;
+use super::wire::{timestamp, uuid, uuid_text};
+use crate::domain::{Account, Posting, Program, Reason};
+use crate::store::{Owner, postings};
+
+const METHOD: &str = "ListPostings";
+
+pub(super) async fn handle(
+    api: &Api,
+    request: Request<pb::ListPostingsRequest>,
+) -> Result<pb::ListPostingsResponse, Status> {
+    let (caller, message) = Caller::open(request)?;
+    let mut violations = Violations::default();
+    let member_id = uuid(&message.member_id, &Path::ROOT, "member_id", &mut violations);
+    violations.into_result(DOMAIN)?;
+    let size = rpc::page_size(message.page_size)?;
+    let cursor = api.open_page(&caller, METHOD, &message.member_id, &message.page_token)?;
+    let before = cursor.map_or(i64::MAX, |bytes| number(&bytes));
+    let owner = Owner::new(&caller.tenant, member_id);
+    let program = api.settled(&caller, &owner).await?;
+    let mut found =
+        postings::page(api.db.reader(), &owner, before, u64::from(size) + 1).await.map_err(|e| told(&e))?;
+    let next_page_token = api
+        .next_page(&caller, METHOD, &message.member_id, &mut found, size, |p| p.seq.to_be_bytes().to_vec());
+    let postings = found.iter().map(|p| posting_message(p, &program)).collect();
+    Ok(pb::ListPostingsResponse { postings, next_page_token })
+}
+
+fn posting_message(posting: &Posting, program: &Program) -> pb::Posting {
+    let source = &posting.source;
+    pb::Posting {
+        seq: posting.seq,
+        debit_account: account(posting.debit).into(),
+        credit_account: account(posting.credit).into(),
+        points: posting.points,
+        currency_code: program.points.code.clone(),
+        reason: reason(posting.reason).into(),
+        effective_time: Some(timestamp(posting.effective_time)),
+        create_time: Some(timestamp(posting.create_time)),
+        actor_member_id: uuid_text(source.actor_member_id),
+        activity_id: uuid_text(source.activity_id),
+        redemption_id: uuid_text(source.redemption_id),
+        rule_version: source.rule_version,
+        note: source.note.clone(),
+    }
+}
+
+fn account(account: Account) -> pb::Account {
+    match account {
+        Account::Pending => pb::Account::Pending,
+        Account::Available => pb::Account::Available,
+        Account::Held => pb::Account::Held,
+        Account::Arrears => pb::Account::Arrears,
+        Account::Issued => pb::Account::Issued,
+        Account::Reversed => pb::Account::Reversed,
+        Account::Redeemed => pb::Account::Redeemed,
+        Account::Expired => pb::Account::Expired,
+        Account::Adjusted => pb::Account::Adjusted,
+    }
+}
+
+fn reason(reason: Reason) -> pb::PostingReason {
+    match reason {
+        Reason::Earn => pb::PostingReason::Earn,
+        Reason::Expire => pb::PostingReason::Expire,
+        Reason::Redeem => pb::PostingReason::Redeem,
+        Reason::Adjust => pb::PostingReason::Adjust,
+    }
+}

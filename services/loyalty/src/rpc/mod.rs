@@ -1,0 +1,103 @@
+//! The wire: decodes requests into the domain's terms, runs them, encodes what came out. One file per RPC.
+
+mod adjust_points;
+mod adjust_reward_stock;
+mod audit_ledger;
+mod batch_record_activities;
+mod call;
+mod create_program;
+mod create_reward;
+mod enroll_member;
+mod get_balance;
+mod get_member;
+mod get_program;
+mod get_redemption;
+mod get_reward;
+mod list_lots;
+mod list_members;
+mod list_postings;
+mod list_programs;
+mod list_rewards;
+mod lookup_member;
+mod page;
+mod record_activity;
+mod redeem_reward;
+mod refusal;
+pub(crate) mod wire;
+
+use ambient::{Clock, Ids};
+use cache::Cache;
+use db::Db;
+use proto::rapport::loyalty::v1 as pb;
+use std::sync::Arc;
+use tonic::{Request, Response, Status};
+
+use crate::ledger::{Catalogue, Lanes};
+
+pub(crate) use audit_ledger::response as audit_response;
+pub(crate) use get_balance::snapshot as balance_snapshot;
+
+/// What every handler works with. Clones share it.
+#[derive(Clone, Debug)]
+pub(crate) struct Api {
+    pub(crate) db: Db,
+    pub(crate) cache: Cache,
+    pub(crate) clock: Clock,
+    pub(crate) ids: Ids,
+    pub(crate) catalogue: Catalogue,
+    pub(crate) lanes: Arc<Lanes>,
+    pub(crate) pages: rpc::PageTokens,
+}
+
+/// Implements one method of a generated trait by the module of the same name.
+macro_rules! serve {
+    ($service:path { $($method:ident($request:ident) -> $response:ident;)+ }) => {
+        #[tonic::async_trait]
+        impl $service for Api {
+            $(async fn $method(&self, request: Request<pb::$request>) -> Result<Response<pb::$response>, Status> {
+                $method::handle(self, request).await.map(Response::new)
+            })+
+        }
+    };
+}
+
+serve!(pb::program_service_server::ProgramService {
+    create_program(CreateProgramRequest) -> CreateProgramResponse;
+    get_program(GetProgramRequest) -> GetProgramResponse;
+    list_programs(ListProgramsRequest) -> ListProgramsResponse;
+});
+
+serve!(pb::member_service_server::MemberService {
+    enroll_member(EnrollMemberRequest) -> EnrollMemberResponse;
+    get_member(GetMemberRequest) -> GetMemberResponse;
+    lookup_member(LookupMemberRequest) -> LookupMemberResponse;
+    list_members(ListMembersRequest) -> ListMembersResponse;
+});
+
+serve!(pb::activity_service_server::ActivityService {
+    record_activity(RecordActivityRequest) -> RecordActivityResponse;
+    batch_record_activities(BatchRecordActivitiesRequest) -> BatchRecordActivitiesResponse;
+});
+
+serve!(pb::points_service_server::PointsService {
+    get_balance(GetBalanceRequest) -> GetBalanceResponse;
+    list_postings(ListPostingsRequest) -> ListPostingsResponse;
+    list_lots(ListLotsRequest) -> ListLotsResponse;
+    adjust_points(AdjustPointsRequest) -> AdjustPointsResponse;
+});
+
+serve!(pb::reward_service_server::RewardService {
+    create_reward(CreateRewardRequest) -> CreateRewardResponse;
+    get_reward(GetRewardRequest) -> GetRewardResponse;
+    list_rewards(ListRewardsRequest) -> ListRewardsResponse;
+    adjust_reward_stock(AdjustRewardStockRequest) -> AdjustRewardStockResponse;
+});
+
+serve!(pb::redemption_service_server::RedemptionService {
+    redeem_reward(RedeemRewardRequest) -> RedeemRewardResponse;
+    get_redemption(GetRedemptionRequest) -> GetRedemptionResponse;
+});
+
+serve!(pb::audit_service_server::AuditService {
+    audit_ledger(AuditLedgerRequest) -> AuditLedgerResponse;
+});

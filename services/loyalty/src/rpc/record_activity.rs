@@ -1,0 +1,90 @@
+//! RecordActivity.
+
+use ambient::Time;
+use prost::Message;
+use proto::rapport::loyalty::v1 as pb;
+use proto::{Path, Violations};
+use tonic::{Request, Status};
+use uuid::Uuid;
+
+use super::Api;
+use super::call::Caller;
+use super::refusal::{DOMAIN, problem, written};
+use super::wire::{amount, balance, money, read_token, time, timestamp, uuid, uuid_text};
+use crate::domain::{Activity, ActivityKind, Command, RecordActivity, Reply};
+use crate::ledger::{Answered, Call, Written};
+
+pub(super) const METHOD: &str = "RecordActivity";
+
+pub(super) async fn handle(
+    api: &Api,
+    request: Request<pb::RecordActivityRequest>,
+) -> Result<pb::RecordActivityResponse, Status> {
+    let (caller, message) = Caller::open(request)?;
+    let (member_id, command, call) = decode(api, &caller, &message)?;
+    let submitted = api.submit(&caller, member_id, command, call).await;
+    let (mut response, replayed): (pb::RecordActivityResponse, bool) = submitted?;
+    response.replayed = replayed;
+    Ok(response)
+}
+
+pub(super) fn decode(
+    api: &Api,
+    caller: &Caller,
+    message: &pb::RecordActivityRequest,
+) -> Result<(Uuid, Command, Call), Status> {
+    let mut found = Violations::default();
+    let root = Path::ROOT;
+    let request_id = uuid(&message.request_id, &root, "request_id", &mut found);
+    let member_id = uuid(&message.member_id, &root, "member_id", &mut found);
+    let given = message.activity.clone().unwrap_or_default();
+    let path = root.field("activity");
+    let kind = ActivityKind::from_number(given.r#type);
+    if kind.is_none() {
+        found.add(&path, "type", "must be a known type");
+    }
+    if kind == Some(ActivityKind::Purchase) && given.amount.is_none() {
+        found.add(&path, "amount", "is required for a purchase");
+    }
+    let occurred_time: Option<Time> = time(given.occurred_time, &path, "occurred_time", &mut found);
+    let amount = amount(given.amount.as_ref(), &path, "amount", &mut found);
+    found.into_result(DOMAIN)?;
+    let command = Command::RecordActivity(RecordActivity {
+        activity_id: api.ids.v7(api.clock.now()),
+        member_id,
+        kind: kind.unwrap_or(ActivityKind::Custom),
+        occurred_time,
+        amount,
+        external_id: given.external_id,
+    });
+    Ok((member_id, command, caller.call(METHOD, request_id, message, encode)))
+}
+
+fn encode(answered: &Answered<'_>) -> Written {
+    let reply = match answered.answer {
+        Ok(reply) => reply,
+        Err(refusal) => return written(&problem(refusal)),
+    };
+    let activity = match reply {
+        Reply::Recorded(activity) => Some(activity_message(activity)),
+        Reply::Done | Reply::Redeemed(_) => None,
+    };
+    let response = pb::RecordActivityResponse {
+        activity,
+        balance: Some(balance(answered.wallet, answered.program)),
+        read_token: read_token(answered.wallet.id, answered.wallet.version),
+        replayed: false,
+    };
+    Written { status: 0, bytes: response.encode_to_vec() }
+}
+
+fn activity_message(activity: &Activity) -> pb::Activity {
+    pb::Activity {
+        activity_id: uuid_text(activity.id),
+        r#type: activity.kind as i32,
+        occurred_time: Some(timestamp(activity.occurred_time)),
+        amount: activity.amount.map(money),
+        external_id: activity.external_id.clone(),
+        points: activity.points,
+    }
+}

@@ -1,0 +1,69 @@
+//! RedeemReward.
+
+use prost::Message;
+use proto::rapport::loyalty::v1 as pb;
+use proto::{Path, Violations};
+use tonic::{Request, Status};
+
+use super::Api;
+use super::call::Caller;
+use super::refusal::{DOMAIN, problem, written};
+use super::wire::{balance, read_token, timestamp, uuid, uuid_text};
+use crate::domain::{Command, RedeemReward, Redemption, RedemptionState, Reply};
+use crate::ledger::{Answered, Written};
+
+pub(super) async fn handle(
+    api: &Api,
+    request: Request<pb::RedeemRewardRequest>,
+) -> Result<pb::RedeemRewardResponse, Status> {
+    let (caller, message) = Caller::open(request)?;
+    let mut found = Violations::default();
+    let request_id = uuid(&message.request_id, &Path::ROOT, "request_id", &mut found);
+    let member_id = uuid(&message.member_id, &Path::ROOT, "member_id", &mut found);
+    found.into_result(DOMAIN)?;
+    let command = Command::RedeemReward(RedeemReward {
+        redemption_id: api.ids.v7(api.clock.now()),
+        member_id,
+        reward_id: message.reward_id.clone(),
+        quantity: message.quantity.max(1),
+    });
+    let call = caller.call("RedeemReward", request_id, &message, encode);
+    let submitted = api.submit(&caller, member_id, command, call).await;
+    let (response, replayed): (pb::RedeemRewardResponse, bool) = submitted?;
+    Ok(pb::RedeemRewardResponse { replayed, ..response })
+}
+
+fn encode(answered: &Answered<'_>) -> Written {
+    let reply = match answered.answer {
+        Ok(reply) => reply,
+        Err(refusal) => return written(&problem(refusal)),
+    };
+    let redemption = match reply {
+        Reply::Redeemed(redemption) => Some(redemption_message(redemption)),
+        Reply::Done | Reply::Recorded(_) => None,
+    };
+    let response = pb::RedeemRewardResponse {
+        redemption,
+        balance: Some(balance(answered.wallet, answered.program)),
+        read_token: read_token(answered.wallet.id, answered.wallet.version),
+        replayed: false,
+    };
+    Written { status: 0, bytes: response.encode_to_vec() }
+}
+
+pub(super) fn redemption_message(redemption: &Redemption) -> pb::Redemption {
+    let state = match redemption.state {
+        RedemptionState::Captured => pb::RedemptionState::Captured,
+    };
+    pb::Redemption {
+        redemption_id: uuid_text(redemption.id),
+        member_id: uuid_text(redemption.member_id),
+        program_id: redemption.program_id.clone(),
+        reward_id: redemption.reward_id.clone(),
+        reward_version: redemption.reward_version,
+        quantity: redemption.quantity,
+        points: redemption.points,
+        state: state.into(),
+        create_time: Some(timestamp(redemption.create_time)),
+    }
+}

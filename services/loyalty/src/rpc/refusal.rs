@@ -1,0 +1,91 @@
+//! Refusals of the domain as gRPC errors: one code and one reason each, listed in `docs/errors.md`.
+
+use rpc::Problem;
+
+use crate::domain::Refusal;
+use crate::ledger::Written;
+
+pub(crate) const DOMAIN: &str = "rapport.loyalty";
+
+pub(super) fn problem(refusal: &Refusal) -> Problem {
+    match refusal {
+        Refusal::ActivityExists { activity_id } => {
+            exists("ACTIVITY_EXISTS", "an activity with this external_id").with("activity_id", activity_id)
+        }
+        Refusal::CurrencyMismatch { expected, given } => Problem::precondition(
+            DOMAIN,
+            "CURRENCY_MISMATCH",
+            format!("the amount is in {given:?}, the program counts in {expected:?}"),
+        )
+        .with("expected", expected.code())
+        .with("given", given.code()),
+        Refusal::OccurredInFuture { occurred, now } => Problem::precondition(
+            DOMAIN,
+            "OCCURRED_IN_FUTURE",
+            format!("the activity is said to have happened at {occurred}, which lies after {now}"),
+        )
+        .with("occurred_time", occurred)
+        .with("now", now),
+        Refusal::AmountOverflow => {
+            Problem::precondition(DOMAIN, "AMOUNT_OVERFLOW", "a sum would be too large to be counted")
+        }
+        Refusal::InsufficientPoints { needed, available } => Problem::precondition(
+            DOMAIN,
+            "INSUFFICIENT_POINTS",
+            format!("{needed} points are needed, {available} are available"),
+        )
+        .with("needed", needed)
+        .with("available", available)
+        .with("missing", needed.saturating_sub(*available)),
+        Refusal::OutOfStock { reward_id, remaining } => Problem::precondition(
+            DOMAIN,
+            "OUT_OF_STOCK",
+            format!("reward {reward_id} has {remaining} units left"),
+        )
+        .with("reward_id", reward_id)
+        .with("remaining", remaining),
+        Refusal::RewardNotFound { reward_id } => reward_not_found(reward_id),
+        Refusal::VersionMismatch { expected, actual } => Problem::aborted(
+            DOMAIN,
+            "VERSION_MISMATCH",
+            format!("the wallet has version {actual}, not {expected}; read it again"),
+        )
+        .with("expected", expected)
+        .with("actual", actual),
+    }
+}
+
+pub(super) fn exists(reason: &'static str, what: &str) -> Problem {
+    Problem::new(tonic::Code::AlreadyExists, DOMAIN, reason, format!("{what} exists already"))
+}
+
+pub(super) fn member_not_found(member_id: &str) -> Problem {
+    Problem::not_found(DOMAIN, "MEMBER_NOT_FOUND", "there is no such member").with("member_id", member_id)
+}
+
+pub(super) fn program_not_found(program_id: &str) -> Problem {
+    let message = format!("there is no program {program_id}");
+    Problem::not_found(DOMAIN, "PROGRAM_NOT_FOUND", message).with("program_id", program_id)
+}
+
+pub(super) fn reward_not_found(reward_id: &str) -> Problem {
+    let message = format!("there is no reward {reward_id} in the member's program");
+    Problem::not_found(DOMAIN, "REWARD_NOT_FOUND", message).with("reward_id", reward_id)
+}
+
+pub(super) fn stock_unlimited(reward_id: &str) -> Problem {
+    let message = format!("the stock of reward {reward_id} is not counted");
+    Problem::precondition(DOMAIN, "STOCK_UNLIMITED", message).with("reward_id", reward_id)
+}
+
+pub(super) fn request_id_reused(field: &str) -> Problem {
+    let message = format!("this request_id was used for a request with another {field}");
+    Problem::invalid(DOMAIN, "REQUEST_ID_REUSED", message)
+        .with("field", field)
+        .field("request_id", "must be new for a new request")
+}
+
+/// A refusal as it is stored.
+pub(super) fn written(problem: &Problem) -> Written {
+    Written { status: problem.code as i32, bytes: problem.to_wire() }
+}

@@ -1,0 +1,172 @@
+//! The wire's shapes of what several RPCs speak of, in both directions.
+
+use ambient::Time;
+use proto::google::r#type as gtype;
+use proto::rapport::loyalty::v1 as pb;
+use proto::{Path, Violations};
+use uuid::Uuid;
+
+use crate::domain::{Currency, Money, Program, TierStatus, Wallet};
+
+/// A moment.
+pub(crate) fn timestamp(at: Time) -> prost_types::Timestamp {
+    let (seconds, nanos) = at.parts();
+    prost_types::Timestamp { seconds, nanos }
+}
+
+/// A moment; unset for never.
+pub(crate) fn opt_timestamp(at: Time) -> Option<prost_types::Timestamp> {
+    (!at.is_never()).then(|| timestamp(at))
+}
+
+/// An amount.
+pub(crate) fn money(amount: Money) -> gtype::Money {
+    gtype::Money {
+        currency_code: amount.currency.code().to_owned(),
+        units: amount.micros.div_euclid(Money::MICROS_PER_UNIT),
+        nanos: i32::try_from(amount.micros.rem_euclid(Money::MICROS_PER_UNIT) * 1_000).unwrap_or(0),
+    }
+}
+
+/// An id; empty for nil.
+pub(crate) fn uuid_text(id: Uuid) -> String {
+    if id.is_nil() { String::new() } else { id.hyphenated().to_string() }
+}
+
+/// An id from a field that its rule has checked already.
+pub(super) fn uuid(text: &str, path: &Path<'_>, field: &'static str, found: &mut Violations) -> Uuid {
+    Uuid::try_parse(text).unwrap_or_else(|_| {
+        found.add(path, field, "must be a UUID");
+        Uuid::nil()
+    })
+}
+
+/// A moment from a field.
+pub(super) fn time(
+    given: Option<prost_types::Timestamp>,
+    path: &Path<'_>,
+    field: &'static str,
+    found: &mut Violations,
+) -> Option<Time> {
+    let given = given?;
+    let whole = (0..1_000_000_000).contains(&given.nanos);
+    let time = Time::from_parts(given.seconds, given.nanos).filter(|_| whole);
+    if time.is_none() {
+        found.add(path, field, "must be a moment between the years 1 and 9999");
+    }
+    time
+}
+
+/// An amount from a field: never negative, at most six decimals, at most a thousand million units.
+pub(super) fn amount(
+    given: Option<&gtype::Money>,
+    path: &Path<'_>,
+    field: &'static str,
+    found: &mut Violations,
+) -> Option<Money> {
+    let given = given?;
+    let told = if given.units < 0 || given.nanos < 0 {
+        "must not be negative"
+    } else if given.nanos > 999_999_999 {
+        "must have less than a unit of nanos"
+    } else if given.nanos % 1_000 != 0 {
+        "must have at most six decimals"
+    } else if given.units >= Money::MICROS_MAX / Money::MICROS_PER_UNIT {
+        "must be less than 1000000000 units"
+    } else if given.currency_code.is_empty() {
+        "must name a currency"
+    } else if let Some(currency) = Currency::try_new(&given.currency_code) {
+        let micros = given.units * Money::MICROS_PER_UNIT + i64::from(given.nanos / 1_000);
+        return Some(Money { currency, micros });
+    } else {
+        "must name its currency by three capital letters"
+    };
+    found.add(path, field, told);
+    None
+}
+
+/// What a wallet holds.
+pub(super) fn balance(wallet: &Wallet, program: &Program) -> pb::Balance {
+    let t = &wallet.totals;
+    pb::Balance {
+        currency_code: program.points.code.clone(),
+        available: t.available,
+        pending: t.pending,
+        held: t.held,
+        arrears: t.arrears,
+        issued: t.issued,
+        redeemed: t.redeemed,
+        expired: t.expired,
+        adjusted: t.adjusted,
+        next_expire_time: opt_timestamp(wallet.next_expire),
+        expiries: Vec::new(),
+        version: wallet.version,
+    }
+}
+
+/// Where a member stands.
+pub(super) fn tier(status: &TierStatus, program: &Program) -> pb::TierStatus {
+    let spend = |micros: i64| Some(money(Money { currency: program.currency, micros }));
+    pb::TierStatus {
+        tier_id: status.tier_id.clone(),
+        rank: i32::try_from(status.rank).unwrap_or(i32::MAX),
+        end_time: opt_timestamp(status.end_time),
+        progress: spend(status.progress_micros),
+        next_tier_id: status.next.as_ref().map_or_else(String::new, |(id, _)| id.clone()),
+        to_next: status.next.as_ref().and_then(|(_, micros)| spend(*micros)),
+        to_stay: spend(status.to_stay_micros),
+    }
+}
+
+/// The version of a wallet as a token for later reads.
+pub(super) fn read_token(wallet_id: Uuid, version: i64) -> String {
+    let (head, ..) = wallet_id.as_fields();
+    format!("1-{head:08x}-{version}")
+}
+
+/// The version that a token of this wallet names; `None` if it is not one.
+pub(super) fn read_version(token: &str, wallet_id: Uuid) -> Option<i64> {
+    let (head, ..) = wallet_id.as_fields();
+    let version = token.strip_prefix(&format!("1-{head:08x}-"))?;
+    version.parse().ok().filter(|v| *v >= 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(money: gtype::Money) -> Vec<String> {
+        let mut found = Violations::default();
+        amount(Some(&money), &Path::ROOT, "amount", &mut found);
+        found.listed().iter().map(|v| v.description.to_owned()).collect()
+    }
+
+    fn given(currency: &str, units: i64, nanos: i32) -> gtype::Money {
+        gtype::Money { currency_code: currency.into(), units, nanos }
+    }
+
+    #[test]
+    fn amounts_are_exact_or_refused() {
+        let mut found = Violations::default();
+        let decoded = amount(Some(&given("USD", 12, 340_001_000)), &Path::ROOT, "amount", &mut found);
+        assert_eq!(decoded.map(|m| m.micros), Some(12_340_001));
+        assert_eq!(decoded.map(money), Some(given("USD", 12, 340_001_000)));
+        assert_eq!(told(given("USD", -1, 0)), ["must not be negative"]);
+        assert_eq!(told(given("USD", 0, -1)), ["must not be negative"]);
+        assert_eq!(told(given("USD", 0, 1)), ["must have at most six decimals"]);
+        assert_eq!(told(given("USD", 0, 1_000_000_000)), ["must have less than a unit of nanos"]);
+        assert_eq!(told(given("USD", i64::MAX, 0)), ["must be less than 1000000000 units"]);
+        assert_eq!(told(given("", 1, 0)), ["must name a currency"]);
+        assert_eq!(told(given("usd", 1, 0)), ["must name its currency by three capital letters"]);
+    }
+
+    #[test]
+    fn a_read_token_is_for_its_wallet_only() {
+        let (a, b) = (Uuid::from_u128(1 << 96), Uuid::from_u128(2 << 96));
+        let token = read_token(a, 42);
+        assert_eq!(read_version(&token, a), Some(42));
+        assert_eq!(read_version(&token, b), None);
+        assert_eq!(read_version("", a), None);
+        assert_eq!(read_version("1-00000001--3", a), None);
+    }
+}

@@ -1,0 +1,137 @@
+//! Puts the service together from its parts.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ambient::{Clock, Ids};
+use cache::Cache;
+use db::Db;
+use futures::FutureExt;
+use proto::rapport::loyalty::v1 as pb;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tonic::service::Routes;
+
+use crate::ledger::{self, Catalogue, Lanes};
+use crate::rpc::{Api, audit_response, balance_snapshot};
+use crate::store::{self, Tenant, secrets};
+use crate::workers::Settler;
+
+/// How the service works.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Lanes that commit commands: one on SQLite, two per replica on PostgreSQL.
+    pub lanes: usize,
+    /// Pause between looks for wallets that have something due.
+    pub settle_pause: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings { lanes: 1, settle_pause: Duration::from_secs(5) }
+    }
+}
+
+/// What the service works with.
+#[derive(Clone, Debug)]
+pub struct Deps {
+    /// Its database, migrated.
+    pub db: Db,
+    /// Where balances are published.
+    pub cache: Cache,
+    /// Business time.
+    pub clock: Clock,
+    /// New identifiers.
+    pub ids: Ids,
+}
+
+/// The running service. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Service {
+    api: Api,
+    stop: CancellationToken,
+    workers: TaskTracker,
+}
+
+/// Starts the service: its lanes and workers run from here on.
+///
+/// # Errors
+/// That the database refused.
+pub async fn build(settings: Settings, deps: Deps) -> Result<Service, db::Error> {
+    let Deps { db, cache, clock, ids } = deps;
+    let catalogue = Catalogue::default();
+    let key = secrets::page_key(&db, &ids).await?;
+    let lane_deps = ledger::Deps {
+        db: db.clone(),
+        cache: cache.clone(),
+        clock: clock.clone(),
+        catalogue: catalogue.clone(),
+        snapshot: balance_snapshot,
+    };
+    let lanes = Arc::new(Lanes::start(settings.lanes, lane_deps));
+    let pages = rpc::PageTokens::new(key);
+    let api = Api { db, cache, clock, ids, catalogue, lanes, pages };
+    let service = Service { api, stop: CancellationToken::new(), workers: TaskTracker::new() };
+    service.workers.spawn(service.settler().run(settings.settle_pause, service.stop.clone()));
+    Ok(service)
+}
+
+impl Service {
+    /// Its gRPC services.
+    pub fn routes(&self) -> Routes {
+        /// The same limit for every service.
+        macro_rules! limited {
+            ($server:path) => {
+                <$server>::new(self.api.clone()).max_decoding_message_size(rpc::MESSAGE_BYTES_MAX)
+            };
+        }
+        Routes::new(limited!(pb::program_service_server::ProgramServiceServer<Api>))
+            .add_service(limited!(pb::member_service_server::MemberServiceServer<Api>))
+            .add_service(limited!(pb::activity_service_server::ActivityServiceServer<Api>))
+            .add_service(limited!(pb::points_service_server::PointsServiceServer<Api>))
+            .add_service(limited!(pb::reward_service_server::RewardServiceServer<Api>))
+            .add_service(limited!(pb::redemption_service_server::RedemptionServiceServer<Api>))
+            .add_service(limited!(pb::audit_service_server::AuditServiceServer<Api>))
+    }
+
+    /// The full names of its gRPC services, for health.
+    pub fn names() -> Vec<String> {
+        proto::services_of("rapport.loyalty.v1")
+    }
+
+    /// The worker that settles due wallets, to be driven by hand.
+    pub fn settler(&self) -> Settler {
+        let Api { db, clock, lanes, .. } = self.api.clone();
+        Settler { db, clock, lanes }
+    }
+
+    /// True if it can answer.
+    pub async fn is_ready(&self) -> bool {
+        self.api.db.is_ready().await
+    }
+
+    /// Ends background work; calls go on.
+    pub async fn stop_workers(&self) {
+        self.stop.cancel();
+        self.workers.close();
+        self.workers.wait().await;
+    }
+
+    /// Answers what waits in the lanes and ends them.
+    pub async fn close(&self) {
+        self.api.lanes.close().await;
+    }
+}
+
+/// Audits a database without a running service.
+///
+/// # Errors
+/// That the database refused.
+pub async fn audit(db: &Db, tenant: &str, program_id: &str) -> Result<pb::AuditLedgerResponse, db::Error> {
+    let (tenant, program_id) = (Tenant::new(tenant), program_id.to_owned());
+    let report = db.snapshot(move |tx| {
+        let (tenant, program_id) = (tenant.clone(), program_id.clone());
+        async move { store::audit(tx, &tenant, &program_id).await }.boxed()
+    });
+    Ok(audit_response(report.await?))
+}

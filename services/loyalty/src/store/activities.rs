@@ -1,0 +1,119 @@
+//! Activity rows and the spend per local day that is summed from them.
+
+use std::collections::HashMap;
+
+use ambient::Time;
+use chrono::{Datelike, NaiveDate};
+use db::sea_orm::sea_query::ArrayType;
+use db::sea_orm::{ConnectionTrait, FromQueryResult, Statement};
+use db::{Keyed, select_in};
+use uuid::Uuid;
+
+use super::entity::{activity, day_spend};
+use super::owner::Owner;
+use crate::domain::{Activity, ActivityKind, DaySpend};
+
+/// Finds activities by their callers' own keys.
+///
+/// # Errors
+/// That the database refused.
+pub async fn find_external(
+    db: &impl ConnectionTrait,
+    wanted: &[(Owner, String)],
+) -> Result<HashMap<(Owner, String), Uuid>, db::Error> {
+    let select = Keyed {
+        table: "activity",
+        on: &["bucket", "tenant_id", "wallet_id", "external_id"],
+        types: &[ArrayType::Int, ArrayType::String, ArrayType::Uuid, ArrayType::String],
+        filter: "t.external_id <> ''",
+        order: "",
+        first: None,
+        lock: false,
+    };
+    let keys: Vec<_> = wanted.iter().map(|(owner, id)| owner.key_with([id.as_str().into()])).collect();
+    let rows: Vec<activity::Model> = select_in(db, select, &keys).await?;
+    let found = rows.into_iter().map(|row| {
+        let owner = Owner::of_row(row.bucket, &row.tenant_id, row.wallet_id);
+        ((owner, row.external_id), row.activity_id)
+    });
+    Ok(found.collect())
+}
+
+#[derive(FromQueryResult)]
+struct Sum {
+    total: i64,
+}
+
+/// Spend on local days from `from` up to but without `before`, in millionths.
+///
+/// # Errors
+/// That the database refused.
+pub async fn spend_of_days(
+    db: &impl ConnectionTrait,
+    owner: &Owner,
+    from: NaiveDate,
+    before: NaiveDate,
+) -> Result<i64, db::Error> {
+    const SQL: &str = "SELECT CAST(COALESCE(SUM(spend_micros), 0) AS BIGINT) AS total FROM day_spend \
+         WHERE bucket = $1 AND tenant_id = $2 AND wallet_id = $3 AND day >= $4 AND day < $5";
+    sum(db, SQL, owner.key_with([day_number(from).into(), day_number(before).into()])).await
+}
+
+/// Spend of purchases between two moments, both included, in millionths.
+///
+/// # Errors
+/// That the database refused.
+pub async fn spend_between(
+    db: &impl ConnectionTrait,
+    owner: &Owner,
+    from: Time,
+    to: Time,
+) -> Result<i64, db::Error> {
+    const SQL: &str = "SELECT CAST(COALESCE(SUM(amount_micros), 0) AS BIGINT) AS total FROM activity \
+         WHERE bucket = $1 AND tenant_id = $2 AND wallet_id = $3 AND kind = $4 \
+         AND occurred_time >= $5 AND occurred_time <= $6";
+    let kind = ActivityKind::Purchase as i32;
+    sum(db, SQL, owner.key_with([kind.into(), from.micros().into(), to.micros().into()])).await
+}
+
+async fn sum(
+    db: &impl ConnectionTrait,
+    sql: &'static str,
+    values: Vec<db::sea_orm::Value>,
+) -> Result<i64, db::Error> {
+    let statement = Statement::from_sql_and_values(db.get_database_backend(), sql, values);
+    Ok(Sum::find_by_statement(statement).one(db).await?.map_or(0, |sum| sum.total))
+}
+
+/// A date as stored: 20170131 for 31 January 2017, so that the days of a year are a range.
+fn day_number(date: NaiveDate) -> i32 {
+    let day = i32::try_from(date.month() * 100 + date.day()).unwrap_or(0);
+    date.year() * 10_000 + day
+}
+
+pub(super) fn row(owner: &Owner, activity: &Activity, create_time: Time) -> activity::Model {
+    activity::Model {
+        bucket: owner.bucket(),
+        tenant_id: owner.tenant().id().to_owned(),
+        wallet_id: owner.id(),
+        activity_id: activity.id,
+        member_id: activity.member_id,
+        kind: activity.kind as i32,
+        occurred_time: activity.occurred_time.micros(),
+        amount_currency: activity.amount.map_or_else(String::new, |a| a.currency.code().to_owned()),
+        amount_micros: activity.amount.map_or(0, |a| a.micros),
+        external_id: activity.external_id.clone(),
+        points: activity.points,
+        create_time: create_time.micros(),
+    }
+}
+
+pub(super) fn day_row(owner: &Owner, spend: DaySpend) -> day_spend::Model {
+    day_spend::Model {
+        bucket: owner.bucket(),
+        tenant_id: owner.tenant().id().to_owned(),
+        wallet_id: owner.id(),
+        day: day_number(spend.date),
+        spend_micros: spend.spend_micros,
+    }
+}

@@ -1,0 +1,315 @@
+//! The audit of the ledger: every invariant as one statement that returns what breaks it.
+//!
+//! `ledger_imbalance` = sum of |wallet total - its postings| + |account - lots behind it| + |held - open holds|
+//! + |member accounts - program accounts| and the like: 0 in a sound ledger, whoever wrote to it.
+
+use db::Tx;
+use db::sea_orm::{ConnectionTrait, FromQueryResult, Statement, Value};
+use uuid::Uuid;
+
+use super::owner::Tenant;
+use crate::domain::Account;
+
+/// What an audit found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// Points by which the books disagree, over all checks.
+    pub imbalance: i64,
+    /// Each check.
+    pub checks: Vec<Check>,
+    /// Sums over wallets.
+    pub totals: Totals,
+}
+
+/// One invariant and what breaks it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Check {
+    /// Its name.
+    pub name: &'static str,
+    /// Rows or wallets that break it.
+    pub violations: i64,
+    /// By how much, in points or, where nothing is counted in points, in rows.
+    pub imbalance: i64,
+    /// Up to ten wallets.
+    pub examples: Vec<Uuid>,
+}
+
+/// Sums over wallets, as the postings have them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromQueryResult)]
+pub struct Totals {
+    /// How many.
+    pub wallets: i64,
+    /// How many.
+    pub activities: i64,
+    /// How many.
+    pub postings: i64,
+    /// How many.
+    pub redemptions: i64,
+    /// Points.
+    pub issued: i64,
+    /// Points.
+    pub redeemed: i64,
+    /// Points.
+    pub expired: i64,
+    /// Points.
+    pub adjusted: i64,
+    /// Points.
+    pub available: i64,
+    /// Points.
+    pub pending: i64,
+    /// Points.
+    pub held: i64,
+}
+
+/// Audits the wallets of a tenant; of one program unless `program_id` is empty. Run it on one snapshot.
+///
+/// # Errors
+/// That the database refused.
+pub async fn audit(tx: &Tx, tenant: &Tenant, program_id: &str) -> Result<Report, db::Error> {
+    let scope = [Value::from(tenant.id()), Value::from(program_id)];
+    let mut checks = Vec::new();
+    for (name, sql) in CHECKS {
+        checks.push(run(tx, name, (*sql).to_owned(), &scope).await?);
+    }
+    checks.push(run(tx, "wallet_totals_match_postings", totals_match_postings(), &scope).await?);
+    let statement = Statement::from_sql_and_values(tx.get_database_backend(), totals_sql(), scope);
+    let totals = Totals::find_by_statement(statement).one(tx).await?.unwrap_or_default();
+    let imbalance = checks.iter().fold(0_i64, |sum, check| sum.saturating_add(check.imbalance));
+    Ok(Report { imbalance, checks, totals })
+}
+
+#[derive(FromQueryResult)]
+struct Found {
+    violations: i64,
+    imbalance: i64,
+}
+
+#[derive(FromQueryResult)]
+struct Example {
+    wallet_id: Option<Uuid>,
+}
+
+async fn run(tx: &Tx, name: &'static str, sql: String, scope: &[Value; 2]) -> Result<Check, db::Error> {
+    let backend = tx.get_database_backend();
+    let broken = format!("(SELECT wallet_id, diff FROM ({sql}) x WHERE diff <> 0) y");
+    let count = format!(
+        "SELECT CAST(COUNT(*) AS BIGINT) AS violations, CAST(COALESCE(SUM(diff), 0) AS BIGINT) AS imbalance \
+         FROM {broken}"
+    );
+    let found = Found::find_by_statement(Statement::from_sql_and_values(backend, count, scope.clone()))
+        .one(tx)
+        .await?
+        .unwrap_or(Found { violations: 0, imbalance: 0 });
+    let mut examples = Vec::new();
+    if found.violations > 0 {
+        let list = format!("SELECT wallet_id FROM {broken} ORDER BY wallet_id LIMIT 10");
+        let rows = Example::find_by_statement(Statement::from_sql_and_values(backend, list, scope.clone()));
+        examples = rows.all(tx).await?.into_iter().filter_map(|e| e.wallet_id).collect();
+    }
+    Ok(Check { name, violations: found.violations, imbalance: found.imbalance, examples })
+}
+
+/// `$1` is the tenant, `$2` a program or empty. Each statement returns `wallet_id` and `diff`, never negative.
+const CHECKS: &[(&str, &str)] = &[
+    (
+        "member_and_program_accounts_agree",
+        "SELECT w.wallet_id, ABS((w.available + w.pending + w.held - w.arrears) \
+           - (w.issued + w.adjusted - w.redeemed - w.expired - w.reversed)) AS diff \
+         FROM wallet w WHERE w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)",
+    ),
+    (
+        "postings_are_numbered_without_gaps",
+        "SELECT w.wallet_id, ABS(w.posting_seq - COALESCE((SELECT COUNT(*) FROM posting p WHERE \
+           p.bucket = w.bucket AND p.tenant_id = w.tenant_id AND p.wallet_id = w.wallet_id), 0)) \
+           + ABS(w.posting_seq - COALESCE((SELECT MAX(p.seq) FROM posting p WHERE \
+           p.bucket = w.bucket AND p.tenant_id = w.tenant_id AND p.wallet_id = w.wallet_id), 0)) AS diff \
+         FROM wallet w WHERE w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)",
+    ),
+    (
+        "available_and_pending_match_lots",
+        "SELECT w.wallet_id, ABS(w.available - COALESCE((SELECT SUM(l.remaining) FROM lot l WHERE \
+           l.bucket = w.bucket AND l.tenant_id = w.tenant_id AND l.wallet_id = w.wallet_id \
+           AND l.activate_time <= w.now), 0)) \
+           + ABS(w.pending - COALESCE((SELECT SUM(l.remaining) FROM lot l WHERE \
+           l.bucket = w.bucket AND l.tenant_id = w.tenant_id AND l.wallet_id = w.wallet_id \
+           AND l.activate_time > w.now), 0)) AS diff \
+         FROM wallet w WHERE w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)",
+    ),
+    (
+        "nothing_expires_unnoticed",
+        "SELECT w.wallet_id, l.remaining AS diff FROM wallet w JOIN lot l ON l.bucket = w.bucket \
+           AND l.tenant_id = w.tenant_id AND l.wallet_id = w.wallet_id AND l.remaining > 0 \
+           AND l.expire_time < w.next_expire \
+         WHERE w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)",
+    ),
+    (
+        "lots_match_their_allocations",
+        "SELECT l.wallet_id, ABS(l.points - l.remaining - COALESCE((SELECT SUM(a.points) FROM allocation a WHERE \
+           a.bucket = l.bucket AND a.tenant_id = l.tenant_id AND a.wallet_id = l.wallet_id \
+           AND a.lot_number = l.lot_number), 0)) AS diff \
+         FROM lot l JOIN wallet w ON w.bucket = l.bucket AND w.tenant_id = l.tenant_id \
+           AND w.wallet_id = l.wallet_id WHERE w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)",
+    ),
+    (
+        "debits_match_their_allocations",
+        "SELECT p.wallet_id, ABS(p.points - COALESCE((SELECT SUM(a.points) FROM allocation a WHERE \
+           a.bucket = p.bucket AND a.tenant_id = p.tenant_id AND a.wallet_id = p.wallet_id \
+           AND a.posting_seq = p.seq), 0)) AS diff \
+         FROM posting p JOIN wallet w ON w.bucket = p.bucket AND w.tenant_id = p.tenant_id \
+           AND w.wallet_id = p.wallet_id \
+         WHERE p.debit IN (1, 2) AND w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)",
+    ),
+    (
+        "credits_match_their_lots",
+        "SELECT w.wallet_id, ABS(COALESCE((SELECT SUM(p.points) FROM posting p WHERE p.bucket = w.bucket \
+           AND p.tenant_id = w.tenant_id AND p.wallet_id = w.wallet_id AND p.credit IN (1, 2)), 0) \
+           - COALESCE((SELECT SUM(l.points) FROM lot l WHERE l.bucket = w.bucket \
+           AND l.tenant_id = w.tenant_id AND l.wallet_id = w.wallet_id), 0)) \
+           + ABS(w.lot_seq - COALESCE((SELECT COUNT(*) FROM lot l WHERE l.bucket = w.bucket \
+           AND l.tenant_id = w.tenant_id AND l.wallet_id = w.wallet_id), 0)) AS diff \
+         FROM wallet w WHERE w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)",
+    ),
+    (
+        "held_matches_open_holds",
+        "SELECT w.wallet_id, ABS(w.held - COALESCE((SELECT SUM(r.points_held - r.points_captured) \
+           FROM redemption r WHERE r.bucket = w.bucket AND r.tenant_id = w.tenant_id \
+           AND r.wallet_id = w.wallet_id), 0)) AS diff \
+         FROM wallet w WHERE w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)",
+    ),
+    (
+        "redemptions_match_their_postings",
+        "SELECT w.wallet_id, ABS(w.redeemed - COALESCE((SELECT SUM(r.points_captured - r.points_refunded) \
+           FROM redemption r WHERE r.bucket = w.bucket AND r.tenant_id = w.tenant_id \
+           AND r.wallet_id = w.wallet_id), 0)) AS diff \
+         FROM wallet w WHERE w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)",
+    ),
+    (
+        "activities_match_their_postings",
+        "SELECT w.wallet_id, ABS(w.issued - COALESCE((SELECT SUM(a.points) FROM activity a WHERE \
+           a.bucket = w.bucket AND a.tenant_id = w.tenant_id AND a.wallet_id = w.wallet_id), 0)) AS diff \
+         FROM wallet w WHERE w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)",
+    ),
+    (
+        "day_spend_matches_activities",
+        "SELECT w.wallet_id, ABS(COALESCE((SELECT SUM(d.spend_micros) FROM day_spend d WHERE \
+           d.bucket = w.bucket AND d.tenant_id = w.tenant_id AND d.wallet_id = w.wallet_id), 0) \
+           - COALESCE((SELECT SUM(a.amount_micros) FROM activity a WHERE a.bucket = w.bucket \
+           AND a.tenant_id = w.tenant_id AND a.wallet_id = w.wallet_id AND a.kind = 1), 0)) AS diff \
+         FROM wallet w WHERE w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)",
+    ),
+    (
+        "year_spend_matches_day_spend",
+        "SELECT w.wallet_id, ABS(w.spend_current_micros - COALESCE((SELECT SUM(d.spend_micros) FROM day_spend d \
+           WHERE d.bucket = w.bucket AND d.tenant_id = w.tenant_id AND d.wallet_id = w.wallet_id \
+           AND d.day > w.spend_year * 10000 AND d.day < (w.spend_year + 1) * 10000), 0)) \
+           + ABS(w.spend_previous_micros - COALESCE((SELECT SUM(d.spend_micros) FROM day_spend d \
+           WHERE d.bucket = w.bucket AND d.tenant_id = w.tenant_id AND d.wallet_id = w.wallet_id \
+           AND d.day > (w.spend_year - 1) * 10000 AND d.day < w.spend_year * 10000), 0)) AS diff \
+         FROM wallet w WHERE w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)",
+    ),
+    (
+        "events_are_numbered_without_gaps",
+        "SELECT w.wallet_id, ABS(w.event_seq - COALESCE(MAX(e.aggregate_seq), w.event_seq)) \
+           + COALESCE(ABS(MAX(e.aggregate_seq) - MIN(e.aggregate_seq) + 1 - COUNT(*)), 0) AS diff \
+         FROM wallet w LEFT JOIN event e ON e.bucket = w.bucket AND e.tenant_id = w.tenant_id \
+           AND e.aggregate_id = w.wallet_id WHERE w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2) \
+         GROUP BY w.bucket, w.tenant_id, w.wallet_id, w.event_seq",
+    ),
+    (
+        "postings_name_a_recorded_command",
+        "SELECT p.wallet_id, 1 AS diff FROM posting p JOIN wallet w ON w.bucket = p.bucket \
+           AND w.tenant_id = p.tenant_id AND w.wallet_id = p.wallet_id \
+           LEFT JOIN command c ON c.bucket = p.bucket AND c.tenant_id = p.tenant_id \
+           AND c.scope_id = p.wallet_id AND c.request_id = p.request_id \
+         WHERE p.reason <> 2 AND c.request_id IS NULL AND w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)",
+    ),
+    (
+        "wallets_and_members_belong_together",
+        "SELECT w.wallet_id, 1 AS diff FROM wallet w LEFT JOIN member m ON m.tenant_id = w.tenant_id \
+           AND m.bucket = w.bucket AND m.member_id = w.wallet_id AND m.program_id = w.program_id \
+         WHERE m.member_id IS NULL AND w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2) \
+         UNION ALL SELECT m.wallet_id, 1 AS diff FROM member m LEFT JOIN wallet w ON w.tenant_id = m.tenant_id \
+           AND w.bucket = m.bucket AND w.wallet_id = m.wallet_id \
+         WHERE w.wallet_id IS NULL AND m.tenant_id = $1 AND ($2 = '' OR m.program_id = $2)",
+    ),
+    (
+        "postings_and_lots_have_a_wallet",
+        "SELECT p.wallet_id, p.points AS diff FROM posting p LEFT JOIN wallet w ON w.bucket = p.bucket \
+           AND w.tenant_id = p.tenant_id AND w.wallet_id = p.wallet_id \
+         WHERE w.wallet_id IS NULL AND p.tenant_id = $1 AND $2 = $2 \
+         UNION ALL SELECT l.wallet_id, l.points AS diff FROM lot l LEFT JOIN wallet w ON w.bucket = l.bucket \
+           AND w.tenant_id = l.tenant_id AND w.wallet_id = l.wallet_id \
+         WHERE w.wallet_id IS NULL AND l.tenant_id = $1",
+    ),
+    (
+        "stock_matches_redemptions",
+        "SELECT (SELECT r.wallet_id FROM redemption r WHERE r.tenant_id = s.tenant_id \
+           AND r.program_id = s.program_id AND r.reward_id = s.reward_id LIMIT 1) AS wallet_id, \
+           ABS(s.added - s.remaining - COALESCE((SELECT SUM(r.quantity) FROM redemption r \
+           WHERE r.tenant_id = s.tenant_id AND r.program_id = s.program_id \
+           AND r.reward_id = s.reward_id), 0)) AS diff \
+         FROM reward_stock s WHERE s.tenant_id = $1 AND ($2 = '' OR s.program_id = $2)",
+    ),
+];
+
+fn column(account: Account) -> &'static str {
+    match account {
+        Account::Pending => "pending",
+        Account::Available => "available",
+        Account::Held => "held",
+        Account::Arrears => "arrears",
+        Account::Issued => "issued",
+        Account::Reversed => "reversed",
+        Account::Redeemed => "redeemed",
+        Account::Expired => "expired",
+        Account::Adjusted => "adjusted",
+    }
+}
+
+fn totals_match_postings() -> String {
+    let difference = |account: Account| format!("ABS(w.{0} - COALESCE(p.{0}, 0))", column(account));
+    let differences = Account::ALL.map(difference).join(" + ");
+    format!(
+        "SELECT w.wallet_id, {differences} AS diff FROM wallet w LEFT JOIN ({}) p ON p.bucket = w.bucket \
+         AND p.tenant_id = w.tenant_id AND p.wallet_id = w.wallet_id \
+         WHERE w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)",
+        posting_sums()
+    )
+}
+
+/// The totals of each wallet as its postings have them.
+fn posting_sums() -> String {
+    let sum = |account: Account| {
+        let (number, name) = (account as i32, column(account));
+        let (debit, credit) = if account.grows_by_debit() { ("", "-") } else { ("-", "") };
+        format!(
+            "SUM(CASE {number} WHEN debit THEN {debit}points WHEN credit THEN {credit}points ELSE 0 END) AS {name}"
+        )
+    };
+    let sums = Account::ALL.map(sum).join(", ");
+    format!(
+        "SELECT bucket, tenant_id, wallet_id, COUNT(*) AS postings, {sums} FROM posting \
+         WHERE tenant_id = $1 GROUP BY bucket, tenant_id, wallet_id"
+    )
+}
+
+fn totals_sql() -> String {
+    let sum = |name: &str| format!("CAST(COALESCE(SUM(p.{name}), 0) AS BIGINT) AS {name}");
+    let names = ["issued", "redeemed", "expired", "adjusted", "available", "pending", "held", "postings"];
+    let sums = names.map(sum).join(", ");
+    let count = |table: &str| {
+        format!(
+            "(SELECT CAST(COUNT(*) AS BIGINT) FROM {table} t JOIN wallet v ON v.bucket = t.bucket \
+             AND v.tenant_id = t.tenant_id AND v.wallet_id = t.wallet_id \
+             WHERE v.tenant_id = $1 AND ($2 = '' OR v.program_id = $2))"
+        )
+    };
+    format!(
+        "SELECT CAST(COUNT(*) AS BIGINT) AS wallets, {} AS activities, {} AS redemptions, {sums} \
+         FROM wallet w LEFT JOIN ({}) p ON p.bucket = w.bucket AND p.tenant_id = w.tenant_id \
+         AND p.wallet_id = w.wallet_id WHERE w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)",
+        count("activity"),
+        count("redemption"),
+        posting_sums()
+    )
+}

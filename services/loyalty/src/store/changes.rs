@@ -1,0 +1,112 @@
+//! Everything that a batch of decisions writes, gathered by table and written with one statement each.
+
+use std::collections::{BTreeMap, HashMap};
+
+use db::Tx;
+use db::sea_orm::ConnectionTrait;
+use uuid::Uuid;
+
+use super::commands::{self, Record};
+use super::entity::{activity, allocation, day_spend, lot, posting, redemption};
+use super::owner::Owner;
+use super::{activities, lots, postings, redemptions, rewards, wallets};
+use crate::domain::{Lot, Outcome, Wallet};
+
+/// Rows of a batch.
+#[derive(Debug, Default)]
+pub struct Changes {
+    wallets: BTreeMap<Owner, Wallet>,
+    opened: BTreeMap<(Owner, i64), Lot>,
+    changed: BTreeMap<(Owner, i64), Lot>,
+    postings: Vec<posting::Model>,
+    allocations: Vec<allocation::Model>,
+    activities: Vec<activity::Model>,
+    days: HashMap<(Owner, i32), day_spend::Model>,
+    redemptions: Vec<redemption::Model>,
+    stock: BTreeMap<rewards::Key, i64>,
+    events: Vec<events::Event>,
+    records: Vec<(Owner, Record)>,
+}
+
+impl Changes {
+    /// Adds what one command changed. `before` is the wallet's last lot number before it.
+    pub fn add(&mut self, owner: &Owner, request_id: Uuid, before: i64, outcome: &Outcome) {
+        let now = outcome.wallet.now;
+        self.wallets.insert(owner.clone(), outcome.wallet.clone());
+        for (key, lot) in &outcome.lots {
+            let place = (owner.clone(), key.number);
+            if key.number > before || self.opened.contains_key(&place) {
+                self.opened.insert(place, lot.clone());
+            } else {
+                self.changed.insert(place, lot.clone());
+            }
+        }
+        self.postings.extend(outcome.postings.iter().map(|p| postings::row(owner, request_id, p)));
+        self.allocations.extend(outcome.allocations.iter().map(|a| postings::allocation_row(owner, a)));
+        self.activities.extend(outcome.activity.iter().map(|a| activities::row(owner, a, now)));
+        self.redemptions.extend(outcome.redemption.iter().map(|r| redemptions::row(owner, r)));
+        if let Some(spend) = outcome.day_spend {
+            let row = activities::day_row(owner, spend);
+            // An overflow is left to the database, which refuses the row.
+            self.days
+                .entry((owner.clone(), row.day))
+                .and_modify(|day| day.spend_micros = day.spend_micros.saturating_add(row.spend_micros))
+                .or_insert(row);
+        }
+    }
+
+    /// Adds the announcements of a command.
+    pub fn announce(&mut self, events: impl IntoIterator<Item = events::Event>) {
+        self.events.extend(events);
+    }
+
+    /// Takes units from a reward's counted stock.
+    pub fn take_stock(&mut self, key: rewards::Key, units: i64) {
+        if units != 0 {
+            *self.stock.entry(key).or_default() += units;
+        }
+    }
+
+    /// Adds the record of a request.
+    pub fn record(&mut self, owner: &Owner, record: Record) {
+        self.records.push((owner.clone(), record));
+    }
+
+    /// Writes everything.
+    ///
+    /// # Errors
+    /// `Constraint` if a request id or activity was recorded meanwhile; otherwise that the database refused.
+    pub async fn write(self, tx: &Tx) -> Result<(), db::Error> {
+        const ADD_DAY: &str = "ON CONFLICT (bucket, tenant_id, wallet_id, day) \
+             DO UPDATE SET spend_micros = day_spend.spend_micros + excluded.spend_micros";
+        let lot_rows = |lots: BTreeMap<(Owner, i64), Lot>| -> Vec<lot::Model> {
+            lots.iter().map(|((owner, _), lot)| lots::row(owner, lot)).collect()
+        };
+        let days: Vec<_> = self.days.into_values().collect();
+        let wallets: Vec<_> = self.wallets.into_iter().collect();
+        let write = async {
+            commands::insert(tx, self.records).await?;
+            db::bulk_insert::<activity::Entity>(tx, &self.activities).await?;
+            db::bulk_insert::<posting::Entity>(tx, &self.postings).await?;
+            db::bulk_insert::<lot::Entity>(tx, &lot_rows(self.opened)).await?;
+            db::bulk_update::<lot::Entity>(tx, &lot_rows(self.changed), &[lot::Column::Remaining]).await?;
+            db::bulk_insert::<allocation::Entity>(tx, &self.allocations).await?;
+            db::bulk_insert::<redemption::Entity>(tx, &self.redemptions).await?;
+            db::bulk_upsert::<day_spend::Entity>(tx, &days, ADD_DAY).await?;
+            rewards::take_stock(tx, &self.stock).await?;
+            events::append(tx, self.events).await?;
+            wallets::update(tx, &wallets).await
+        };
+        db::traced(tx.get_database_backend(), "INSERT ledger", write).await
+    }
+
+    /// The wallets as they will be.
+    pub fn wallets(&self) -> impl Iterator<Item = (&Owner, &Wallet)> {
+        self.wallets.iter()
+    }
+
+    /// True if there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.wallets.is_empty() && self.records.is_empty()
+    }
+}

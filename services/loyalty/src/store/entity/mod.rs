@@ -1,0 +1,16 @@
+//! The tables, one file each. Nothing outside `store` names them.
+#![expect(unreachable_pub, reason = "the derive makes everything public")]
+
+pub(super) mod activity;
+pub(super) mod allocation;
+pub(super) mod command;
+pub(super) mod day_spend;
+pub(super) mod lot;
+pub(super) mod member;
+pub(super) mod posting;
+pub(super) mod program;
+pub(super) mod redemption;
+pub(super) mod reward;
+pub(super) mod reward_stock;
+pub(super) mod secret;
+pub(super) mod wallet;

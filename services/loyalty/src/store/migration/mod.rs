@@ -1,0 +1,21 @@
+//! The schema, migration by migration. A published one never changes.
+
+mod m0002_create_catalogue;
+mod m0003_create_ledger;
+mod table;
+
+use sea_orm_migration::{MigrationTrait, MigratorTrait};
+
+/// All migrations of the loyalty database, in order.
+#[derive(Debug)]
+pub struct Migrator;
+
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![
+            Box::new(events::CreateEventLog),
+            Box::new(m0002_create_catalogue::CreateCatalogue),
+            Box::new(m0003_create_ledger::CreateLedger),
+        ]
+    }
+}

@@ -1,0 +1,25 @@
+//! Remembers the decisions of the domain: loads and saves its types, in statements over many rows.
+//!
+//! Everything takes the open transaction or connection, and an [`Owner`] or [`Tenant`], so no query can forget whose
+//! rows it may see. Entities stay private to this module.
+
+pub mod activities;
+mod audit;
+pub mod balance_at;
+mod changes;
+pub mod commands;
+mod entity;
+pub mod lots;
+pub mod members;
+pub mod migration;
+mod owner;
+pub mod postings;
+pub mod programs;
+pub mod redemptions;
+pub mod rewards;
+pub mod secrets;
+pub mod wallets;
+
+pub use audit::{Check, Report, Totals as LedgerTotals, audit};
+pub use changes::Changes;
+pub use owner::{Owner, Tenant};

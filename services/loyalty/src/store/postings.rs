@@ -1,0 +1,84 @@
+//! Posting rows and the allocations of debits to lots.
+
+use ambient::Time;
+use db::sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use uuid::Uuid;
+
+use super::entity::{allocation, posting};
+use super::owner::Owner;
+use crate::domain::{Account, Allocation, Posting, Reason, Source};
+
+/// One page of a wallet's postings with numbers below `before`, newest first.
+///
+/// # Errors
+/// That the database refused, or `Damaged` for a row that names an unknown account.
+pub async fn page(
+    db: &impl ConnectionTrait,
+    owner: &Owner,
+    before: i64,
+    limit: u64,
+) -> Result<Vec<Posting>, db::Error> {
+    let rows = posting::Entity::find()
+        .filter(posting::Column::Bucket.eq(owner.bucket()))
+        .filter(posting::Column::TenantId.eq(owner.tenant().id()))
+        .filter(posting::Column::WalletId.eq(owner.id()))
+        .filter(posting::Column::Seq.lt(before))
+        .order_by_desc(posting::Column::Seq)
+        .limit(limit)
+        .all(db)
+        .await?;
+    rows.into_iter().map(domain).collect()
+}
+
+fn domain(row: posting::Model) -> Result<Posting, db::Error> {
+    let damaged = |what: &str| db::Error::Damaged(format!("posting {} of a wallet has no {what}", row.seq));
+    Ok(Posting {
+        seq: row.seq,
+        debit: Account::from_number(row.debit).ok_or_else(|| damaged("debit account"))?,
+        credit: Account::from_number(row.credit).ok_or_else(|| damaged("credit account"))?,
+        points: row.points,
+        reason: Reason::from_number(row.reason).ok_or_else(|| damaged("reason"))?,
+        effective_time: Time::from_micros(row.effective_time),
+        create_time: Time::from_micros(row.create_time),
+        source: Source {
+            actor_member_id: row.actor_member_id,
+            activity_id: row.activity_id,
+            redemption_id: row.redemption_id,
+            rule_version: row.rule_version,
+            note: row.note,
+        },
+    })
+}
+
+pub(super) fn row(owner: &Owner, request_id: Uuid, posting: &Posting) -> posting::Model {
+    posting::Model {
+        bucket: owner.bucket(),
+        tenant_id: owner.tenant().id().to_owned(),
+        wallet_id: owner.id(),
+        seq: posting.seq,
+        debit: posting.debit as i32,
+        credit: posting.credit as i32,
+        points: posting.points,
+        reason: posting.reason as i32,
+        effective_time: posting.effective_time.micros(),
+        create_time: posting.create_time.micros(),
+        request_id,
+        actor_member_id: posting.source.actor_member_id,
+        activity_id: posting.source.activity_id,
+        redemption_id: posting.source.redemption_id,
+        rule_version: posting.source.rule_version,
+        note: posting.source.note.clone(),
+    }
+}
+
+pub(super) fn allocation_row(owner: &Owner, allocation: &Allocation) -> allocation::Model {
+    allocation::Model {
+        bucket: owner.bucket(),
+        tenant_id: owner.tenant().id().to_owned(),
+        wallet_id: owner.id(),
+        posting_seq: allocation.posting_seq,
+        lot_number: allocation.lot_number,
+        points: allocation.points,
+        effective_time: allocation.effective_time.micros(),
+    }
+}

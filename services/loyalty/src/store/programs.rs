@@ -1,0 +1,120 @@
+//! Program rows.
+
+use ambient::Time;
+use db::Tx;
+use db::sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use serde::{Deserialize, Serialize};
+
+use super::entity::program;
+use super::owner::Tenant;
+use crate::domain::{Currency, EarningRule, Expiry, Ladder, PointCurrency, Program, Tier};
+
+#[derive(Serialize, Deserialize)]
+struct StoredTier {
+    id: String,
+    display_name: String,
+    threshold_micros: i64,
+}
+
+/// Finds one program.
+///
+/// # Errors
+/// That the database refused, or `Damaged` for a row that does not make sense.
+pub async fn find(
+    db: &impl ConnectionTrait,
+    tenant: &Tenant,
+    program_id: &str,
+) -> Result<Option<Program>, db::Error> {
+    let key = (tenant.id().to_owned(), program_id.to_owned());
+    program::Entity::find_by_id(key).one(db).await?.map(domain).transpose()
+}
+
+/// One page of programs after the given id, by id.
+///
+/// # Errors
+/// As [`find`].
+pub async fn page(
+    db: &impl ConnectionTrait,
+    tenant: &Tenant,
+    after: &str,
+    limit: u64,
+) -> Result<Vec<Program>, db::Error> {
+    let rows = program::Entity::find()
+        .filter(program::Column::TenantId.eq(tenant.id()))
+        .filter(program::Column::ProgramId.gt(after))
+        .order_by_asc(program::Column::ProgramId)
+        .limit(limit)
+        .all(db)
+        .await?;
+    rows.into_iter().map(domain).collect()
+}
+
+/// Writes a new program.
+///
+/// # Errors
+/// `Constraint` if it exists.
+pub async fn insert(tx: &Tx, tenant: &Tenant, program: &Program) -> Result<(), db::Error> {
+    db::bulk_insert::<program::Entity>(tx, &[row(tenant, program)?]).await
+}
+
+fn row(tenant: &Tenant, program: &Program) -> Result<program::Model, db::Error> {
+    let (expiry_kind, count) = match program.expiry {
+        Expiry::Never => (0, 0),
+        Expiry::RollingDays(days) => (1, days),
+        Expiry::RollingMonths(months) => (2, months),
+    };
+    let tiers: Vec<StoredTier> = program.ladder.tiers.iter().map(stored).collect();
+    let told = |e: &dyn std::fmt::Display| db::Error::Damaged(format!("program {}: {e}", program.id));
+    Ok(program::Model {
+        tenant_id: tenant.id().to_owned(),
+        program_id: program.id.clone(),
+        display_name: program.display_name.clone(),
+        time_zone: program.time_zone.name().to_owned(),
+        money_currency: program.currency.code().to_owned(),
+        point_code: program.points.code.clone(),
+        point_name: program.points.display_name.clone(),
+        rule_points: program.rule.map_or(0, |r| r.points),
+        rule_per_micros: program.rule.map_or(0, |r| r.per_micros),
+        rule_version: program.rule.map_or(0, |r| r.version),
+        expiry_kind,
+        expiry_count: i32::try_from(count).map_err(|e| told(&e))?,
+        tiers: serde_json::to_string(&tiers).map_err(|e| told(&e))?,
+        version: program.version,
+        create_time: program.create_time.micros(),
+    })
+}
+
+fn stored(tier: &Tier) -> StoredTier {
+    StoredTier {
+        id: tier.id.clone(),
+        display_name: tier.display_name.clone(),
+        threshold_micros: tier.threshold_micros,
+    }
+}
+
+fn domain(row: program::Model) -> Result<Program, db::Error> {
+    let damaged = |what: &str| db::Error::Damaged(format!("program {}: {what}", row.program_id));
+    let tiers: Vec<StoredTier> = serde_json::from_str(&row.tiers).map_err(|_| damaged("tiers"))?;
+    let tier =
+        |t: StoredTier| Tier { id: t.id, display_name: t.display_name, threshold_micros: t.threshold_micros };
+    let count = u32::try_from(row.expiry_count).map_err(|_| damaged("expiry"))?;
+    let rule =
+        EarningRule { points: row.rule_points, per_micros: row.rule_per_micros, version: row.rule_version };
+    Ok(Program {
+        time_zone: row.time_zone.parse().map_err(|_| damaged("time zone"))?,
+        currency: Currency::try_new(&row.money_currency).ok_or_else(|| damaged("currency"))?,
+        points: PointCurrency { code: row.point_code, display_name: row.point_name },
+        rule: (rule.per_micros > 0).then_some(rule),
+        expiry: match row.expiry_kind {
+            0 => Expiry::Never,
+            1 => Expiry::RollingDays(count),
+            2 => Expiry::RollingMonths(count),
+            _ => return Err(damaged("expiry")),
+        },
+        ladder: Ladder { tiers: tiers.into_iter().map(tier).collect() },
+        id: row.program_id,
+        display_name: row.display_name,
+        version: row.version,
+        create_time: Time::from_micros(row.create_time),
+    })
+}

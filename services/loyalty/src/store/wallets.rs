@@ -1,0 +1,171 @@
+//! Wallet rows.
+
+use std::collections::HashMap;
+
+use ambient::Time;
+use db::sea_orm::sea_query::ExprTrait;
+use db::sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use db::{Keyed, Tx, select_in};
+
+use super::entity::wallet;
+use super::owner::{OWNER, OWNER_TYPES, Owner};
+use crate::domain::{Totals, Wallet, YearSpend};
+
+/// Loads wallets and, on PostgreSQL, locks their rows in the owners' order until the transaction ends. What does not
+/// exist is not in the result. Anything else about these wallets must be read in a later statement: one that waited
+/// for a lock still sees other tables as they were before.
+///
+/// # Errors
+/// That the database refused.
+pub async fn lock(tx: &Tx, owners: &[Owner]) -> Result<HashMap<Owner, Wallet>, db::Error> {
+    load(tx, owners, true).await
+}
+
+/// Loads one wallet without locking it.
+///
+/// # Errors
+/// That the database refused.
+pub async fn find(db: &impl ConnectionTrait, owner: &Owner) -> Result<Option<Wallet>, db::Error> {
+    Ok(load(db, std::slice::from_ref(owner), false).await?.remove(owner))
+}
+
+async fn load(
+    db: &impl ConnectionTrait,
+    owners: &[Owner],
+    lock: bool,
+) -> Result<HashMap<Owner, Wallet>, db::Error> {
+    let select = Keyed {
+        table: "wallet",
+        on: &OWNER,
+        types: &OWNER_TYPES,
+        filter: "",
+        order: "t.bucket, t.tenant_id, t.wallet_id",
+        first: None,
+        lock,
+    };
+    let keys: Vec<_> = owners.iter().map(Owner::key).collect();
+    let rows: Vec<wallet::Model> = select_in(db, select, &keys).await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (Owner::of_row(row.bucket, &row.tenant_id, row.wallet_id), domain(row)))
+        .collect())
+}
+
+/// Opens a new wallet.
+///
+/// # Errors
+/// `Constraint` if it exists.
+pub async fn insert(tx: &Tx, owner: &Owner, wallet: &Wallet) -> Result<(), db::Error> {
+    db::bulk_insert::<wallet::Entity>(tx, &[row(owner, wallet)]).await
+}
+
+pub(super) async fn update(tx: &Tx, wallets: &[(Owner, Wallet)]) -> Result<(), db::Error> {
+    use wallet::Column as C;
+    const CHANGING: [C; 21] = [
+        C::Version,
+        C::Now,
+        C::NextExpire,
+        C::NextDue,
+        C::Pending,
+        C::Available,
+        C::Held,
+        C::Arrears,
+        C::Issued,
+        C::Reversed,
+        C::Redeemed,
+        C::Expired,
+        C::Adjusted,
+        C::PostingSeq,
+        C::LotSeq,
+        C::EventSeq,
+        C::OrderKey,
+        C::SpendYear,
+        C::SpendCurrentMicros,
+        C::SpendPreviousMicros,
+        C::TierRank,
+    ];
+    let rows: Vec<_> = wallets.iter().map(|(owner, wallet)| row(owner, wallet)).collect();
+    db::bulk_update::<wallet::Entity>(tx, &rows, &CHANGING).await
+}
+
+/// Wallets with something due at `now`, longest due first.
+///
+/// # Errors
+/// That the database refused.
+pub async fn due(db: &impl ConnectionTrait, now: Time, limit: u64) -> Result<Vec<Owner>, db::Error> {
+    let rows: Vec<(i32, String, uuid::Uuid)> = wallet::Entity::find()
+        .select_only()
+        .columns([wallet::Column::Bucket, wallet::Column::TenantId, wallet::Column::WalletId])
+        .filter(
+            wallet::Column::NextDue.lte(now.micros()).and(wallet::Column::NextDue.lt(Time::NEVER.micros())),
+        )
+        .order_by_asc(wallet::Column::NextDue)
+        .limit(limit)
+        .into_tuple()
+        .all(db)
+        .await?;
+    Ok(rows.iter().map(|(bucket, tenant, id)| Owner::of_row(*bucket, tenant, *id)).collect())
+}
+
+fn domain(row: wallet::Model) -> Wallet {
+    Wallet {
+        id: row.wallet_id,
+        program_id: row.program_id,
+        version: row.version,
+        now: Time::from_micros(row.now),
+        next_expire: Time::from_micros(row.next_expire),
+        next_due: Time::from_micros(row.next_due),
+        totals: Totals {
+            pending: row.pending,
+            available: row.available,
+            held: row.held,
+            arrears: row.arrears,
+            issued: row.issued,
+            reversed: row.reversed,
+            redeemed: row.redeemed,
+            expired: row.expired,
+            adjusted: row.adjusted,
+        },
+        posting_seq: row.posting_seq,
+        lot_seq: row.lot_seq,
+        event_seq: row.event_seq,
+        order_key: row.order_key,
+        spend: YearSpend {
+            year: row.spend_year,
+            current_micros: row.spend_current_micros,
+            previous_micros: row.spend_previous_micros,
+        },
+        tier_rank: u32::try_from(row.tier_rank).unwrap_or(0),
+    }
+}
+
+fn row(owner: &Owner, wallet: &Wallet) -> wallet::Model {
+    let t = &wallet.totals;
+    wallet::Model {
+        bucket: owner.bucket(),
+        tenant_id: owner.tenant().id().to_owned(),
+        wallet_id: owner.id(),
+        program_id: wallet.program_id.clone(),
+        version: wallet.version,
+        now: wallet.now.micros(),
+        next_expire: wallet.next_expire.micros(),
+        next_due: wallet.next_due.micros(),
+        pending: t.pending,
+        available: t.available,
+        held: t.held,
+        arrears: t.arrears,
+        issued: t.issued,
+        reversed: t.reversed,
+        redeemed: t.redeemed,
+        expired: t.expired,
+        adjusted: t.adjusted,
+        posting_seq: wallet.posting_seq,
+        lot_seq: wallet.lot_seq,
+        event_seq: wallet.event_seq,
+        order_key: wallet.order_key,
+        spend_year: wallet.spend.year,
+        spend_current_micros: wallet.spend.current_micros,
+        spend_previous_micros: wallet.spend.previous_micros,
+        tier_rank: i32::try_from(wallet.tier_rank).unwrap_or(i32::MAX),
+    }
+}

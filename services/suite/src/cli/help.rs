@@ -1,0 +1,138 @@
+//! Examples under each `--help`; a test parses every line of them.
+
+pub(super) const ROOT: &str = "\
+Examples:
+  rapport demo
+  rapport all
+  rapport programs create shop --currency USD --points-per-unit 1 --expiry-days 90
+  rapport audit
+
+Exit codes: 0 done; 1 failed, or an audit found a violation; 2 wrong arguments or settings.
+Settings: defaults, then --config FILE, then environment (RAPPORT__LOYALTY__DATABASE__URL), then flags.";
+
+pub(super) const ALL: &str = "\
+Examples:
+  rapport all
+  rapport all --listen 127.0.0.1:7500 --ops-listen 127.0.0.1:7501 --data-dir ./shop-data
+  rapport all --otlp-endpoint http://127.0.0.1:4317
+
+Without a database URL the data lies in --data-dir, on SQLite, locked against a second process. It migrates
+by itself. Once ready it writes one line to standard output, as JSON unless that is a terminal.
+Exit codes: 0 stopped by SIGTERM or SIGINT; 1 could not start or stop in order; 2 wrong arguments or settings.";
+
+pub(super) const LOYALTY: &str = "\
+Examples:
+  rapport loyalty --config rapport.toml
+  rapport loyalty --database-url postgres://rapport@db.internal/loyalty --redis-url redis://cache.internal
+  rapport loyalty --listen 0.0.0.0:7400 --insecure --database-url postgres://rapport@127.0.0.1/loyalty
+
+Give a password in RAPPORT__LOYALTY__DATABASE__URL, not on the command line. It refuses to start while a
+migration is pending: run `rapport migrate` first.
+Exit codes: 0 stopped by SIGTERM or SIGINT; 1 could not start or stop in order; 2 wrong arguments or settings.";
+
+pub(super) const MIGRATE: &str = "\
+Examples:
+  rapport migrate --database-url postgres://rapport@127.0.0.1/loyalty
+  rapport migrate --data-dir ./rapport-data
+
+Two at once are safe: one waits for the other.
+Exit codes: 0 the schema is up to date; 1 failed; 2 wrong arguments or settings.";
+
+pub(super) const DEMO: &str = "\
+Examples:
+  rapport demo
+  rapport demo --output json
+  rapport demo --keep --listen 127.0.0.1:7400
+
+80,800 grocery baskets of 1,290 households go through the gRPC API of a suite that runs in this process, on
+a clock that follows the baskets through 2017.
+Exit codes: 0 the ledger is sound; 1 it is not, or something failed; 2 wrong arguments.";
+
+pub(super) const PROGRAMS: &str = "\
+Examples:
+  rapport programs create shop --currency USD --points-per-unit 1
+  rapport programs get shop
+  rapport programs list --output json
+
+Exit codes: 0 done; 1 refused or failed; 2 wrong arguments.";
+
+pub(super) const PROGRAMS_CREATE: &str = "\
+Examples:
+  rapport programs create shop --currency USD --points-per-unit 1 --expiry-days 90 --tiers 0,1000,2500,5000
+  rapport programs create cafe --currency EUR --points-per-unit 0.5 --tiers basic=0,gold=500
+  rapport programs create tokyo --currency JPY --points-per-unit 0.01 --expiry-months 12 --time-zone Asia/Tokyo
+
+Exit codes: 0 created, now or before; 1 refused or failed; 2 wrong arguments.";
+
+pub(super) const PROGRAMS_GET: &str = "\
+Examples:
+  rapport programs get shop
+  rapport programs get shop --target http://127.0.0.1:7500 --output json";
+
+pub(super) const PROGRAMS_LIST: &str = "\
+Examples:
+  rapport programs list
+  rapport programs list --output json";
+
+pub(super) const PURCHASES: &str = "\
+Examples:
+  rapport import purchases baskets.csv.gz --program shop --id-column basket_id --member-column household_id \
+--time-column ts --amount-column sales_cents --amount-unit minor --currency USD
+  rapport import purchases orders.csv --program shop --id-column order --member-column customer \
+--time-column ordered_at --amount-column total --currency EUR --time-zone Europe/Berlin --output json
+
+Members are enrolled as they appear. A row is known by its id, never by its content: the same file again
+changes nothing, and a file whose import was cut short can be imported again. Bad rows are reported on
+standard error (the first 20) and do not stop the good ones.
+Exit codes: 0 the file was read to its end, even if rows were refused; 1 it was not, or --strict and a row
+was refused; 2 wrong arguments.";
+
+pub(super) const AUDIT: &str = "\
+Examples:
+  rapport audit
+  rapport audit --target http://127.0.0.1:7500 --program shop
+  rapport audit --data-dir ./rapport-data --output json
+
+Exit codes: 0 the ledger is sound; 1 it is not, or the audit failed; 2 wrong arguments.";
+
+pub(super) const CONFIG: &str = "\
+Examples:
+  rapport config
+  rapport config --config rapport.toml --listen 127.0.0.1:7500
+  rapport config --default > rapport.toml
+
+Exit codes: 0 done; 2 wrong arguments or settings.";
+
+pub(super) const HEALTHCHECK: &str = "\
+Examples:
+  rapport healthcheck
+  rapport healthcheck --ops 127.0.0.1:7501
+
+Exit codes: 0 ready; 1 not ready, or nobody answers; 2 wrong arguments.";
+
+pub(super) const COMPLETIONS: &str = "\
+Examples:
+  rapport completions bash > rapport.bash
+  rapport completions zsh > _rapport
+  rapport completions fish > rapport.fish";
+
+#[cfg(test)]
+pub(super) fn all() -> String {
+    [
+        ROOT,
+        ALL,
+        LOYALTY,
+        MIGRATE,
+        DEMO,
+        PROGRAMS,
+        PROGRAMS_CREATE,
+        PROGRAMS_GET,
+        PROGRAMS_LIST,
+        PURCHASES,
+        AUDIT,
+        CONFIG,
+        HEALTHCHECK,
+        COMPLETIONS,
+    ]
+    .join("\n")
+}

@@ -1,0 +1,137 @@
+//! What the demonstration found, for people and for machines.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use serde::ser::SerializeMap as _;
+use serde::{Serialize, Serializer};
+
+use super::readings::Balance;
+use super::replay::Used;
+use crate::output::grouped;
+use crate::{Failure, audit, usage};
+
+/// The figures, named as they are printed.
+#[derive(Debug, Serialize)]
+pub(super) struct Figures {
+    activities: i64,
+    members: i64,
+    points_issued: i64,
+    points_live_at_2018_01_01: i64,
+    points_expired_at_2018_01_01: i64,
+    baskets_without_points: i64,
+    #[serde(serialize_with = "in_order")]
+    households_by_tier: Vec<(String, i64)>,
+    redemptions: i64,
+    ledger_imbalance: i64,
+    ledger_sound: bool,
+    seconds: f64,
+    activities_per_second: i64,
+    cpu_us_per_activity: Option<i64>,
+    peak_memory_mb: Option<i64>,
+    #[serde(skip)]
+    audit: Result<(), String>,
+    #[serde(skip)]
+    example: Option<Arc<str>>,
+}
+
+fn in_order<S: Serializer>(counts: &[(String, i64)], serializer: S) -> Result<S::Ok, S::Error> {
+    let mut map = serializer.serialize_map(Some(counts.len()))?;
+    for (tier_id, count) in counts {
+        map.serialize_entry(tier_id, count)?;
+    }
+    map.end()
+}
+
+impl Figures {
+    pub(super) fn of(
+        used: &Used,
+        tiers: &[(String, i64)],
+        balances: &[Balance],
+        redemptions: i64,
+        audit: &audit::Report,
+    ) -> Figures {
+        let activities = used.tally.accepted + used.tally.replayed;
+        let seconds = used.time.as_secs_f64();
+        let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+        let cpu_us = used.cpu.map(|cpu| i64::try_from(cpu.as_micros()).unwrap_or(i64::MAX));
+        let richest = balances.iter().max_by_key(|balance| balance.available);
+        Figures {
+            activities,
+            members: count(balances.len()),
+            points_issued: used.tally.points,
+            points_live_at_2018_01_01: balances.iter().map(|balance| balance.available).sum(),
+            points_expired_at_2018_01_01: balances.iter().map(|balance| balance.expired).sum(),
+            baskets_without_points: used.tally.without_points,
+            households_by_tier: tiers.to_vec(),
+            redemptions,
+            ledger_imbalance: audit.ledger_imbalance,
+            ledger_sound: audit.sound,
+            seconds: (seconds * 1_000.0).round() / 1_000.0,
+            activities_per_second: (activities as f64 / seconds.max(0.001)) as i64,
+            cpu_us_per_activity: cpu_us.map(|cpu_us| cpu_us / activities.max(1)),
+            peak_memory_mb: usage::peak_memory().and_then(|bytes| i64::try_from(bytes / 1_000_000).ok()),
+            audit: audit.verdict().map_err(|failure| failure.to_string()),
+            example: richest.map(|balance| balance.member_id.clone()),
+        }
+    }
+
+    /// An error if the ledger is not sound.
+    pub(super) fn verdict(&self) -> Result<(), Failure> {
+        self.audit.clone().map_err(Failure::failed)
+    }
+
+    /// For people. `kept` means that the suite goes on answering at `address`.
+    pub(super) fn text(&self, address: SocketAddr, kept: bool) -> String {
+        let tiers: Vec<_> = self
+            .households_by_tier
+            .iter()
+            .map(|(tier, count)| format!("{tier} {}", grouped(*count)))
+            .collect();
+        let unknown = || "unknown".to_owned();
+        let soundness = if self.ledger_sound { "sound" } else { "NOT SOUND" };
+        let cpu = self.cpu_us_per_activity.map_or_else(unknown, |us| format!("{us} us"));
+        let memory = self.peak_memory_mb.map_or_else(unknown, |mb| format!("{mb} MB"));
+        let rows = [
+            (
+                "baskets replayed",
+                format!("{} of {} households", grouped(self.activities), grouped(self.members)),
+            ),
+            ("points issued", grouped(self.points_issued)),
+            ("  live at 2018-01-01", grouped(self.points_live_at_2018_01_01)),
+            ("  expired by then", grouped(self.points_expired_at_2018_01_01)),
+            ("baskets without points", format!("{} (under 1 USD)", grouped(self.baskets_without_points))),
+            ("households by tier", tiers.join(", ")),
+            ("rewards redeemed", grouped(self.redemptions)),
+            ("ledger", format!("{soundness}, imbalance {}", grouped(self.ledger_imbalance))),
+            ("replay", format!("{:.1} s, {} baskets/s", self.seconds, grouped(self.activities_per_second))),
+            ("processor", format!("{cpu} per basket, client and server together")),
+            ("memory", format!("{memory} at most")),
+        ];
+        let rows: String = rows.iter().map(|(name, value)| format!("  {name:<24}{value}\n")).collect();
+        format!(
+            "A year of real purchases, through the gRPC API:\n\n{rows}\n{}",
+            self.next_steps(address, kept)
+        )
+    }
+
+    fn next_steps(&self, address: SocketAddr, kept: bool) -> String {
+        let example = self.example.as_deref().unwrap_or("");
+        let (how, address) = match kept {
+            true => ("Look around:".to_owned(), address.to_string()),
+            false => (
+                "Look around: `rapport demo --keep --listen 127.0.0.1:7400` goes on serving, then".to_owned(),
+                "127.0.0.1:7400".to_owned(),
+            ),
+        };
+        format!(
+            "{how}\n\
+             \x20 grpcurl -plaintext {address} list\n\
+             \x20 grpcurl -plaintext -d '{{\"member_id\":\"{example}\"}}' {address} \
+             rapport.loyalty.v1.PointsService/GetBalance\n\
+             \x20 grpcurl -plaintext -d '{{\"member_id\":\"{example}\",\"page_size\":5}}' {address} \
+             rapport.loyalty.v1.PointsService/ListPostings\n\
+             \x20 rapport audit --target http://{address}\n"
+        )
+    }
+}

@@ -1,0 +1,156 @@
+//! `rapport programs create`. The same arguments make the same request with the same id, so creating twice is once.
+
+use chrono_tz::Tz;
+use prost::Message as _;
+use proto::google::r#type::Money;
+use proto::rapport::loyalty::v1 as pb;
+use proto::rapport::loyalty::v1::expiry_policy::Policy;
+use proto::rapport::loyalty::v1::program_service_client::ProgramServiceClient;
+use uuid::Uuid;
+
+use super::show::Shown;
+use crate::cli::CreateArgs;
+use crate::money::{Currency, Decimal};
+use crate::output::{self, Format};
+use crate::{Failure, target};
+
+/// Namespace of request ids made from whole requests.
+const REQUESTS: Uuid = Uuid::from_u128(0x6d0f_2f5e_6f0b_5c3a_9b1e_7a51_54c0_7d11);
+
+pub(super) async fn run(args: &CreateArgs) -> Result<(), Failure> {
+    let request = request_of(args)?;
+    let mut client = ProgramServiceClient::new(target::connect(&args.target.target).await?);
+    let answer = client.create_program(request).await?.into_inner();
+    let program = answer.program.ok_or_else(|| Failure::failed("the server answered without the program"))?;
+    let shown = Shown::of(&program);
+    match args.output.output {
+        Format::Json => output::json(&serde_json::json!({ "program": shown, "replayed": answer.replayed })),
+        Format::Text => {
+            output::print(&shown.text());
+            if answer.replayed {
+                output::note("It was there already, just like this; nothing changed.");
+            }
+            Ok(())
+        }
+    }
+}
+
+fn request_of(args: &CreateArgs) -> Result<pb::CreateProgramRequest, Failure> {
+    let currency = currency_of(&args.currency)?;
+    zone_of(&args.time_zone)?;
+    let policy = match (args.expiry_days, args.expiry_months) {
+        (Some(days), _) => Some(Policy::RollingDays(days)),
+        (None, Some(months)) => Some(Policy::RollingMonths(months)),
+        (None, None) => None,
+    };
+    let tiers = args.tiers.iter().enumerate().map(|(index, text)| tier_of(index, text, currency));
+    let program = pb::Program {
+        program_id: args.program_id.clone(),
+        display_name: args.display_name.clone(),
+        time_zone: args.time_zone.clone(),
+        money_currency_code: currency.code().to_owned(),
+        earning_rule: Some(rule_of(&args.points_per_unit, currency)?),
+        expiry_policy: policy.map(|policy| pb::ExpiryPolicy { policy: Some(policy) }),
+        tiers: tiers.collect::<Result<_, _>>()?,
+        ..pb::Program::default()
+    };
+    let request = pb::CreateProgramRequest { request_id: String::new(), program: Some(program) };
+    let request_id = args.request_id.unwrap_or_else(|| Uuid::new_v5(&REQUESTS, &request.encode_to_vec()));
+    Ok(pb::CreateProgramRequest { request_id: request_id.to_string(), ..request })
+}
+
+/// A currency from `--currency`.
+pub(crate) fn currency_of(code: &str) -> Result<Currency, Failure> {
+    Currency::parse(code).ok_or_else(|| {
+        Failure::usage(format!(
+            "--currency `{code}` is not an ISO 4217 code of three capital letters, such as USD"
+        ))
+    })
+}
+
+/// A zone from `--time-zone`.
+pub(crate) fn zone_of(name: &str) -> Result<Tz, Failure> {
+    name.parse().map_err(|_| {
+        Failure::usage(format!("--time-zone `{name}` is not an IANA name, such as UTC or Europe/Berlin"))
+    })
+}
+
+/// 0.5 points a unit are 5 points for each 10 units.
+fn rule_of(text: &str, currency: Currency) -> Result<pb::EarningRule, Failure> {
+    let wrong =
+        |why: &str| Failure::usage(format!("--points-per-unit {why}; expected a number such as 1 or 0.5"));
+    let number = Decimal::parse(text).map_err(|error| wrong(&error.to_string()))?;
+    let points = i64::try_from(number.mantissa).map_err(|_| wrong("is too large"))?;
+    let units = 10_i64.checked_pow(number.scale).ok_or_else(|| wrong("has too many decimals"))?;
+    if points == 0 {
+        return Err(wrong("must be more than zero"));
+    }
+    let per = Money { currency_code: currency.code().to_owned(), units, nanos: 0 };
+    Ok(pb::EarningRule { points, per: Some(per), version: 0 })
+}
+
+/// `1000` is the threshold of `tier-2` if it is the second; `gold=1000` has a name of its own.
+fn tier_of(index: usize, text: &str, currency: Currency) -> Result<pb::Tier, Failure> {
+    let (tier_id, amount) = match text.split_once('=') {
+        Some((name, amount)) => (name.trim().to_owned(), amount),
+        None => (format!("tier-{}", index + 1), text),
+    };
+    let threshold = currency.major(amount).map_err(|error| Failure::usage(format!("--tiers: {error}")))?;
+    Ok(pb::Tier { tier_id, display_name: String::new(), threshold: Some(threshold) })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::cli::{Cli, Command, ProgramsCommand};
+
+    fn request(arguments: &str) -> Result<pb::CreateProgramRequest, String> {
+        let words = "rapport programs create shop".split(' ').chain(arguments.split(' '));
+        let Command::Programs(programs) = Cli::try_parse_from(words).unwrap().command else { panic!() };
+        let ProgramsCommand::Create(args) = programs.command else { panic!() };
+        request_of(&args).map_err(|failure| failure.to_string())
+    }
+
+    #[test]
+    fn the_same_arguments_make_the_same_request_and_others_another() {
+        let one = request("--currency USD --points-per-unit 1 --tiers 0,1000").unwrap();
+        assert_eq!(one, request("--currency USD --points-per-unit 1.0 --tiers 0,1000").unwrap());
+        let other = request("--currency USD --points-per-unit 1 --tiers 0,1001").unwrap();
+        assert_ne!(one.request_id, other.request_id);
+        let own =
+            request("--currency USD --points-per-unit 1 --request-id 67e55044-10b1-426f-9247-bb680e5fe0c8");
+        assert_eq!(own.unwrap().request_id, "67e55044-10b1-426f-9247-bb680e5fe0c8");
+    }
+
+    #[test]
+    fn points_per_unit_are_exact() {
+        for (text, points, units) in [("1", 1, 1), ("0.5", 5, 10), ("1.25", 125, 100), ("10", 10, 1)] {
+            let rule = request(&format!("--currency USD --points-per-unit {text}")).unwrap();
+            let rule = rule.program.unwrap().earning_rule.unwrap();
+            assert_eq!((rule.points, rule.per.unwrap().units), (points, units), "{text}");
+        }
+        for text in ["0", "-1", "NaN", "1e3", "0.00000000000000000001"] {
+            let told = request(&format!("--currency USD --points-per-unit={text}")).unwrap_err();
+            assert!(told.starts_with("--points-per-unit "), "{told}");
+        }
+    }
+
+    #[test]
+    fn tiers_are_numbered_unless_named() {
+        let tiers = request("--currency USD --points-per-unit 1 --tiers 0,silver=99.50").unwrap();
+        let tiers = tiers.program.unwrap().tiers;
+        assert_eq!(tiers.iter().map(|tier| &*tier.tier_id).collect::<Vec<_>>(), ["tier-1", "silver"]);
+        let threshold = tiers[1].threshold.clone().unwrap();
+        assert_eq!((threshold.units, threshold.nanos), (99, 500_000_000));
+        assert!(request("--currency USD --points-per-unit 1 --tiers 0,x").is_err());
+    }
+
+    #[test]
+    fn names_are_checked_before_anything_is_sent() {
+        assert!(request("--currency usd --points-per-unit 1").unwrap_err().contains("--currency `usd`"));
+        let zone = request("--currency USD --points-per-unit 1 --time-zone Mars/Olympus").unwrap_err();
+        assert!(zone.contains("--time-zone `Mars/Olympus` is not an IANA name"), "{zone}");
+    }
+}

@@ -1,0 +1,128 @@
+//! A program as people and machines read it.
+
+use std::fmt::Write as _;
+
+use ambient::Time;
+use proto::rapport::loyalty::v1 as pb;
+use proto::rapport::loyalty::v1::expiry_policy::Policy;
+use serde::Serialize;
+
+use crate::money;
+
+/// A program, ready to be written.
+#[derive(Debug, Serialize)]
+pub(super) struct Shown {
+    pub(super) program_id: String,
+    display_name: String,
+    currency: String,
+    earning: Option<Earning>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expiry_days: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expiry_months: Option<i32>,
+    tiers: Vec<Tier>,
+    time_zone: String,
+    points_currency: String,
+    version: i64,
+    create_time: Option<String>,
+}
+
+/// `points` for each `per`.
+#[derive(Debug, Serialize)]
+struct Earning {
+    points: i64,
+    per: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Tier {
+    tier_id: String,
+    threshold: String,
+}
+
+impl Shown {
+    pub(super) fn of(program: &pb::Program) -> Shown {
+        let amount =
+            |money: Option<&proto::google::r#type::Money>| money.map(money::text_of).unwrap_or_default();
+        let policy = program.expiry_policy.as_ref().and_then(|expiry| expiry.policy);
+        let tier = |tier: &pb::Tier| Tier {
+            tier_id: tier.tier_id.clone(),
+            threshold: amount(tier.threshold.as_ref()),
+        };
+        let created = program.create_time.as_ref();
+        Shown {
+            program_id: program.program_id.clone(),
+            display_name: program.display_name.clone(),
+            currency: program.money_currency_code.clone(),
+            earning: program
+                .earning_rule
+                .as_ref()
+                .map(|rule| Earning { points: rule.points, per: amount(rule.per.as_ref()) }),
+            expiry_days: match policy {
+                Some(Policy::RollingDays(days)) => Some(days),
+                Some(Policy::RollingMonths(_)) | None => None,
+            },
+            expiry_months: match policy {
+                Some(Policy::RollingMonths(months)) => Some(months),
+                Some(Policy::RollingDays(_)) | None => None,
+            },
+            tiers: program.tiers.iter().map(tier).collect(),
+            time_zone: program.time_zone.clone(),
+            points_currency: program.point_currency.as_ref().map(|p| p.code.clone()).unwrap_or_default(),
+            version: program.version,
+            create_time: created
+                .and_then(|at| Time::from_parts(at.seconds, at.nanos))
+                .map(|at| at.to_string()),
+        }
+    }
+
+    pub(super) fn text(&self) -> String {
+        let mut text = String::new();
+        let tiers: Vec<_> =
+            self.tiers.iter().map(|tier| format!("{} from {}", tier.tier_id, tier.threshold)).collect();
+        let rows = [
+            ("program", self.program_id.clone()),
+            ("name", self.display_name.clone()),
+            ("purchases earn", self.earns()),
+            ("points live", self.lives()),
+            ("tiers", if tiers.is_empty() { "none".to_owned() } else { tiers.join(", ") }),
+            ("time zone", self.time_zone.clone()),
+            ("created", self.create_time.clone().unwrap_or_default()),
+        ];
+        for (name, value) in rows {
+            let _ = writeln!(text, "{name:<16}{value}");
+        }
+        text
+    }
+
+    fn earns(&self) -> String {
+        match &self.earning {
+            Some(rule) => format!("{} point(s) for each {} {}", rule.points, rule.per, self.currency),
+            None => "nothing".to_owned(),
+        }
+    }
+
+    fn lives(&self) -> String {
+        match (self.expiry_days, self.expiry_months) {
+            (Some(days), _) => format!("{days} days"),
+            (None, Some(months)) => format!("{months} months"),
+            (None, None) => "for ever".to_owned(),
+        }
+    }
+}
+
+pub(super) fn table(programs: &[Shown]) -> String {
+    let width = programs.iter().map(|program| program.program_id.len()).max().unwrap_or(0).max(7);
+    let mut text = format!("{:<width$}  {:<40}  {:<10}  tiers\n", "program", "purchases earn", "live");
+    for program in programs {
+        let _ = writeln!(
+            text,
+            "{:<width$}  {:<40}  {:<10}  {}",
+            program.program_id,
+            program.earns(),
+            program.lives(),
+            program.tiers.len()
+        );
+    }
+    text
+}

@@ -1,0 +1,88 @@
+//! `rapport all` and `rapport loyalty`: start, say so, wait for a signal, stop in order.
+
+use serde::Serialize;
+
+use crate::cli::ServerArgs;
+use crate::compose::{self, Pending, Plan, Store, Suite};
+use crate::settings::{self, Settings};
+use crate::{Failure, output};
+
+/// The whole suite in one process.
+pub(crate) async fn all(args: &ServerArgs) -> Result<(), Failure> {
+    let settings = settings::load(args)?;
+    if settings.loyalty.database.url.is_empty() && !settings.loyalty.redis.url.is_empty() {
+        output::note(
+            "warning: loyalty.redis.url is not used without loyalty.database.url: SQLite has its cache in process",
+        );
+    }
+    serve(&settings, "all", Pending::Migrate).await
+}
+
+/// The loyalty service alone, one of many replicas.
+pub(crate) async fn loyalty(args: &ServerArgs) -> Result<(), Failure> {
+    let settings = settings::load(args)?;
+    if settings.loyalty.database.url.is_empty() {
+        return Err(Failure::usage(
+            "setting `loyalty.database.url` is empty; set RAPPORT__LOYALTY__DATABASE__URL or --database-url to \
+             postgres://user@host:port/database, or run `rapport all`, which needs none",
+        ));
+    }
+    serve(&settings, "loyalty", Pending::Refuse).await
+}
+
+async fn serve(settings: &Settings, command: &'static str, pending: Pending) -> Result<(), Failure> {
+    let name = if command == "all" { "rapport" } else { command };
+    let telemetry = telemetry::init(compose::telemetry_settings(settings, name))?;
+    let plan = Plan::of(settings, pending);
+    let store = plan.store.clone();
+    let suite = Box::pin(Suite::start(plan)).await?;
+    say_ready(&Ready::of(&suite, command, &store))?;
+    let signal = rpc::signal::wait().await;
+    let signal = signal.map_err(|error| Failure::failed(format!("signals cannot be received: {error}")))?;
+    tracing::info!(signal, "stopping");
+    match suite.shutdown(Some(&telemetry)).await {
+        true => Ok(()),
+        false => Err(Failure::failed("calls were still under way when the time to drain was over")),
+    }
+}
+
+/// The one line that says that calls are answered.
+#[derive(Debug, Serialize)]
+struct Ready {
+    ready: bool,
+    command: &'static str,
+    version: &'static str,
+    rpc: String,
+    ops: String,
+    store: String,
+    pid: u32,
+}
+
+impl Ready {
+    fn of(suite: &Suite, command: &'static str, store: &Store) -> Ready {
+        Ready {
+            ready: true,
+            command,
+            version: env!("CARGO_PKG_VERSION"),
+            rpc: suite.rpc_addr().to_string(),
+            ops: suite.ops_addr().to_string(),
+            store: match store {
+                Store::Embedded { data_dir, .. } => format!("SQLite in {}", data_dir.display()),
+                Store::Service { redis: Some(_), .. } => "PostgreSQL and Redis".to_owned(),
+                Store::Service { redis: None, .. } => "PostgreSQL".to_owned(),
+            },
+            pid: std::process::id(),
+        }
+    }
+}
+
+fn say_ready(ready: &Ready) -> Result<(), Failure> {
+    if !output::is_terminal() {
+        return output::json_line(ready);
+    }
+    output::print(&format!(
+        "rapport {} {} is ready: calls on http://{}, operations on http://{}, data: {}\n",
+        ready.version, ready.command, ready.rpc, ready.ops, ready.store
+    ));
+    Ok(())
+}

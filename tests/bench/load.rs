@@ -1,0 +1,103 @@
+//! Callers in a closed loop: each asks again as soon as it is answered.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::future::join_all;
+use harness::calls::{self, purchase, redemption};
+use proto::rapport::loyalty::v1 as pb;
+use tonic::transport::Channel;
+
+use crate::report::Measured;
+
+/// Callers of one server.
+pub struct Load {
+    channel: Channel,
+    pub members: Arc<Vec<String>>,
+}
+
+impl Load {
+    /// Creates a program, a reward and members with points to spend.
+    pub async fn prepare(target: &str, members: usize) -> Load {
+        let client = harness::house::client(target).await;
+        calls::create_program(&client).await;
+        calls::create_reward(&client, "sticker", 1, None).await;
+        let mut enrolled = Vec::with_capacity(members);
+        let names: Vec<String> = (0..members).map(|i| format!("member-{i}")).collect();
+        for some in names.chunks(64) {
+            let some = join_all(some.iter().map(|name| calls::enroll(&client, name))).await;
+            join_all(some.iter().map(|member| calls::record(&client, purchase(member, 100_000)))).await;
+            enrolled.extend(some);
+        }
+        Load { channel: channel(target).await, members: Arc::new(enrolled) }
+    }
+
+    /// Callers of a server that needs no preparation.
+    pub async fn bare(target: &str, members: &Arc<Vec<String>>) -> Load {
+        Load { channel: channel(target).await, members: members.clone() }
+    }
+
+    pub async fn earns(&self, callers: usize, time: Duration) -> Measured {
+        self.run(callers, time, async |channel, member| {
+            let mut client = pb::activity_service_client::ActivityServiceClient::new(channel);
+            client.record_activity(purchase(member, 3)).await.map(|_| ())
+        })
+        .await
+    }
+
+    pub async fn earns_of_one(&self, callers: usize, time: Duration) -> Measured {
+        let one = Load { channel: self.channel.clone(), members: Arc::new(vec![self.members[0].clone()]) };
+        one.earns(callers, time).await
+    }
+
+    pub async fn redeems(&self, callers: usize, time: Duration) -> Measured {
+        self.run(callers, time, async |channel, member| {
+            let mut client = pb::redemption_service_client::RedemptionServiceClient::new(channel);
+            client.redeem_reward(redemption(member, "sticker")).await.map(|_| ())
+        })
+        .await
+    }
+
+    pub async fn balances(&self, callers: usize, time: Duration) -> Measured {
+        self.run(callers, time, async |channel, member| {
+            let mut client = pb::points_service_client::PointsServiceClient::new(channel);
+            let request = pb::GetBalanceRequest { member_id: member.to_owned(), ..Default::default() };
+            client.get_balance(request).await.map(|_| ())
+        })
+        .await
+    }
+
+    async fn run(
+        &self,
+        callers: usize,
+        time: Duration,
+        call: impl AsyncFn(Channel, &str) -> Result<(), tonic::Status>,
+    ) -> Measured {
+        let start = Instant::now();
+        let until = start + time;
+        let loops = (0..callers).map(|caller| {
+            let (members, call) = (&self.members, &call);
+            async move {
+                let mut latencies = Vec::new();
+                let mut next = caller;
+                loop {
+                    let begun = Instant::now();
+                    if begun >= until {
+                        return latencies;
+                    }
+                    // A step prime to the number of members visits all of them.
+                    next = (next + 7_919) % members.len();
+                    call(self.channel.clone(), &members[next]).await.expect("the call succeeds");
+                    latencies.push(begun.elapsed());
+                }
+            }
+        });
+        let latencies: Vec<Duration> = join_all(loops).await.into_iter().flatten().collect();
+        Measured::of(latencies, start.elapsed())
+    }
+}
+
+async fn channel(target: &str) -> Channel {
+    let endpoint = Channel::from_shared(target.to_owned()).expect("an address").tcp_nodelay(true);
+    endpoint.connect().await.expect("the server answers")
+}

@@ -1,0 +1,84 @@
+//! Speed as ratios: earn and balance against a bare tonic echo and against the same rows written by hand, interleaved
+//! in one run on one machine.
+//!
+//! `cargo run --release -p rapport-tests --bin bench` prints medians over rounds; `--smoke` runs each once, shortly,
+//! without judging. PostgreSQL flushes every commit (`fsync` on). The suite, the echo server, the load, PostgreSQL and
+//! Redis share the machine.
+
+mod baseline;
+mod echo;
+mod load;
+mod report;
+
+use std::time::Duration;
+
+use harness::process::Process;
+use harness::servers::{Durability, Postgres, Redis};
+use load::Load;
+use report::Report;
+
+/// What a run is made of.
+#[derive(Clone, Copy)]
+struct Shape {
+    rounds: usize,
+    /// Of each measurement.
+    time: Duration,
+    members: usize,
+}
+
+const CALLERS: [usize; 3] = [1, 64, 256];
+
+fn main() {
+    if std::env::args().any(|a| a == "--echo") {
+        return run(echo::serve());
+    }
+    let smoke = std::env::args().any(|a| a == "--smoke");
+    let shape = if smoke {
+        Shape { rounds: 1, time: Duration::from_millis(500), members: 500 }
+    } else {
+        Shape { rounds: 5, time: Duration::from_secs(5), members: 10_000 }
+    };
+    run(measure(shape));
+}
+
+fn run(work: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    runtime.expect("a runtime").block_on(work);
+}
+
+async fn measure(shape: Shape) {
+    let postgres = Postgres::private(Durability::Full);
+    let redis = Redis::private();
+    let url = postgres.fresh_database().await;
+    Process::migrate(&url);
+    let service = Process::loyalty(&url, &["--redis-url", redis.url()]);
+    let embedded = Process::embedded();
+    let echo = echo::Server::start();
+    let mut report = Report::default();
+    let on_postgres = Load::prepare(&service.target(), shape.members).await;
+    let on_sqlite = Load::prepare(&embedded.target(), shape.members).await;
+    let echoed = Load::bare(&echo.target, &on_postgres.members).await;
+    let by_hand = baseline::ByHand::prepare(&postgres, &url, shape.members).await;
+    println!("{} rounds of {:?} each, {} members", shape.rounds, shape.time, shape.members);
+    for round in 1..=shape.rounds {
+        for callers in CALLERS {
+            report.add(&format!("echo @{callers}"), echoed.balances(callers, shape.time).await);
+            report.add(&format!("earn PostgreSQL @{callers}"), on_postgres.earns(callers, shape.time).await);
+            report.add(&format!("earn SQLite @{callers}"), on_sqlite.earns(callers, shape.time).await);
+            let name = format!("balance Redis @{callers}");
+            report.add(&name, on_postgres.balances(callers, shape.time).await);
+            let name = format!("balance embedded @{callers}");
+            report.add(&name, on_sqlite.balances(callers, shape.time).await);
+        }
+        report.add("earn PostgreSQL, one member @64", on_postgres.earns_of_one(64, shape.time).await);
+        report.add("redeem PostgreSQL @64", on_postgres.redeems(64, shape.time).await);
+        for clients in [1, 8, 16] {
+            report.add(&format!("transaction by hand @{clients}"), by_hand.transaction(clients, shape.time));
+            report.add(&format!("one statement by hand @{clients}"), by_hand.statement(clients, shape.time));
+        }
+        println!("round {round} done");
+    }
+    report.print();
+    service.terminate();
+    embedded.terminate();
+}

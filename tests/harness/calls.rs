@@ -1,0 +1,145 @@
+//! The calls that every story makes.
+
+use ambient::{Ids, Time};
+use proto::google::r#type::Money;
+use proto::rapport::loyalty::v1 as pb;
+use rpc::client::Client;
+use tonic::Status;
+use uuid::Uuid;
+
+/// The program of most stories.
+pub const PROGRAM: &str = "club";
+
+/// A new request id.
+pub fn request_id() -> String {
+    Ids::Random.v4().to_string()
+}
+
+/// One point per whole USD, 90 days, tiers at 0 / 1,000 / 2,500 / 5,000 USD.
+pub fn program(program_id: &str) -> pb::Program {
+    let tier = |id: &str, units: i64| pb::Tier {
+        tier_id: id.into(),
+        threshold: Some(usd(units, 0)),
+        ..Default::default()
+    };
+    pb::Program {
+        program_id: program_id.into(),
+        money_currency_code: "USD".into(),
+        earning_rule: Some(pb::EarningRule { points: 1, per: Some(usd(1, 0)), version: 0 }),
+        expiry_policy: Some(pb::ExpiryPolicy { policy: Some(pb::expiry_policy::Policy::RollingDays(90)) }),
+        tiers: vec![tier("base", 0), tier("silver", 1_000), tier("gold", 2_500), tier("platinum", 5_000)],
+        ..Default::default()
+    }
+}
+
+/// An amount in USD.
+pub fn usd(units: i64, cents: i32) -> Money {
+    Money { currency_code: "USD".into(), units, nanos: cents * 10_000_000 }
+}
+
+/// A moment on the wire.
+pub fn timestamp(at: Time) -> prost_types::Timestamp {
+    let (seconds, nanos) = at.parts();
+    prost_types::Timestamp { seconds, nanos }
+}
+
+/// Creates [`PROGRAM`].
+pub async fn create_program(client: &Client) {
+    let request = pb::CreateProgramRequest { request_id: request_id(), program: Some(program(PROGRAM)) };
+    let mut programs = pb::program_service_client::ProgramServiceClient::new(client.clone());
+    programs.create_program(request).await.expect("the program is created");
+}
+
+/// Enrols a member and returns its id.
+pub async fn enroll(client: &Client, external_id: &str) -> String {
+    let request = pb::EnrollMemberRequest {
+        request_id: request_id(),
+        program_id: PROGRAM.into(),
+        external_id: external_id.into(),
+    };
+    let mut members = pb::member_service_client::MemberServiceClient::new(client.clone());
+    let response = members.enroll_member(request).await.expect("the member is enrolled").into_inner();
+    response.member.expect("a member").member_id
+}
+
+/// A purchase of whole dollars, now.
+pub fn purchase(member_id: &str, units: i64) -> pb::RecordActivityRequest {
+    pb::RecordActivityRequest {
+        request_id: request_id(),
+        member_id: member_id.into(),
+        activity: Some(pb::Activity {
+            r#type: pb::ActivityType::Purchase.into(),
+            amount: Some(usd(units, 0)),
+            ..Default::default()
+        }),
+    }
+}
+
+/// Records an activity.
+pub async fn record(
+    client: &Client,
+    request: pb::RecordActivityRequest,
+) -> Result<pb::RecordActivityResponse, Status> {
+    let mut activities = pb::activity_service_client::ActivityServiceClient::new(client.clone());
+    Ok(activities.record_activity(request).await?.into_inner())
+}
+
+/// A reward at this price, with this stock or without limit.
+pub async fn create_reward(client: &Client, reward_id: &str, price_points: i64, stock: Option<i64>) {
+    let stock = stock.map_or(pb::reward::Stock::Unlimited(true), pb::reward::Stock::Remaining);
+    let reward = pb::Reward {
+        program_id: PROGRAM.into(),
+        reward_id: reward_id.into(),
+        price_points,
+        stock: Some(stock),
+        ..Default::default()
+    };
+    let request = pb::CreateRewardRequest { request_id: request_id(), reward: Some(reward) };
+    let mut rewards = pb::reward_service_client::RewardServiceClient::new(client.clone());
+    rewards.create_reward(request).await.expect("the reward is created");
+}
+
+/// One unit of a reward.
+pub fn redemption(member_id: &str, reward_id: &str) -> pb::RedeemRewardRequest {
+    pb::RedeemRewardRequest {
+        request_id: request_id(),
+        member_id: member_id.into(),
+        reward_id: reward_id.into(),
+        quantity: 1,
+    }
+}
+
+/// Redeems a reward.
+pub async fn redeem(
+    client: &Client,
+    request: pb::RedeemRewardRequest,
+) -> Result<pb::RedeemRewardResponse, Status> {
+    let mut redemptions = pb::redemption_service_client::RedemptionServiceClient::new(client.clone());
+    Ok(redemptions.redeem_reward(request).await?.into_inner())
+}
+
+/// Reads a balance.
+pub async fn balance(
+    client: &Client,
+    request: pb::GetBalanceRequest,
+) -> Result<pb::GetBalanceResponse, Status> {
+    let mut points = pb::points_service_client::PointsServiceClient::new(client.clone());
+    Ok(points.get_balance(request).await?.into_inner())
+}
+
+/// The balance of a member now.
+pub async fn balance_of(client: &Client, member_id: &str) -> pb::Balance {
+    let request = pb::GetBalanceRequest { member_id: member_id.into(), ..Default::default() };
+    balance(client, request).await.expect("a balance").balance.expect("a balance")
+}
+
+/// The machine-readable reason of an error.
+pub fn reason(status: &Status) -> String {
+    use tonic_types::StatusExt;
+    status.get_details_error_info().map_or_else(|| format!("no ErrorInfo in {status:?}"), |info| info.reason)
+}
+
+/// A request id that is the same for the same name.
+pub fn named(name: &str) -> String {
+    Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes()).to_string()
+}

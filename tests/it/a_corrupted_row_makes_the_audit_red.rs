@@ -1,0 +1,67 @@
+//! The audit that means something: one damaged row of any kind makes it red, and names the check.
+
+use db::sea_orm::ConnectionTrait;
+use futures::FutureExt;
+use harness::calls::{create_program, create_reward, enroll, purchase, record, redeem, redemption};
+use harness::house::House;
+
+in_process! { one_row_of_each_kind; }
+
+/// A statement that damages one row, and the check that must find it.
+const DAMAGES: &[(&str, &str)] = &[
+    ("UPDATE wallet SET available = available + 1", "wallet_totals_match_postings"),
+    ("UPDATE wallet SET available = available + 1", "member_and_program_accounts_agree"),
+    ("UPDATE wallet SET issued = issued + 1, available = available + 1", "available_and_pending_match_lots"),
+    ("UPDATE wallet SET held = held + 1", "held_matches_open_holds"),
+    ("UPDATE wallet SET posting_seq = posting_seq + 1", "postings_are_numbered_without_gaps"),
+    ("UPDATE wallet SET lot_seq = lot_seq + 1", "credits_match_their_lots"),
+    ("UPDATE wallet SET event_seq = event_seq + 1", "events_are_numbered_without_gaps"),
+    ("UPDATE wallet SET spend_current_micros = 1", "year_spend_matches_day_spend"),
+    ("UPDATE wallet SET next_expire = next_expire + 90000000000000", "nothing_expires_unnoticed"),
+    ("DELETE FROM wallet", "postings_and_lots_have_a_wallet"),
+    ("DELETE FROM wallet", "wallets_and_members_belong_together"),
+    ("DELETE FROM member", "wallets_and_members_belong_together"),
+    ("UPDATE lot SET remaining = remaining - 1 WHERE remaining > 0", "lots_match_their_allocations"),
+    ("UPDATE lot SET remaining = remaining - 1 WHERE remaining > 0", "available_and_pending_match_lots"),
+    ("UPDATE posting SET points = points + 1 WHERE reason = 1", "wallet_totals_match_postings"),
+    ("UPDATE posting SET points = points + 1 WHERE reason = 3", "debits_match_their_allocations"),
+    ("DELETE FROM posting WHERE reason = 1", "postings_are_numbered_without_gaps"),
+    ("UPDATE allocation SET points = points + 1", "lots_match_their_allocations"),
+    ("UPDATE activity SET points = points + 1", "activities_match_their_postings"),
+    ("UPDATE activity SET amount_micros = 1", "day_spend_matches_activities"),
+    ("UPDATE day_spend SET spend_micros = 1", "day_spend_matches_activities"),
+    ("UPDATE redemption SET points_held = 900, points_captured = 900", "redemptions_match_their_postings"),
+    ("UPDATE redemption SET quantity = 2", "stock_matches_redemptions"),
+    ("UPDATE reward_stock SET remaining = 0", "stock_matches_redemptions"),
+    ("DELETE FROM command WHERE method = 'RedeemReward'", "postings_name_a_recorded_command"),
+    ("DELETE FROM event WHERE aggregate_seq = 2", "events_are_numbered_without_gaps"),
+];
+
+async fn one_row_of_each_kind(house: House) {
+    let client = house.client();
+    create_program(&client).await;
+    create_reward(&client, "mug", 30, Some(10)).await;
+    let member = enroll(&client, "anna").await;
+    record(&client, purchase(&member, 100)).await.unwrap();
+    redeem(&client, redemption(&member, "mug")).await.unwrap();
+    assert!(house.audit().await.sound);
+    for (damage, check) in DAMAGES {
+        // The damage is audited inside the transaction that is then given up.
+        let outcome = house.db().transact(|tx| {
+            let damage = *damage;
+            async move {
+                let damaged = tx.execute_unprepared(damage).await?.rows_affected();
+                let tenant = loyalty::store::Tenant::new("default");
+                let report = loyalty::store::audit(tx, &tenant, "").await?;
+                Err::<(), _>(db::Error::Damaged(format!("{damaged} {report:?}")))
+            }
+            .boxed()
+        });
+        let report = outcome.await.unwrap_err().to_string();
+        assert!(!report.contains("stored row is damaged: 0 "), "{damage} damages nothing");
+        let found = report.split("Check {").find(|text| text.contains(check)).expect("the check exists");
+        assert!(!found.contains("violations: 0"), "{damage} is not found by {check}: {report}");
+        assert!(!report.contains("Report { imbalance: 0"), "{damage}: {report}");
+    }
+    house.end().await;
+}

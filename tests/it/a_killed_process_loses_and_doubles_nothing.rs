@@ -1,0 +1,102 @@
+//! Kill -9 at random moments: every acknowledged command is there once, every retry finds it, the books agree.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use harness::calls::{
+    balance_of, create_program, create_reward, enroll, named, purchase, record, redeem, redemption,
+};
+use harness::house::House;
+use proto::rapport::loyalty::v1 as pb;
+use rand::{RngExt, SeedableRng};
+use tonic::Code;
+
+const KILLS: usize = 12;
+const CALLERS: usize = 8;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kill_minus_nine_at_random_moments() {
+    let seed: u64 = rand::random();
+    println!("seed {seed}");
+    let mut random = rand::rngs::StdRng::seed_from_u64(seed);
+    let mut house = House::process().await;
+    let client = house.client();
+    create_program(&client).await;
+    create_reward(&client, "sticker", 3, Some(1_000_000)).await;
+    let mut members = Vec::new();
+    for i in 0..CALLERS {
+        members.push(enroll(&client, &format!("member-{i}")).await);
+    }
+    let (done, stop) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
+    let callers: Vec<_> = members
+        .iter()
+        .enumerate()
+        .map(|(i, member)| {
+            tokio::spawn(caller(i, member.clone(), client.clone(), done.clone(), stop.clone()))
+        })
+        .collect();
+    for _ in 0..KILLS {
+        // A random number of commands after the last kill, not a random time: slow machines are killed as often.
+        let until = done.load(Ordering::SeqCst) + random.random_range(1..400);
+        while done.load(Ordering::SeqCst) < until {
+            tokio::task::yield_now().await;
+        }
+        house.own_process().kill();
+        house.own_process().restart();
+    }
+    stop.store(true, Ordering::SeqCst);
+    for (caller, member) in callers.into_iter().zip(&members) {
+        let expected = caller.await.expect("a caller ends");
+        let balance = balance_of(&client, member).await;
+        assert_eq!((balance.issued, balance.redeemed), expected, "seed {seed}");
+    }
+    house.end().await;
+}
+
+/// Sends commands one after the other, each until it is answered, and returns what must have come of them: points
+/// issued and redeemed.
+async fn caller(
+    number: usize,
+    member: String,
+    client: rpc::client::Client,
+    done: Arc<AtomicU64>,
+    stop: Arc<AtomicBool>,
+) -> (i64, i64) {
+    let (mut issued, mut redeemed) = (0, 0);
+    let mut n = 0;
+    while !stop.load(Ordering::SeqCst) {
+        n += 1;
+        let request_id = named(&format!("{number}/{n}"));
+        if n % 3 == 0 {
+            let request = pb::RedeemRewardRequest { request_id, ..redemption(&member, "sticker") };
+            let answer = until_answered(|| redeem(&client, request.clone())).await;
+            redeemed += answer.redemption.expect("a redemption").points;
+        } else {
+            let request = pb::RecordActivityRequest { request_id, ..purchase(&member, 5) };
+            let answer = until_answered(|| record(&client, request.clone())).await;
+            issued += answer.activity.expect("an activity").points;
+        }
+        done.fetch_add(1, Ordering::SeqCst);
+    }
+    (issued, redeemed)
+}
+
+/// Asks again with the same request id as long as nobody answers.
+async fn until_answered<T, F: Future<Output = Result<T, tonic::Status>>>(ask: impl Fn() -> F) -> T {
+    loop {
+        match ask().await {
+            Ok(answer) => return answer,
+            Err(status) => {
+                let lost = [
+                    Code::Unavailable,
+                    Code::Cancelled,
+                    Code::Unknown,
+                    Code::DeadlineExceeded,
+                    Code::Internal,
+                ];
+                assert!(lost.contains(&status.code()), "{status:?}");
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+}

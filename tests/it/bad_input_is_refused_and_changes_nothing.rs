@@ -1,0 +1,185 @@
+//! Bad input gets a code, a reason and the field that is wrong, and changes nothing.
+
+use harness::calls::{
+    PROGRAM, balance_of, create_program, enroll, program, purchase, reason, record, redeem, redemption,
+    request_id, usd,
+};
+use harness::house::House;
+use proto::google::r#type::Money;
+use proto::rapport::loyalty::v1 as pb;
+use tonic::{Code, Request, Status};
+use tonic_types::StatusExt;
+
+everywhere! {
+    activities_that_make_no_sense;
+    programs_that_make_no_sense;
+    strangers_are_not_found;
+    messages_too_large_and_deadlines_passed;
+}
+
+fn fields(status: &Status) -> Vec<String> {
+    let details = status.get_details_bad_request();
+    details.map(|d| d.field_violations.into_iter().map(|v| v.field).collect()).unwrap_or_default()
+}
+
+async fn activities_that_make_no_sense(house: House) {
+    let client = house.client();
+    create_program(&client).await;
+    let member = enroll(&client, "anna").await;
+    let money =
+        |currency: &str, units: i64, nanos: i32| Some(Money { currency_code: currency.into(), units, nanos });
+    let with_amount = |amount: Option<Money>| {
+        let mut request = purchase(&member, 1);
+        request.activity.as_mut().unwrap().amount = amount;
+        request
+    };
+    for amount in [
+        None,
+        money("USD", -1, 0),
+        money("USD", 1, -1),
+        money("USD", i64::MAX, 0),
+        money("USD", 1, 1),
+        money("", 1, 0),
+        money("dollars", 1, 0),
+    ] {
+        let refused = record(&client, with_amount(amount.clone())).await.unwrap_err();
+        assert_eq!(refused.code(), Code::InvalidArgument, "{amount:?}");
+        assert_eq!(fields(&refused), ["activity.amount"], "{amount:?}");
+        assert_eq!(reason(&refused), "FIELDS_INVALID");
+    }
+    let euro = record(&client, with_amount(money("EUR", 1, 0))).await.unwrap_err();
+    assert_eq!((euro.code(), reason(&euro).as_str()), (Code::FailedPrecondition, "CURRENCY_MISMATCH"));
+    let nonsense = pb::RecordActivityRequest {
+        request_id: "1".into(),
+        member_id: "anna".into(),
+        activity: Some(pb::Activity { r#type: 99, ..Default::default() }),
+    };
+    let refused = record(&client, nonsense).await.unwrap_err();
+    assert_eq!(fields(&refused), ["request_id", "member_id", "activity.type"], "all at once");
+    let empty = record(&client, pb::RecordActivityRequest::default()).await.unwrap_err();
+    assert_eq!(fields(&empty), ["request_id", "member_id", "activity"]);
+    assert_eq!(balance_of(&client, &member).await.version, 1);
+    house.end().await;
+}
+
+async fn programs_that_make_no_sense(house: House) {
+    let client = house.client();
+    let mut programs = pb::program_service_client::ProgramServiceClient::new(client.clone());
+    let tier = |id: &str, threshold: Money| pb::Tier {
+        tier_id: id.into(),
+        threshold: Some(threshold),
+        ..Default::default()
+    };
+    let valid = program(PROGRAM);
+    let cases = [
+        (pb::Program { program_id: "no spaces".into(), ..valid.clone() }, "program.program_id"),
+        (pb::Program { time_zone: "Mars/Olympus".into(), ..valid.clone() }, "program.time_zone"),
+        (pb::Program { money_currency_code: "usd".into(), ..valid.clone() }, "program.money_currency_code"),
+        (pb::Program { tiers: vec![tier("a", usd(5, 0))], ..valid.clone() }, "program.tiers[0].threshold"),
+        (
+            pb::Program { tiers: vec![tier("a", usd(0, 0)), tier("b", usd(0, 0))], ..valid.clone() },
+            "program.tiers[1].threshold",
+        ),
+        (
+            pb::Program { tiers: vec![tier("a", usd(0, 0)), tier("a", usd(1, 0))], ..valid.clone() },
+            "program.tiers[1].tier_id",
+        ),
+        (
+            pb::Program {
+                expiry_policy: Some(pb::ExpiryPolicy {
+                    policy: Some(pb::expiry_policy::Policy::RollingDays(0)),
+                }),
+                ..valid.clone()
+            },
+            "program.expiry_policy.rolling_days",
+        ),
+        (
+            pb::Program {
+                earning_rule: Some(pb::EarningRule { points: 1, per: Some(usd(0, 0)), version: 0 }),
+                ..valid.clone()
+            },
+            "program.earning_rule.per",
+        ),
+    ];
+    for (program, field) in cases {
+        let request = pb::CreateProgramRequest { request_id: request_id(), program: Some(program) };
+        let refused = programs.create_program(request).await.unwrap_err();
+        assert_eq!((refused.code(), fields(&refused)), (Code::InvalidArgument, vec![field.to_owned()]));
+    }
+    create_program(&client).await;
+    let again = pb::CreateProgramRequest { request_id: request_id(), program: Some(valid) };
+    let refused = programs.create_program(again).await.unwrap_err();
+    assert_eq!((refused.code(), reason(&refused).as_str()), (Code::AlreadyExists, "PROGRAM_EXISTS"));
+    house.end().await;
+}
+
+async fn strangers_are_not_found(house: House) {
+    let client = house.client();
+    create_program(&client).await;
+    let member = enroll(&client, "anna").await;
+    let stranger = request_id();
+    let mut members = pb::member_service_client::MemberServiceClient::new(client.clone());
+    let mut points = pb::points_service_client::PointsServiceClient::new(client.clone());
+    let mut redemptions = pb::redemption_service_client::RedemptionServiceClient::new(client.clone());
+    let enrolment = pb::EnrollMemberRequest {
+        request_id: request_id(),
+        program_id: "nowhere".into(),
+        external_id: "anna".into(),
+    };
+    let lookup = pb::LookupMemberRequest {
+        program_id: PROGRAM.into(),
+        key: Some(pb::lookup_member_request::Key::ExternalId("nobody".into())),
+    };
+    let balance = pb::GetBalanceRequest { member_id: stranger.clone(), ..Default::default() };
+    let postings = pb::ListPostingsRequest { member_id: stranger.clone(), ..Default::default() };
+    let lost = pb::GetRedemptionRequest { member_id: member.clone(), redemption_id: stranger.clone() };
+    let told = [
+        members.enroll_member(enrolment).await.unwrap_err(),
+        members.lookup_member(lookup).await.unwrap_err(),
+        members.get_member(pb::GetMemberRequest { member_id: stranger.clone() }).await.unwrap_err(),
+        points.get_balance(balance).await.unwrap_err(),
+        points.list_postings(postings).await.unwrap_err(),
+        redemptions.get_redemption(lost).await.unwrap_err(),
+        record(&client, purchase(&stranger, 1)).await.unwrap_err(),
+        redeem(&client, redemption(&member, "unicorn")).await.unwrap_err(),
+    ];
+    let reasons = told.map(|status| {
+        assert_eq!(status.code(), Code::NotFound, "{status:?}");
+        reason(&status)
+    });
+    assert_eq!(
+        reasons,
+        [
+            "PROGRAM_NOT_FOUND",
+            "MEMBER_NOT_FOUND",
+            "MEMBER_NOT_FOUND",
+            "MEMBER_NOT_FOUND",
+            "MEMBER_NOT_FOUND",
+            "REDEMPTION_NOT_FOUND",
+            "MEMBER_NOT_FOUND",
+            "REWARD_NOT_FOUND"
+        ]
+    );
+    house.end().await;
+}
+
+async fn messages_too_large_and_deadlines_passed(house: House) {
+    let client = house.client();
+    create_program(&client).await;
+    let member = enroll(&client, "anna").await;
+    let mut activities = pb::activity_service_client::ActivityServiceClient::new(client.clone());
+    let mut large = purchase(&member, 1);
+    large.activity.as_mut().unwrap().external_id = "x".repeat(5 * 1024 * 1024);
+    let refused = activities.record_activity(large).await.unwrap_err();
+    assert_eq!(reason(&refused), "MESSAGE_TOO_LARGE", "{refused:?}");
+    let mut late = Request::new(purchase(&member, 1));
+    late.metadata_mut().insert("grpc-timeout", "1n".parse().unwrap());
+    let refused = activities.record_activity(late).await.unwrap_err();
+    assert_eq!(refused.code(), Code::DeadlineExceeded, "{refused:?}");
+    let many = (0..1_001).map(|_| purchase(&member, 1)).collect();
+    let batch = pb::BatchRecordActivitiesRequest { requests: many };
+    let refused = activities.batch_record_activities(batch).await.unwrap_err();
+    assert_eq!(fields(&refused), ["requests"]);
+    assert_eq!(balance_of(&client, &member).await.version, 1);
+    house.end().await;
+}

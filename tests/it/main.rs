@@ -1,0 +1,44 @@
+//! The stories of the suite, each file named as the sentence it proves, and the rules of the repository.
+
+/// Tells stories in this process on SQLite, in this process on PostgreSQL and Redis, and against a process of its own.
+macro_rules! everywhere {
+    ($($story:ident;)+) => {
+        in_process! { $($story;)+ }
+        mod as_a_process {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $story() {
+                super::$story(harness::house::House::process().await).await;
+            })+
+        }
+    };
+}
+
+/// Tells stories that move the clock.
+macro_rules! in_process {
+    ($($story:ident;)+) => {
+        mod on_sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $story() {
+                super::$story(harness::house::House::sqlite().await).await;
+            })+
+        }
+        mod on_postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $story() {
+                super::$story(harness::house::House::postgres().await).await;
+            })+
+        }
+    };
+}
+
+mod a_corrupted_row_makes_the_audit_red;
+mod a_killed_process_loses_and_doubles_nothing;
+mod a_request_acts_once;
+mod bad_input_is_refused_and_changes_nothing;
+mod one_balance_is_spent_exactly;
+mod pages_cover_everything_once;
+mod points_expire_on_time;
+mod statements_do_the_same_on_both_databases;
+mod the_last_unit_goes_to_one;
+mod tidy;
+mod two_processes_race_on_one_wallet;

@@ -1,0 +1,142 @@
+//! Points expire at their microsecond and tiers end with their year, for every reader, whether or not a worker came
+//! by, and the past can be asked for.
+
+use ambient::Time;
+use harness::calls::{
+    balance, balance_of, create_program, create_reward, enroll, purchase, reason, record, redeem, redemption,
+    timestamp, usd,
+};
+use harness::house::{House, START};
+use proto::google::r#type::Date;
+use proto::rapport::loyalty::v1 as pb;
+
+in_process! {
+    nobody_reads_expired_points;
+    the_past_reads_as_it_was;
+    a_backdated_purchase_lives_and_dies_at_its_own_time;
+    a_tier_ends_for_every_reader;
+}
+
+const DAY: i64 = 86_400_000_000;
+
+fn day(n: i64) -> Time {
+    START.plus_micros(n * DAY)
+}
+
+async fn nobody_reads_expired_points(house: House) {
+    let client = house.client();
+    create_program(&client).await;
+    create_reward(&client, "mug", 100, None).await;
+    let member = enroll(&client, "anna").await;
+    record(&client, purchase(&member, 100)).await.unwrap();
+    house.clock().advance_to(day(30));
+    record(&client, purchase(&member, 50)).await.unwrap();
+    house.clock().advance_to(day(90).plus_micros(-1));
+    let before = balance_of(&client, &member).await;
+    assert_eq!((before.available, before.expired), (150, 0));
+    assert_eq!(before.next_expire_time, Some(timestamp(day(90))));
+    house.clock().advance_to(day(90));
+    let after = balance_of(&client, &member).await;
+    assert_eq!((after.available, after.expired), (50, 100));
+    assert_eq!(after.next_expire_time, Some(timestamp(day(120))));
+    assert_eq!(after.version, before.version, "nothing was written yet");
+    assert_eq!(
+        reason(&redeem(&client, redemption(&member, "mug")).await.unwrap_err()),
+        "INSUFFICIENT_POINTS"
+    );
+    let mut points = pb::points_service_client::PointsServiceClient::new(client.clone());
+    let request = pb::ListPostingsRequest { member_id: member.clone(), ..Default::default() };
+    let postings = points.list_postings(request).await.unwrap().into_inner().postings;
+    assert_eq!(postings[0].reason(), pb::PostingReason::Expire);
+    assert_eq!(postings[0].effective_time, Some(timestamp(day(90))));
+    house.end().await;
+}
+
+async fn the_past_reads_as_it_was(house: House) {
+    let client = house.client();
+    create_program(&client).await;
+    create_reward(&client, "mug", 30, None).await;
+    let member = enroll(&client, "anna").await;
+    record(&client, purchase(&member, 100)).await.unwrap();
+    house.clock().advance_to(day(10));
+    let earned = record(&client, purchase(&member, 900)).await.unwrap();
+    house.clock().advance_to(day(20));
+    let spent = redeem(&client, redemption(&member, "mug")).await.unwrap();
+    house.clock().advance_to(day(200));
+    let at = |when: Time, view: pb::BalanceView, read_token: &str| pb::GetBalanceRequest {
+        member_id: member.clone(),
+        view: view.into(),
+        as_of: Some(timestamp(when)),
+        read_token: read_token.into(),
+    };
+    let read = async |when: Time| {
+        let full = balance(&client, at(when, pb::BalanceView::Full, &spent.read_token)).await.unwrap();
+        let (balance, tier) = (full.balance.unwrap(), full.tier.unwrap());
+        assert_eq!(balance.expiries.iter().map(|b| b.points).sum::<i64>(), balance.available, "{when}");
+        (balance.available, balance.redeemed, balance.expired, tier.tier_id)
+    };
+    assert_eq!(read(START.plus_micros(-1)).await, (0, 0, 0, "base".into()));
+    assert_eq!(read(START).await, (100, 0, 0, "base".into()));
+    assert_eq!(read(day(10).plus_micros(-1)).await, (100, 0, 0, "base".into()));
+    assert_eq!(read(day(10)).await, (1_000, 0, 0, "silver".into()));
+    assert_eq!(read(day(20)).await, (970, 30, 0, "silver".into()));
+    assert_eq!(read(day(90)).await, (900, 30, 70, "silver".into()));
+    assert_eq!(read(day(100)).await, (0, 30, 970, "silver".into()));
+    let full = balance(&client, at(day(50), pb::BalanceView::Full, "")).await.unwrap().balance.unwrap();
+    let bucket = |month: i32, day: i32, points: i64| pb::ExpiryBucket {
+        expire_date: Some(Date { year: 2024, month, day }),
+        points,
+    };
+    assert_eq!(full.expiries, [bucket(3, 31, 70), bucket(4, 10, 900)]);
+    let future = balance(&client, at(day(201), pb::BalanceView::Basic, "")).await.unwrap_err();
+    assert_eq!(reason(&future), "AS_OF_IN_FUTURE");
+    let foreign = balance(&client, at(day(50), pb::BalanceView::Basic, "1-00000000-1")).await.unwrap_err();
+    assert_eq!(reason(&foreign), "READ_TOKEN_INVALID");
+    assert!(earned.read_token != spent.read_token);
+    house.end().await;
+}
+
+async fn a_backdated_purchase_lives_and_dies_at_its_own_time(house: House) {
+    let client = house.client();
+    create_program(&client).await;
+    let member = enroll(&client, "anna").await;
+    let mut old = purchase(&member, 40);
+    old.activity.as_mut().unwrap().occurred_time = Some(timestamp(day(-100)));
+    let reply = record(&client, old).await.unwrap();
+    assert_eq!(reply.activity.unwrap().points, 40);
+    let now = reply.balance.unwrap();
+    assert_eq!((now.available, now.issued, now.expired), (0, 40, 40));
+    let request = pb::GetBalanceRequest {
+        member_id: member.clone(),
+        as_of: Some(timestamp(day(-50))),
+        ..Default::default()
+    };
+    let then = balance(&client, request).await.unwrap();
+    assert_eq!(then.balance.unwrap().available, 40);
+    assert_eq!(then.tier.unwrap().progress, Some(usd(40, 0)));
+    let mut tomorrow = purchase(&member, 1);
+    tomorrow.activity.as_mut().unwrap().occurred_time = Some(timestamp(day(1)));
+    assert_eq!(reason(&record(&client, tomorrow).await.unwrap_err()), "OCCURRED_IN_FUTURE");
+    house.end().await;
+}
+
+async fn a_tier_ends_for_every_reader(house: House) {
+    let client = house.client();
+    create_program(&client).await;
+    let member = enroll(&client, "anna").await;
+    record(&client, purchase(&member, 2_500)).await.unwrap();
+    let tier = async || {
+        let request = pb::GetBalanceRequest { member_id: member.clone(), ..Default::default() };
+        balance(&client, request).await.unwrap().tier.unwrap()
+    };
+    let gold = tier().await;
+    // 2024 is a leap year: 366 + 365 days to the end of 2025.
+    assert_eq!((gold.tier_id.as_str(), gold.end_time), ("gold", Some(timestamp(day(731)))));
+    assert_eq!((gold.to_next, gold.to_stay), (Some(usd(2_500, 0)), Some(usd(0, 0))));
+    house.clock().advance_to(day(731).plus_micros(-1));
+    assert_eq!(tier().await.tier_id, "gold");
+    assert_eq!(tier().await.to_stay, Some(usd(2_500, 0)));
+    house.clock().advance_to(day(731));
+    assert_eq!(tier().await.tier_id, "base");
+    house.end().await;
+}

@@ -1,0 +1,168 @@
+//! The bulk statements and the transactions of `libs/db` do the same on SQLite and PostgreSQL.
+
+use db::{Db, Settings, Synchronous};
+use futures::FutureExt;
+use harness::servers::Postgres;
+use loyalty::store::{Owner, Tenant, wallets};
+use sea_orm::ConnectionTrait;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+async fn sqlite(dir: &tempfile::TempDir) -> Db {
+    let file = dir.path().join("loyalty.sqlite");
+    std::fs::write(&file, b"").expect("a file");
+    let db = Db::connect(&Settings::Sqlite { file, synchronous: Synchronous::Normal })
+        .await
+        .expect("SQLite opens");
+    db::migrate::<loyalty::Migrator>(&db).await.expect("migrations apply");
+    db
+}
+
+async fn postgres() -> Db {
+    let url = Postgres::start().fresh_database().await;
+    let db = Db::connect(&Settings::Postgres { url, connections_max: 6 }).await.expect("PostgreSQL answers");
+    db::migrate::<loyalty::Migrator>(&db).await.expect("migrations apply");
+    db
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_sqlite() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let db = sqlite(&dir).await;
+    every_row_is_written_and_found(&db).await;
+    a_failed_transaction_leaves_nothing(&db).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_postgres() {
+    let db = postgres().await;
+    every_row_is_written_and_found(&db).await;
+    a_failed_transaction_leaves_nothing(&db).await;
+    a_deadlock_is_tried_again(&db).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_migrations_at_once_one_waits() {
+    let url = Postgres::start().fresh_database().await;
+    let connect = async || {
+        let settings = Settings::Postgres { url: url.clone(), connections_max: 4 };
+        Db::connect(&settings).await.expect("PostgreSQL answers")
+    };
+    let (a, b) = (connect().await, connect().await);
+    assert!(!db::pending_migrations::<loyalty::Migrator>(&a).await.expect("an answer").is_empty());
+    let (first, second) =
+        tokio::join!(db::migrate::<loyalty::Migrator>(&a), db::migrate::<loyalty::Migrator>(&b));
+    let applied = [first.expect("migrated"), second.expect("migrated")];
+    assert_eq!(applied.iter().filter(|n| **n > 0).count(), 1, "{applied:?}");
+    assert!(db::pending_migrations::<loyalty::Migrator>(&a).await.expect("an answer").is_empty());
+}
+
+fn program() -> loyalty::domain::Program {
+    loyalty::domain::Program {
+        id: "club".into(),
+        display_name: "Club".into(),
+        time_zone: chrono_tz::UTC,
+        currency: loyalty::domain::Currency::try_new("USD").expect("a currency"),
+        points: loyalty::domain::PointCurrency { code: "points".into(), display_name: "Points".into() },
+        rule: None,
+        expiry: loyalty::domain::Expiry::Never,
+        ladder: loyalty::domain::Ladder::default(),
+        version: 1,
+        create_time: harness::house::START,
+    }
+}
+
+/// More rows than any chunk, so that every size of statement is used.
+async fn every_row_is_written_and_found(db: &Db) {
+    let tenant = Tenant::new("default");
+    let owners: Vec<Owner> = (0..150).map(|_| Owner::new(&tenant, ambient::Ids::Random.v4())).collect();
+    let inserted = owners.clone();
+    db.transact(move |tx| {
+        let owners = inserted.clone();
+        async move {
+            for owner in &owners {
+                let wallet =
+                    loyalty::domain::Wallet::opened(owner.id(), &program(), harness::house::START, 7);
+                wallets::insert(tx, owner, &wallet).await?;
+            }
+            Ok(())
+        }
+        .boxed()
+    })
+    .await
+    .expect("inserted");
+    let stranger = Owner::new(&Tenant::new("another"), owners[0].id());
+    let asked: Vec<Owner> = owners.iter().cloned().chain([stranger]).collect();
+    let found = db.transact(move |tx| {
+        let asked = asked.clone();
+        async move { wallets::lock(tx, &asked).await }.boxed()
+    });
+    let found = found.await.expect("locked");
+    assert_eq!(found.len(), 150);
+    for owner in &owners {
+        assert_eq!(found[owner].id, owner.id());
+        assert_eq!(found[owner].order_key, 7);
+    }
+}
+
+async fn a_failed_transaction_leaves_nothing(db: &Db) {
+    let count = async || {
+        let statement = "SELECT name FROM secret";
+        let statement = sea_orm::Statement::from_string(db.backend(), statement);
+        db.reader().query_all_raw(statement).await.expect("an answer").len()
+    };
+    let before = count().await;
+    let tries = Arc::new(AtomicU32::new(0));
+    let counted = tries.clone();
+    let failed = db.transact(move |tx| {
+        let tries = counted.clone();
+        async move {
+            tries.fetch_add(1, Ordering::SeqCst);
+            tx.execute_unprepared("DELETE FROM secret").await?;
+            tx.execute_unprepared("INSERT INTO secret (name, value) VALUES ('a', '')").await?;
+            tx.execute_unprepared("INSERT INTO secret (name, value) VALUES ('a', '')").await?;
+            Ok(())
+        }
+        .boxed()
+    });
+    let error = failed.await.expect_err("the second row breaks the key");
+    assert!(matches!(error, db::Error::Constraint(_)), "{error:?}");
+    assert_eq!(tries.load(Ordering::SeqCst), 1, "a broken rule is not tried again");
+    assert_eq!(count().await, before);
+}
+
+/// Two transactions that lock two rows in opposite orders: PostgreSQL ends one, which then succeeds.
+async fn a_deadlock_is_tried_again(db: &Db) {
+    db.transact(|tx| {
+        async move {
+            let rows = "INSERT INTO secret (name, value) VALUES ('x', ''), ('y', '')";
+            Ok(tx.execute_unprepared(rows).await.map(|_| ())?)
+        }
+        .boxed()
+    })
+    .await
+    .expect("two rows");
+    let barrier = Arc::new(tokio::sync::Barrier::new(2));
+    let lock_both = |first: &'static str, second: &'static str| {
+        let (db, barrier, tried) = (db.clone(), barrier.clone(), Arc::new(AtomicU32::new(0)));
+        async move {
+            let done = db.transact(|tx| {
+                let (barrier, tried) = (barrier.clone(), tried.clone());
+                async move {
+                    let touch = |name: &str| format!("UPDATE secret SET value = 'z' WHERE name = '{name}'");
+                    tx.execute_unprepared(&touch(first)).await?;
+                    if tried.fetch_add(1, Ordering::SeqCst) == 0 {
+                        barrier.wait().await;
+                    }
+                    tx.execute_unprepared(&touch(second)).await?;
+                    Ok(())
+                }
+                .boxed()
+            });
+            done.await.map(|()| tried.load(Ordering::SeqCst))
+        }
+    };
+    let (a, b) = tokio::join!(lock_both("x", "y"), lock_both("y", "x"));
+    let tries = a.expect("the first succeeds") + b.expect("the second succeeds");
+    assert!(tries > 2, "one of them was tried again");
+}
