@@ -1,5 +1,5 @@
-//! The rows of one earn, written by hand: captured from a real one, written again by pgbench with prepared statements,
-//! in one transaction of a statement per row, and in one statement.
+//! The rows of one earn, written by hand: captured from a real one, written again by pgbench with prepared
+//! statements, in one transaction of a statement per row, and in one statement.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -50,17 +50,19 @@ impl ByHand {
         own.execute_unprepared("VACUUM ANALYZE").await.expect("the database is analysed");
         let day = format!(
             "INSERT INTO day_spend (bucket, tenant_id, wallet_id, day, spend_micros) \
-             VALUES (:i::bigint % 64, 'default', {WALLET}, 20240101 + :d::int, 3000000) ON CONFLICT (bucket, tenant_id, wallet_id, day) \
+             VALUES (:i::bigint % 64, 'default', {WALLET}, 20240101 + :d::int, 3000000) \
+             ON CONFLICT (bucket, tenant_id, wallet_id, day) \
              DO UPDATE SET spend_micros = day_spend.spend_micros + excluded.spend_micros"
         );
         let update = format!(
-            "UPDATE wallet SET version = version + 1, now = now + 1, available = available + 3, issued = issued + 3, \
-             posting_seq = posting_seq + 1, lot_seq = lot_seq + 1, event_seq = event_seq + 2, \
+            "UPDATE wallet SET version = version + 1, now = now + 1, available = available + 3, \
+             issued = issued + 3, posting_seq = posting_seq + 1, lot_seq = lot_seq + 1, event_seq = event_seq + 2, \
              order_key = order_key + 2, spend_current_micros = spend_current_micros + 3000000 \
              WHERE bucket = :i::bigint % 64 AND tenant_id = 'default' AND wallet_id = {WALLET}"
         );
         let lock = format!(
-            "SELECT * FROM wallet WHERE bucket = :i::bigint % 64 AND tenant_id = 'default' AND wallet_id = {WALLET} FOR UPDATE"
+            "SELECT * FROM wallet WHERE bucket = :i::bigint % 64 AND tenant_id = 'default' \
+             AND wallet_id = {WALLET} FOR UPDATE"
         );
         let head = format!(
             "\\set i random(1, {members})\n\\set n random(1, 4000000000000000000)\n\\set d random(0, 30)\n"
@@ -133,7 +135,8 @@ async fn last_rows(db: &DatabaseConnection, table: &str) -> Vec<serde_json::Valu
         _ => ("wallet_id", "seq", 1),
     };
     let sql = format!(
-        "SELECT row_to_json(t)::text AS row FROM {table} t WHERE {owner} = {of_wallet} ORDER BY {order} DESC LIMIT {count}"
+        "SELECT row_to_json(t)::text AS row FROM {table} t WHERE {owner} = {of_wallet} \
+         ORDER BY {order} DESC LIMIT {count}"
     );
     let statement = Statement::from_string(db.get_database_backend(), sql);
     let rows = Row::find_by_statement(statement).all(db).await.expect("captured rows");

@@ -1,9 +1,9 @@
-//! Speed as ratios: earn and balance against a bare tonic echo and against the same rows written by hand, interleaved
-//! in one run on one machine.
+//! Speed as ratios: earn and balance against a bare tonic echo and against the same rows written by hand,
+//! interleaved in one run on one machine.
 //!
-//! `cargo run --release -p rapport-tests --bin bench` prints medians over rounds; `--smoke` runs each once, shortly,
-//! without judging. PostgreSQL flushes every commit (`fsync` on). The suite, the echo server, the load, PostgreSQL and
-//! Redis share the machine.
+//! `cargo run --release -p rapport-tests --bin bench` prints medians over rounds; `--smoke` runs each once,
+//! shortly, without judging. PostgreSQL flushes every commit (`fsync` on). The suite, the echo server, the
+//! load, PostgreSQL and Redis share the machine.
 
 mod baseline;
 mod echo;

@@ -1,5 +1,5 @@
-//! What the stories and the benchmark stand on: private servers that never outlive their test process, the suite in
-//! this process or in one of its own, and the calls that every story makes.
+//! What the stories and the benchmark stand on: private servers that never outlive their test process, the
+//! suite in this process or in one of its own, and the calls that every story makes.
 
 pub mod calls;
 pub mod house;

@@ -13,7 +13,9 @@ pub struct Process {
     database_url: Option<String>,
     rpc: String,
     ops: String,
-    _data_dir: Option<TempDir>,
+    /// Goes away with the process.
+    #[expect(dead_code, reason = "held, not read")]
+    data_dir: Option<TempDir>,
 }
 
 const ANY_PORT: [&str; 4] = ["--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0"];
@@ -57,7 +59,7 @@ impl Process {
     fn start(arguments: &[&str], database_url: Option<String>, data_dir: Option<TempDir>) -> Process {
         let arguments: Vec<String> = arguments.iter().map(|a| (*a).to_owned()).collect();
         let (child, rpc, ops) = start(&arguments, database_url.as_deref());
-        Process { child, arguments, database_url, rpc, ops, _data_dir: data_dir }
+        Process { child, arguments, database_url, rpc, ops, data_dir }
     }
 
     /// Where calls are answered.
@@ -68,6 +70,13 @@ impl Process {
     /// Where health and metrics are answered.
     pub fn ops(&self) -> &str {
         &self.ops
+    }
+
+    /// The data directory of an embedded suite.
+    pub fn data_dir(&self) -> &str {
+        let position =
+            self.arguments.iter().position(|a| a == "--data-dir").expect("a suite with a directory");
+        &self.arguments[position + 1]
     }
 
     /// `kill -9`.

@@ -1,4 +1,5 @@
-//! Kill -9 at random moments: every acknowledged command is there once, every retry finds it, the books agree.
+//! Kill -9 at random moments: every acknowledged command is there once, every retry finds it, the books
+//! agree.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -36,7 +37,8 @@ async fn kill_minus_nine_at_random_moments() {
         })
         .collect();
     for _ in 0..KILLS {
-        // A random number of commands after the last kill, not a random time: slow machines are killed as often.
+        // A random number of commands after the last kill, not a random time: slow machines are killed as
+        // often.
         let until = done.load(Ordering::SeqCst) + random.random_range(1..400);
         while done.load(Ordering::SeqCst) < until {
             tokio::task::yield_now().await;
@@ -53,8 +55,8 @@ async fn kill_minus_nine_at_random_moments() {
     house.end().await;
 }
 
-/// Sends commands one after the other, each until it is answered, and returns what must have come of them: points
-/// issued and redeemed.
+/// Sends commands one after the other, each until it is answered, and returns what must have come of them:
+/// points issued and redeemed.
 async fn caller(
     number: usize,
     member: String,

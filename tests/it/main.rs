@@ -1,6 +1,7 @@
 //! The stories of the suite, each file named as the sentence it proves, and the rules of the repository.
 
-/// Tells stories in this process on SQLite, in this process on PostgreSQL and Redis, and against a process of its own.
+/// Tells stories in this process on SQLite, in this process on PostgreSQL and Redis, and against a process
+/// of its own.
 macro_rules! everywhere {
     ($($story:ident;)+) => {
         in_process! { $($story;)+ }
@@ -33,11 +34,16 @@ macro_rules! in_process {
 
 mod a_corrupted_row_makes_the_audit_red;
 mod a_killed_process_loses_and_doubles_nothing;
+mod a_redemption_is_one_trace;
 mod a_request_acts_once;
+mod an_import_can_be_repeated;
+mod every_error_is_documented;
 mod bad_input_is_refused_and_changes_nothing;
 mod one_balance_is_spent_exactly;
 mod pages_cover_everything_once;
 mod points_expire_on_time;
+mod rapport_refuses_to_start_wrongly;
+mod redis_may_vanish;
 mod statements_do_the_same_on_both_databases;
 mod the_last_unit_goes_to_one;
 mod tidy;

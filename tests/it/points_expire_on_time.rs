@@ -1,5 +1,5 @@
-//! Points expire at their microsecond and tiers end with their year, for every reader, whether or not a worker came
-//! by, and the past can be asked for.
+//! Points expire at their microsecond and tiers end with their year, for every reader, whether or not a
+//! worker came by, and the past can be asked for.
 
 use ambient::Time;
 use harness::calls::{

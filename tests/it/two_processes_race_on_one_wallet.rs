@@ -19,8 +19,8 @@ async fn two_processes_one_wallet() {
     create_reward(&a, "sticker", 7, Some(100_000)).await;
     let member = enroll(&a, "anna").await;
     for round in 0..20 {
-        // Every command waits for locks that the other process holds, and every redemption needs lots that the
-        // other process may just have taken from.
+        // Every command waits for locks that the other process holds, and every redemption needs lots that
+        // the other process may just have taken from.
         let before = balance_of(&a, &member).await;
         let calls = (0..60).map(|i| {
             let client = if i % 2 == 0 { a.clone() } else { b.clone() };

@@ -7,7 +7,8 @@ use crate::Time;
 
 /// Where business time comes from. Clones share the same time.
 ///
-/// Machine time (timeouts, leases, backoff) never comes from here: a replay that jumps a year must not expire a lease.
+/// Machine time (timeouts, leases, backoff) never comes from here: a replay that jumps a year must not
+/// expire a lease.
 #[derive(Clone, Debug)]
 pub enum Clock {
     /// The wall clock of the machine.

@@ -37,7 +37,8 @@ impl Time {
         self.0 == i64::MAX
     }
 
-    /// A moment from seconds since the epoch and nanoseconds within the second, which are cut to microseconds.
+    /// A moment from seconds since the epoch and nanoseconds within the second, which are cut to
+    /// microseconds.
     /// `None` outside `MIN..=MAX`.
     pub fn from_parts(seconds: i64, nanos: i32) -> Option<Time> {
         let micros = seconds.checked_mul(MICROS_PER_SECOND)?.checked_add(i64::from(nanos.max(0) / 1_000))?;

@@ -28,8 +28,8 @@ where
     bulk_upsert::<E>(tx, rows, "").await
 }
 
-/// Inserts all rows; `on_conflict` is the statement's end, such as `ON CONFLICT (a) DO UPDATE SET b = excluded.b`.
-/// No two rows may share a key.
+/// Inserts all rows; `on_conflict` is the statement's end, such as `ON CONFLICT (a) DO UPDATE SET b =
+/// excluded.b`. No two rows may share a key.
 ///
 /// # Errors
 /// As [`bulk_insert`].

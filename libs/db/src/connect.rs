@@ -44,7 +44,8 @@ impl Db {
     /// Opens the database.
     ///
     /// # Errors
-    /// `Error::Settings` for a URL that is not one (without its password), `Error::Unavailable` if nothing answers.
+    /// `Error::Settings` for a URL that is not one (without its password), `Error::Unavailable` if nothing
+    /// answers.
     pub async fn connect(settings: &Settings) -> Result<Db, Error> {
         match settings {
             Settings::Sqlite { file, synchronous } => Db::connect_sqlite(file, *synchronous).await,
@@ -66,8 +67,8 @@ impl Db {
                 .foreign_keys(true)
                 .busy_timeout(Duration::from_secs(5))
                 .statement_cache_capacity(STATEMENT_CACHE)
-                .pragma("cache_size", "-32768")
-                .pragma("wal_autocheckpoint", "4000")
+                .pragma("cache_size", "-65536")
+                .pragma("wal_autocheckpoint", "32000")
         };
         // One writer: several would poll for the lock and show half-second tails.
         let mut write = sqlite_options(1);
@@ -81,7 +82,8 @@ impl Db {
         Ok(Db { writer, reader, backend: DbBackend::Sqlite })
     }
 
-    /// Opens a SQLite file for reading only, without the data-directory lock: for audits beside a running suite.
+    /// Opens a SQLite file for reading only, without the data-directory lock: for audits beside a running
+    /// suite.
     ///
     /// # Errors
     /// `Error::Settings` if the file is missing or unreadable.

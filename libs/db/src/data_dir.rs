@@ -39,7 +39,8 @@ impl DataDir {
         match lock.try_lock() {
             Ok(()) => Ok(DataDir { path: path.to_owned(), _lock: lock }),
             Err(TryLockError::WouldBlock) => Err(Error::Settings(format!(
-                "data directory {} is in use by another rapport process; stop it or choose another --data-dir",
+                "data directory {} is in use by another rapport process; stop it or choose another \
+                 --data-dir",
                 path.display()
             ))),
             Err(TryLockError::Error(e)) => Err(refused("cannot be locked", e)),

@@ -8,8 +8,8 @@ use crate::bulk::{casts, chunks, marks};
 
 /// What to select: the rows of `table` whose columns `on` equal the first values of one of the keys.
 ///
-/// `filter` is SQL that may name the row `t` and further values of its key as `k.c0`, `k.c1`, ..; `order` is SQL
-/// after ORDER BY. With `first` only that many rows of each key are returned.
+/// `filter` is SQL that may name the row `t` and further values of its key as `k.c0`, `k.c1`, ..; `order`
+/// is SQL after ORDER BY. With `first` only that many rows of each key are returned.
 #[derive(Clone, Copy, Debug)]
 pub struct Keyed<'a> {
     /// The table.

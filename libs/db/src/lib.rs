@@ -1,11 +1,14 @@
-//! The way to a database: SQLite beside the process or PostgreSQL over the network, with one set of statements.
+//! The way to a database: SQLite beside the process or PostgreSQL over the network, with one set of
+//! statements.
 //!
-//! [`Db::transact`] is the only way to write. It begins the kind of transaction that does not fail under contention,
-//! retries what the database asks to retry, and says so when the outcome of a commit is unknown. Reads go through
-//! [`Db::reader`]; reads that must agree with each other through [`Db::snapshot`]. Statements that touch many rows
-//! ([`bulk_insert`], [`bulk_update`], [`select_in`]) keep their text independent of the number of rows.
+//! [`Db::transact`] is the only way to write. It begins the kind of transaction that does not fail under
+//! contention, retries what the database asks to retry, and says so when the outcome of a commit is
+//! unknown. Reads go through [`Db::reader`]; reads that must agree with each other through
+//! [`Db::snapshot`]. Statements that touch many rows ([`bulk_insert`], [`bulk_update`], [`select_in`]) keep
+//! their text independent of the number of rows.
 //!
-//! Columns that go through the bulk statements hold no nulls: "none" is the empty text, the nil UUID or `i64::MAX`.
+//! Columns that go through the bulk statements hold no nulls: "none" is the empty text, the nil UUID or
+//! `i64::MAX`.
 
 mod bucket;
 mod bulk;

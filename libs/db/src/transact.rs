@@ -28,12 +28,12 @@ impl Db {
     /// Runs `work` in a write transaction and commits it.
     ///
     /// The transaction is IMMEDIATE on SQLite (a deferred one fails under contention) and READ COMMITTED on
-    /// PostgreSQL, where `work` locks the rows it decides on. Serialisation failures, deadlocks, lock time-outs and
-    /// connections lost before COMMIT was sent are retried with jitter, within 10 s.
+    /// PostgreSQL, where `work` locks the rows it decides on. Serialisation failures, deadlocks, lock
+    /// time-outs and connections lost before COMMIT was sent are retried with jitter, within 10 s.
     ///
     /// # Errors
-    /// What `work` returns; `Error::CommitUnknown` if the answer to COMMIT was lost: run the same work again only if
-    /// it first checks its own key (a request id, a cursor).
+    /// What `work` returns; `Error::CommitUnknown` if the answer to COMMIT was lost: run the same work
+    /// again only if it first checks its own key (a request id, a cursor).
     pub async fn transact<T: Send>(&self, work: impl Work<T>) -> Result<T, Error> {
         let deadline = tokio::time::Instant::now() + TRANSACTION_MAX;
         let mut attempt = 1;

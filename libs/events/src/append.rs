@@ -26,7 +26,8 @@ pub struct Event {
 /// Writes events in the transaction that causes them.
 ///
 /// # Errors
-/// `db::Error::Constraint` if one of the numbers was used before: the caller did not hold its aggregate's lock.
+/// `db::Error::Constraint` if one of the numbers was used before: the caller did not hold its aggregate's
+/// lock.
 pub async fn append(tx: &db::Tx, events: Vec<Event>) -> Result<(), db::Error> {
     let rows: Vec<entity::Model> = events.into_iter().map(row).collect();
     db::bulk_insert::<entity::Entity>(tx, &rows).await
@@ -46,7 +47,8 @@ fn row(event: Event) -> entity::Model {
     }
 }
 
-/// The id of an event: the same for the same place in the same history, so a command decided again names it again.
+/// The id of an event: the same for the same place in the same history, so a command decided again names it
+/// again.
 pub fn event_id(tenant_id: &str, aggregate_id: Uuid, aggregate_seq: i64) -> Uuid {
     Uuid::new_v5(&aggregate_id, format!("{tenant_id}/{aggregate_seq}").as_bytes())
 }

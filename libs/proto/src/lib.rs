@@ -1,9 +1,9 @@
 //! The wire contract of the suite: messages, clients and servers made from the .proto files, and the promise
 //! that no handler ever sees a message that breaks the rules written there.
 //!
-//! Every RPC decodes through [`Codec`], which refuses to exist for a type without [`Validate`]; the build makes
-//! the checks from the `buf.validate` annotations and fails on a rule that it does not understand. Nothing here
-//! knows a service's domain: other crates use these types as `pb`, at the edge only.
+//! Every RPC decodes through [`Codec`], which refuses to exist for a type without [`Validate`]; the build
+//! makes the checks from the `buf.validate` annotations and fails on a rule that it does not understand.
+//! Nothing here knows a service's domain: other crates use these types as `pb`, at the edge only.
 
 mod codec;
 mod descriptors;

@@ -147,8 +147,8 @@ impl Violations {
     /// Ends a check, also one written by hand.
     ///
     /// # Errors
-    /// If anything was found: INVALID_ARGUMENT with reason `FIELDS_INVALID` in `domain`, one `BadRequest` entry
-    /// per listed violation, and a message that names the first.
+    /// If anything was found: INVALID_ARGUMENT with reason `FIELDS_INVALID` in `domain`, one `BadRequest`
+    /// entry per listed violation, and a message that names the first.
     pub fn into_result(self, domain: &str) -> Result<(), Status> {
         let Some(first) = self.listed.first() else { return Ok(()) };
         let mut text = format!("{}: {}", first.field, first.description);

@@ -1,6 +1,7 @@
 //! Loyalty: members, points, tiers, rewards and redemptions.
 //!
-//! The promise: a point is never lost, invented or spent twice, whatever is retried, raced, restarted or refunded.
+//! The promise: a point is never lost, invented or spent twice, whatever is retried, raced, restarted or
+//! refunded.
 //! `domain` decides purely, `store` remembers, `ledger` commits many decisions at once, `rpc` speaks gRPC.
 
 pub mod domain;

@@ -1,5 +1,5 @@
-//! Background work: settles wallets that have something due, so that their rows and events come in time even if
-//! nobody asks for them. No answer depends on it.
+//! Background work: settles wallets that have something due, so that their rows and events come in time
+//! even if nobody asks for them. No answer depends on it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,8 +26,8 @@ pub struct Settler {
 }
 
 impl Settler {
-    /// Settles up to 256 due wallets and returns how many there were. On several replicas at once the second one
-    /// finds nothing left to do.
+    /// Settles up to 256 due wallets and returns how many there were. On several replicas at once the
+    /// second one finds nothing left to do.
     ///
     /// # Errors
     /// That the database refused.

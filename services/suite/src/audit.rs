@@ -109,8 +109,8 @@ impl Report {
         let broken = self.checks.iter().filter(|check| check.violations != 0 || check.imbalance != 0);
         let broken: Vec<&str> = broken.map(|check| check.name.as_str()).collect();
         Err(Failure::failed(format!(
-            "the ledger is not sound: imbalance {} point(s), broken: {}; look at the wallets named, and restore \
-             from a backup if they cannot be explained",
+            "the ledger is not sound: imbalance {} point(s), broken: {}; look at the wallets named, and \
+             restore from a backup if they cannot be explained",
             grouped(self.ledger_imbalance),
             broken.join(", ")
         )))

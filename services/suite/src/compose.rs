@@ -1,8 +1,8 @@
 //! The only composition root: puts services, stores, cache, clock and server together, and takes them apart.
 //!
-//! Only this file knows the two shapes. *Embedded*: SQLite in a data directory that this process holds alone, the
-//! cache in this process, one lane, migrations applied by itself. *Service*: PostgreSQL shared with other replicas,
-//! Redis or no cache at all, and no start while a migration is pending.
+//! Only this file knows the two shapes. *Embedded*: SQLite in a data directory that this process holds alone,
+//! the cache in this process, one lane, migrations applied by itself. *Service*: PostgreSQL shared with other
+//! replicas, Redis or no cache at all, and no start while a migration is pending.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -12,6 +12,7 @@ use std::time::Duration;
 use ambient::{Clock, Ids};
 use cache::{Cache, RedisSettings};
 use db::{DataDir, Db};
+use rpc::Authenticator;
 use rpc::server::{self, Readiness, Running};
 use telemetry::Telemetry;
 
@@ -107,11 +108,11 @@ impl Store {
                 let lock = DataDir::lock(data_dir)?;
                 let file = lock.database_file("loyalty")?;
                 let settings = db::Settings::Sqlite { file, synchronous: *synchronous };
-                Ok((Db::connect(&settings).await?, Some(lock)))
+                Ok((Box::pin(Db::connect(&settings)).await?, Some(lock)))
             }
             Store::Service { url, connections_max, .. } => {
                 let settings = db::Settings::Postgres { url: url.clone(), connections_max: *connections_max };
-                let opened = Db::connect(&settings).await.map_err(|error| match &error {
+                let opened = Box::pin(Db::connect(&settings)).await.map_err(|error| match &error {
                     db::Error::Settings(line) => Failure::usage(line.as_str()),
                     _ => Failure::failed(failure::chain(&error)),
                 });
@@ -150,6 +151,13 @@ pub struct Suite {
 impl Suite {
     /// Starts what `plan` describes; when this returns, calls are answered.
     pub async fn start(plan: Plan) -> Result<Suite, Failure> {
+        if Authenticator::default().is_open()
+            && !plan.server.insecure
+            && !plan.server.listen.ip().is_loopback()
+        {
+            // The server would refuse it too, but only after the database was touched.
+            return Err(server::Error::Open(plan.server.listen).into());
+        }
         let (db, lock) = plan.store.open().await?;
         match plan.pending {
             Pending::Migrate => {
@@ -223,7 +231,7 @@ pub async fn migrate(store: &Store) -> Result<usize, Failure> {
 
 /// Opens an embedded ledger for reading, beside a running suite or without one.
 pub async fn open_read_only(data_dir: &Path) -> Result<Db, Failure> {
-    Ok(Db::open_read_only(&data_dir.join("loyalty.sqlite")).await?)
+    Ok(Box::pin(Db::open_read_only(&data_dir.join("loyalty.sqlite"))).await?)
 }
 
 fn server_settings(settings: &Settings) -> server::Settings {

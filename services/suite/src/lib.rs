@@ -1,7 +1,8 @@
 //! The suite as one program: its commands, its settings, and the one place where services are put together.
 //!
-//! Only [`compose`] knows whether a service runs embedded on SQLite or on PostgreSQL and Redis. Every command ends
-//! with a documented exit code and, if it fails, with one clear line that says what to do; see [`Failure`].
+//! Only [`compose`] knows whether a service runs embedded on SQLite or on PostgreSQL and Redis. Every command
+//! ends with a documented exit code and, if it fails, with one clear line that says what to do; see
+//! [`Failure`].
 
 mod audit;
 mod cli;

@@ -12,7 +12,8 @@ pub(crate) async fn all(args: &ServerArgs) -> Result<(), Failure> {
     let settings = settings::load(args)?;
     if settings.loyalty.database.url.is_empty() && !settings.loyalty.redis.url.is_empty() {
         output::note(
-            "warning: loyalty.redis.url is not used without loyalty.database.url: SQLite has its cache in process",
+            "warning: loyalty.redis.url is not used without loyalty.database.url: SQLite has its cache in \
+             this process",
         );
     }
     serve(&settings, "all", Pending::Migrate).await
@@ -23,8 +24,8 @@ pub(crate) async fn loyalty(args: &ServerArgs) -> Result<(), Failure> {
     let settings = settings::load(args)?;
     if settings.loyalty.database.url.is_empty() {
         return Err(Failure::usage(
-            "setting `loyalty.database.url` is empty; set RAPPORT__LOYALTY__DATABASE__URL or --database-url to \
-             postgres://user@host:port/database, or run `rapport all`, which needs none",
+            "setting `loyalty.database.url` is empty; set RAPPORT__LOYALTY__DATABASE__URL or --database-url \
+             to postgres://user@host:port/database, or run `rapport all`, which needs none",
         ));
     }
     serve(&settings, "loyalty", Pending::Refuse).await

@@ -75,7 +75,10 @@ async fn garbage_under_our_key_is_a_miss_and_is_replaced() {
     }
     server.tell(&[b"DEL", name]).await;
     server.tell(&[b"RPUSH", name, b"a list"]).await;
-    assert_eq!(version(&cache).await, None);
+    // Garbage is no failure of Redis: any number of reads leaves the breaker closed.
+    for _ in 0..10 {
+        assert_eq!(version(&cache).await, None);
+    }
     put(&cache, 1).await;
     assert_eq!(version(&cache).await, Some(1));
 }
@@ -166,11 +169,11 @@ async fn a_hung_redis_is_bounded_and_what_it_missed_is_struck_out_before_it_is_r
     server.hang(true);
     let before = Instant::now();
     put(&cache, 6).await;
+    // Three failures open the breaker; the other calls are free.
     for _ in 0..1_000 {
         assert_eq!(version(&cache).await, None);
+        assert!(before.elapsed() < Duration::from_secs(10), "the calls took {:?}", before.elapsed());
     }
-    // Three failures open the breaker; the other calls are free.
-    assert!(before.elapsed() < Duration::from_secs(10), "the calls took {:?}", before.elapsed());
     put(&cache, 7).await;
     server.hang(false);
     tokio::time::timeout(BOUND, cache.ready()).await.expect("the breaker closes");

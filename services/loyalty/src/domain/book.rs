@@ -189,7 +189,8 @@ impl<'a> Book<'a> {
         self.out.events.push(event);
     }
 
-    /// Closes the book: adds the announcements that sum up the whole command, numbers them, checks the totals.
+    /// Closes the book: adds the announcements that sum up the whole command, numbers them, checks the
+    /// totals.
     pub(super) fn close(mut self) -> Result<Outcome, Refusal> {
         let available = self.out.wallet.totals.available;
         if !self.expired.is_empty() {

@@ -1,7 +1,7 @@
 //! Days, months and years as people in a time zone count them.
 //!
-//! A local time that occurs twice (clocks go back) means its first occurrence; one that does not occur (clocks go
-//! forward) means the first moment after the gap.
+//! A local time that occurs twice (clocks go back) means its first occurrence; one that does not occur
+//! (clocks go forward) means the first moment after the gap.
 
 use ambient::Time;
 use chrono::{Datelike, Days, Months, NaiveDate, NaiveDateTime, TimeDelta, TimeZone};
@@ -46,8 +46,8 @@ fn instant(zone: Tz, local: NaiveDateTime) -> Time {
     if let Some(at) = zone.from_local_datetime(&local).earliest() {
         return Time::from(at.to_utc());
     }
-    // In a gap: take the offset that held before it, which lands just as far after the gap as `local` is into it,
-    // and go back to the first moment whose local time is past the gap.
+    // In a gap: take the offset that held before it, which lands just as far after the gap as `local` is
+    // into it, and go back to the first moment whose local time is past the gap.
     let before = local.checked_sub_signed(TimeDelta::days(1)).unwrap_or(local);
     let offset_before = zone.from_local_datetime(&before).earliest();
     match offset_before {

@@ -16,8 +16,8 @@ use super::{
 pub struct State {
     /// The wallet.
     pub wallet: Wallet,
-    /// Open lots in the order of debits, from the first on, if the wallet has something due or the command debits:
-    /// all that are due, as many as cover the debit, and one more. Otherwise they may be absent.
+    /// Open lots in the order of debits, from the first on, if the wallet has something due or the command
+    /// debits: all that are due, as many as cover the debit, and one more. Otherwise they may be absent.
     pub lots: BTreeMap<LotKey, Lot>,
 }
 
@@ -353,7 +353,7 @@ mod tests {
         ledger.earn(2_500, now, now).unwrap();
         assert_eq!(ledger.state.wallet.tier_rank, 3);
         assert!(
-            matches!(ledger.events.last(), Some(Event::TierChanged { to_tier_id, .. }) if to_tier_id == "gold")
+            matches!(ledger.events.last(), Some(Event::TierChanged { to_tier_id: to, .. }) if to == "gold")
         );
         ledger.run(&Command::Settle, at("2018-12-31T23:59:59.999999Z")).unwrap();
         assert_eq!(ledger.state.wallet.tier_rank, 3);
@@ -437,7 +437,8 @@ mod tests {
         proptest::collection::vec(step, 1..60)
     }
 
-    /// Plays the steps, settling before each one that `worker` says. Every decision asserts its own invariants.
+    /// Plays the steps, settling before each one that `worker` says. Every decision asserts its own
+    /// invariants.
     fn play(steps: &[Step], worker: impl Fn(usize) -> bool) -> (Ledger, Vec<Result<Reply, Refusal>>) {
         let mut now = at("2017-01-01T00:00:00Z");
         let mut ledger = Ledger::opened(now);

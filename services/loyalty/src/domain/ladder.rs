@@ -1,7 +1,7 @@
 //! Tiers by spend: a ladder of thresholds over the calendar year of the program's zone.
 //!
-//! A tier is reached as soon as the year's spend reaches its threshold and holds to the end of the following year.
-//! Then the tier of the year just ended applies.
+//! A tier is reached as soon as the year's spend reaches its threshold and holds to the end of the
+//! following year. Then the tier of the year just ended applies.
 
 use ambient::Time;
 use chrono_tz::Tz;

@@ -1,8 +1,9 @@
 //! The rules of loyalty: what a command does to a wallet, decided from state, command and time alone.
 //!
-//! [`decide`] settles what is due and then applies one command, returning everything to be written and announced.
-//! Nothing here reads a clock, draws an identifier or knows a database: the same inputs give the same outcome, bit
-//! for bit. Points are whole numbers; arithmetic that does not fit is a refusal, never a wrap.
+//! [`decide`] settles what is due and then applies one command, returning everything to be written and
+//! announced. Nothing here reads a clock, draws an identifier or knows a database: the same inputs give the
+//! same outcome, bit for bit. Points are whole numbers; arithmetic that does not fit is a refusal, never a
+//! wrap.
 #![warn(clippy::arithmetic_side_effects)]
 
 mod activity;

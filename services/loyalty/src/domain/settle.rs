@@ -6,8 +6,8 @@ use super::book::Book;
 use super::calendar::{start_of_year, year_of};
 use super::{Refusal, State};
 
-/// Applies expiries and ends of tier years up to the book's `now`. Needs all lots that are due and the first that
-/// is not.
+/// Applies expiries and ends of tier years up to the book's `now`. Needs all lots that are due and the
+/// first that is not.
 pub(super) fn settle(book: &mut Book<'_>) -> Result<(), Refusal> {
     if book.out.wallet.next_due <= book.now {
         while let Some(lot) = book.first_open_lot().filter(|lot| lot.key.expire_time <= book.now) {

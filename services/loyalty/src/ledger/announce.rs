@@ -81,18 +81,7 @@ fn encode(owner: &Owner, program: &Program, event: &Event) -> (&'static str, Vec
             ("rapport.loyalty.v1.PointsEarned", message.encode_to_vec())
         }
         Event::PointsExpired { lots, available } => {
-            let lot = |(lot_number, points, at): &(i64, i64, ambient::Time)| pb::ExpiredLot {
-                lot_number: *lot_number,
-                points: *points,
-                expire_time: opt_timestamp(*at),
-            };
-            let message = pb::PointsExpired {
-                wallet_id: uuid_text(owner.id()),
-                program_id,
-                points: lots.iter().map(|(_, points, _)| points).sum(),
-                lots: lots.iter().map(lot).collect(),
-                available: *available,
-            };
+            let message = expired(owner, program_id, lots, *available);
             ("rapport.loyalty.v1.PointsExpired", message.encode_to_vec())
         }
         Event::PointsAdjusted { member_id, points, available } => {
@@ -123,5 +112,25 @@ fn encode(owner: &Owner, program: &Program, event: &Event) -> (&'static str, Vec
             };
             ("rapport.loyalty.v1.RewardRedeemed", message.encode_to_vec())
         }
+    }
+}
+
+fn expired(
+    owner: &Owner,
+    program_id: String,
+    lots: &[(i64, i64, ambient::Time)],
+    available: i64,
+) -> pb::PointsExpired {
+    let lot = |(lot_number, points, at): &(i64, i64, ambient::Time)| pb::ExpiredLot {
+        lot_number: *lot_number,
+        points: *points,
+        expire_time: opt_timestamp(*at),
+    };
+    pb::PointsExpired {
+        wallet_id: uuid_text(owner.id()),
+        program_id,
+        points: lots.iter().map(|(_, points, _)| points).sum(),
+        lots: lots.iter().map(lot).collect(),
+        available,
     }
 }

@@ -35,8 +35,8 @@ pub async fn execute(
     let owners: BTreeSet<&Owner> = requests.iter().map(|r| &r.owner).collect();
     let owners: Vec<Owner> = owners.into_iter().cloned().collect();
     let locked = db::traced(backend, "SELECT wallet FOR UPDATE", wallets::lock(tx, &owners)).await?;
-    // Everything else is read in statements of its own: one that waited for the locks above would still see other
-    // tables as they were before it waited.
+    // Everything else is read in statements of its own: one that waited for the locks above would still see
+    // other tables as they were before it waited.
     let load = Batch::load(tx, catalogue, requests, locked, now);
     let mut batch = db::traced(backend, "SELECT ledger", load).await?;
     let answers = requests.iter().map(|request| batch.decide(request)).collect();

@@ -28,8 +28,8 @@ pub(super) struct Job {
     pub(super) answer: oneshot::Sender<Result<Answer, Failure>>,
 }
 
-/// Works until `closing`, then answers what is left. A panic outside a decision costs the batch at hand its answers
-/// (its callers are told UNAVAILABLE), not the lane.
+/// Works until `closing`, then answers what is left. A panic outside a decision costs the batch at hand its
+/// answers (its callers are told UNAVAILABLE), not the lane.
 pub(super) async fn run(
     mut waiting: mpsc::Receiver<Job>,
     deps: Arc<Deps>,
@@ -87,7 +87,8 @@ async fn commit(jobs: Vec<Job>, deps: &Arc<Deps>, tasks: &TaskTracker) {
         match work.with_context(context.clone()).await {
             Ok(executed) => answer(part, executed, deps.clone(), as_of, tasks, context),
             Err(error) if error.is_transient() || matches!(error, db::Error::CommitUnknown(_)) => {
-                tracing::warn!(error = %chain(&error), commands = part.len(), "a batch could not be committed");
+                let (error, commands) = (chain(&error), part.len());
+                tracing::warn!(error, commands, "a batch could not be committed");
                 refuse(part, Failure::Unavailable);
             }
             Err(error) if part.len() == 1 => {

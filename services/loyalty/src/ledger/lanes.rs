@@ -38,8 +38,8 @@ pub struct Deps {
 pub enum Failure {
     /// The deadline passed before the command was begun: it never will be.
     DeadlineExceeded,
-    /// The database or the process is not able to: the command may or may not have been done; the same request id
-    /// will tell.
+    /// The database or the process is not able to: the command may or may not have been done; the same
+    /// request id will tell.
     Unavailable,
     /// The database refused this command's rows; logged.
     Internal,

@@ -1,9 +1,9 @@
 //! The ledger: the only code that writes points.
 //!
-//! [`execute`] decides any number of commands inside one transaction: it locks their wallets, loads what they need,
-//! decides one after the other and writes everything with one statement per table. [`Lanes`] gather the commands of
-//! concurrent callers into such batches, commit each once, publish the new balances and answer everyone. A request
-//! id acts once: the second time its stored reply is the answer.
+//! [`execute`] decides any number of commands inside one transaction: it locks their wallets, loads what
+//! they need, decides one after the other and writes everything with one statement per table. [`Lanes`]
+//! gather the commands of concurrent callers into such batches, commit each once, publish the new balances
+//! and answer everyone. A request id acts once: the second time its stored reply is the answer.
 //!
 //! Nothing that holds a transaction submits to a lane. Locks are taken in one order: wallets, then stock.
 

@@ -26,8 +26,8 @@ pub struct Once {
 /// How often a command is decided again after somebody else was faster.
 const RACES_MAX: usize = 4;
 
-/// Runs `work` unless the request was answered before, and records the answer in the same transaction. Two at once:
-/// the unique keys let one through, the other is decided again and finds what the first one wrote.
+/// Runs `work` unless the request was answered before, and records the answer in the same transaction. Two
+/// at once: the unique keys let one through, the other is decided again and finds what the first one wrote.
 ///
 /// # Errors
 /// What `work` returns, or that the database refused.

@@ -1,4 +1,4 @@
-//! AdjustPoints.
+//! AdjustPoints: points given or taken by hand, through the ledger.
 
 use prost::Message;
 use proto::rapport::loyalty::v1 as pb;

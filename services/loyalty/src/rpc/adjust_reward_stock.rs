@@ -1,4 +1,4 @@
-//! AdjustRewardStock.
+//! AdjustRewardStock: units added to or taken from a reward's stock.
 
 use std::sync::Arc;
 

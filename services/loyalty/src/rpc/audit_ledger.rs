@@ -1,4 +1,4 @@
-//! AuditLedger.
+//! AuditLedger: every invariant, checked on one snapshot.
 
 use futures::FutureExt;
 use proto::rapport::loyalty::v1 as pb;

@@ -6,6 +6,7 @@ use prost::Message;
 use rpc::{Deadline, Problem};
 use tokio::time::Instant;
 use tonic::{Request, Status};
+use tonic_types::Status as StoredStatus;
 use uuid::Uuid;
 
 use super::Api;
@@ -134,8 +135,9 @@ pub(super) fn response<R: Message + Default>(
             Ok((decoded, replayed))
         }
         Ok(Answer::Written { written, .. }) => {
-            let problem = Problem::from_wire(&written.bytes).map_err(|e| rpc::internal(&e))?;
-            Err(problem.to_status())
+            // The stored bytes are the answer, so every replay is the same to the bit.
+            let stored = StoredStatus::decode(written.bytes.as_slice()).map_err(|e| rpc::internal(&e))?;
+            Err(Status::with_details(stored.code.into(), stored.message, written.bytes.into()))
         }
         Ok(Answer::NoWallet) => Err(member_not_found(&member_id.to_string()).to_status()),
         Ok(Answer::Reused { field }) => Err(request_id_reused(&field).to_status()),

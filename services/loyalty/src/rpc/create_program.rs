@@ -1,4 +1,4 @@
-//! CreateProgram.
+//! CreateProgram: checks the rules of a new program and writes it once.
 
 use ambient::Time;
 use futures::FutureExt;

@@ -1,4 +1,4 @@
-//! CreateReward.
+//! CreateReward: a new reward with its stock.
 
 use futures::FutureExt;
 use prost::Message;

@@ -1,4 +1,4 @@
-//! EnrollMember.
+//! EnrollMember: a new member with an empty wallet.
 
 use futures::FutureExt;
 use prost::Message;

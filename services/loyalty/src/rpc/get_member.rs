@@ -1,4 +1,4 @@
-//! GetMember.
+//! GetMember: one member by its id.
 
 use proto::rapport::loyalty::v1 as pb;
 use proto::{Path, Violations};

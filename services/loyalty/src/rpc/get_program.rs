@@ -1,4 +1,4 @@
-//! GetProgram.
+//! GetProgram: one program by its id.
 
 use proto::rapport::loyalty::v1 as pb;
 use tonic::{Request, Status};

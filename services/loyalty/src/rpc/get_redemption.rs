@@ -1,4 +1,4 @@
-//! GetRedemption.
+//! GetRedemption: one redemption of a member.
 
 use proto::rapport::loyalty::v1 as pb;
 use proto::{Path, Violations};

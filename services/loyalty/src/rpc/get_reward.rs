@@ -1,4 +1,4 @@
-//! GetReward.
+//! GetReward: one reward with its stock.
 
 use proto::rapport::loyalty::v1 as pb;
 use tonic::{Request, Status};

@@ -1,4 +1,4 @@
-//! ListMembers.
+//! ListMembers: the members of a program, page by page.
 
 use proto::rapport::loyalty::v1 as pb;
 use tonic::{Request, Status};

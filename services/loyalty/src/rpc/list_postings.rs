@@ -1,4 +1,4 @@
-//! ListPostings.
+//! ListPostings: the statement of a wallet, settled first.
 
 use proto::rapport::loyalty::v1 as pb;
 use proto::{Path, Violations};

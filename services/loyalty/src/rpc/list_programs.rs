@@ -1,4 +1,4 @@
-//! ListPrograms.
+//! ListPrograms: all programs, page by page.
 
 use proto::rapport::loyalty::v1 as pb;
 use tonic::{Request, Status};

@@ -1,4 +1,4 @@
-//! ListRewards.
+//! ListRewards: the rewards of a program with their stock, page by page.
 
 use proto::rapport::loyalty::v1 as pb;
 use tonic::{Request, Status};

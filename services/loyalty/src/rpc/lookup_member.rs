@@ -1,4 +1,4 @@
-//! LookupMember.
+//! LookupMember: a member by the caller's own key.
 
 use proto::rapport::loyalty::v1 as pb;
 use rpc::Problem;

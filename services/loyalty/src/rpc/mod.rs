@@ -54,7 +54,10 @@ macro_rules! serve {
     ($service:path { $($method:ident($request:ident) -> $response:ident;)+ }) => {
         #[tonic::async_trait]
         impl $service for Api {
-            $(async fn $method(&self, request: Request<pb::$request>) -> Result<Response<pb::$response>, Status> {
+            $(async fn $method(
+                &self,
+                request: Request<pb::$request>,
+            ) -> Result<Response<pb::$response>, Status> {
                 $method::handle(self, request).await.map(Response::new)
             })+
         }

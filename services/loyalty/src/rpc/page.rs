@@ -44,7 +44,8 @@ impl Api {
         self.pages.seal(caller.tenant.id(), method, filter, &last)
     }
 
-    /// Settles a wallet that has something due, so that its rows say what its balance says. Returns its program.
+    /// Settles a wallet that has something due, so that its rows say what its balance says. Returns its
+    /// program.
     pub(super) async fn settled(&self, caller: &Caller, owner: &Owner) -> Result<Arc<Program>, Status> {
         let db = self.db.reader();
         let wallet = wallets::find(db, owner).await.map_err(|e| told(&e))?;

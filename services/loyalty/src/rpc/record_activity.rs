@@ -1,4 +1,4 @@
-//! RecordActivity.
+//! RecordActivity: what a member did, through the ledger.
 
 use ambient::Time;
 use prost::Message;

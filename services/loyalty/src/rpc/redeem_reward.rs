@@ -1,4 +1,4 @@
-//! RedeemReward.
+//! RedeemReward: points for a reward, in one step.
 
 use prost::Message;
 use proto::rapport::loyalty::v1 as pb;

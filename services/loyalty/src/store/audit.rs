@@ -1,7 +1,7 @@
 //! The audit of the ledger: every invariant as one statement that returns what breaks it.
 //!
-//! `ledger_imbalance` = sum of |wallet total - its postings| + |account - lots behind it| + |held - open holds|
-//! + |member accounts - program accounts| and the like: 0 in a sound ledger, whoever wrote to it.
+//! `ledger_imbalance` = sum of |wallet total - its postings| + |account - lots behind it| + |held - open
+//! holds| + |member accounts - program accounts| and the like: 0 in a sound ledger, whoever wrote to it.
 
 use db::Tx;
 use db::sea_orm::{ConnectionTrait, FromQueryResult, Statement, Value};
@@ -109,7 +109,8 @@ async fn run(tx: &Tx, name: &'static str, sql: String, scope: &[Value; 2]) -> Re
     Ok(Check { name, violations: found.violations, imbalance: found.imbalance, examples })
 }
 
-/// `$1` is the tenant, `$2` a program or empty. Each statement returns `wallet_id` and `diff`, never negative.
+/// `$1` is the tenant, `$2` a program or empty. Each statement returns `wallet_id` and `diff`, never
+/// negative.
 const CHECKS: &[(&str, &str)] = &[
     (
         "member_and_program_accounts_agree",
@@ -144,9 +145,9 @@ const CHECKS: &[(&str, &str)] = &[
     ),
     (
         "lots_match_their_allocations",
-        "SELECT l.wallet_id, ABS(l.points - l.remaining - COALESCE((SELECT SUM(a.points) FROM allocation a WHERE \
-           a.bucket = l.bucket AND a.tenant_id = l.tenant_id AND a.wallet_id = l.wallet_id \
-           AND a.lot_number = l.lot_number), 0)) AS diff \
+        "SELECT l.wallet_id, ABS(l.points - l.remaining - COALESCE((SELECT SUM(a.points) \
+           FROM allocation a WHERE a.bucket = l.bucket AND a.tenant_id = l.tenant_id \
+           AND a.wallet_id = l.wallet_id AND a.lot_number = l.lot_number), 0)) AS diff \
          FROM lot l JOIN wallet w ON w.bucket = l.bucket AND w.tenant_id = l.tenant_id \
            AND w.wallet_id = l.wallet_id WHERE w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)",
     ),
@@ -199,9 +200,10 @@ const CHECKS: &[(&str, &str)] = &[
     ),
     (
         "year_spend_matches_day_spend",
-        "SELECT w.wallet_id, ABS(w.spend_current_micros - COALESCE((SELECT SUM(d.spend_micros) FROM day_spend d \
-           WHERE d.bucket = w.bucket AND d.tenant_id = w.tenant_id AND d.wallet_id = w.wallet_id \
-           AND d.day > w.spend_year * 10000 AND d.day < (w.spend_year + 1) * 10000), 0)) \
+        "SELECT w.wallet_id, ABS(w.spend_current_micros - COALESCE((SELECT SUM(d.spend_micros) \
+           FROM day_spend d WHERE d.bucket = w.bucket AND d.tenant_id = w.tenant_id \
+           AND d.wallet_id = w.wallet_id AND d.day > w.spend_year * 10000 \
+           AND d.day < (w.spend_year + 1) * 10000), 0)) \
            + ABS(w.spend_previous_micros - COALESCE((SELECT SUM(d.spend_micros) FROM day_spend d \
            WHERE d.bucket = w.bucket AND d.tenant_id = w.tenant_id AND d.wallet_id = w.wallet_id \
            AND d.day > (w.spend_year - 1) * 10000 AND d.day < w.spend_year * 10000), 0)) AS diff \
@@ -221,14 +223,16 @@ const CHECKS: &[(&str, &str)] = &[
            AND w.tenant_id = p.tenant_id AND w.wallet_id = p.wallet_id \
            LEFT JOIN command c ON c.bucket = p.bucket AND c.tenant_id = p.tenant_id \
            AND c.scope_id = p.wallet_id AND c.request_id = p.request_id \
-         WHERE p.reason <> 2 AND c.request_id IS NULL AND w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)",
+         WHERE p.reason <> 2 AND c.request_id IS NULL \
+           AND w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)",
     ),
     (
         "wallets_and_members_belong_together",
         "SELECT w.wallet_id, 1 AS diff FROM wallet w LEFT JOIN member m ON m.tenant_id = w.tenant_id \
            AND m.bucket = w.bucket AND m.member_id = w.wallet_id AND m.program_id = w.program_id \
          WHERE m.member_id IS NULL AND w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2) \
-         UNION ALL SELECT m.wallet_id, 1 AS diff FROM member m LEFT JOIN wallet w ON w.tenant_id = m.tenant_id \
+         UNION ALL SELECT m.wallet_id, 1 AS diff FROM member m LEFT JOIN wallet w ON w.tenant_id = \
+         m.tenant_id \
            AND w.bucket = m.bucket AND w.wallet_id = m.wallet_id \
          WHERE w.wallet_id IS NULL AND m.tenant_id = $1 AND ($2 = '' OR m.program_id = $2)",
     ),
@@ -283,7 +287,8 @@ fn posting_sums() -> String {
         let (number, name) = (account as i32, column(account));
         let (debit, credit) = if account.grows_by_debit() { ("", "-") } else { ("-", "") };
         format!(
-            "SUM(CASE {number} WHEN debit THEN {debit}points WHEN credit THEN {credit}points ELSE 0 END) AS {name}"
+            "SUM(CASE {number} WHEN debit THEN {debit}points WHEN credit THEN {credit}points ELSE 0 END) \
+             AS {name}"
         )
     };
     let sums = Account::ALL.map(sum).join(", ");

@@ -24,7 +24,8 @@ struct Due {
 /// That the database refused, or `Damaged` for a posting that names an unknown account.
 pub async fn totals_at(db: &impl ConnectionTrait, owner: &Owner, at: Time) -> Result<Totals, db::Error> {
     const MOVED: &str = "SELECT debit, credit, CAST(SUM(points) AS BIGINT) AS points FROM posting \
-         WHERE bucket = $1 AND tenant_id = $2 AND wallet_id = $3 AND effective_time <= $4 GROUP BY debit, credit";
+         WHERE bucket = $1 AND tenant_id = $2 AND wallet_id = $3 AND effective_time <= $4 \
+         GROUP BY debit, credit";
     const DUE: &str = "SELECT CAST(COALESCE(SUM(remaining), 0) AS BIGINT) AS points FROM lot \
          WHERE bucket = $1 AND tenant_id = $2 AND wallet_id = $3 AND remaining > 0 AND expire_time <= $4";
     let statement = |sql: &'static str| {

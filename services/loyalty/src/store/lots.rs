@@ -1,4 +1,4 @@
-//! Lot rows.
+//! Lot rows: loaded in the order of debits, and only as many as a decision needs.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -124,8 +124,10 @@ pub struct Held {
 /// # Errors
 /// That the database refused.
 pub async fn alive_at(db: &impl ConnectionTrait, owner: &Owner, at: Time) -> Result<Vec<Held>, db::Error> {
-    const SQL: &str = "SELECT l.expire_time AS expire_time, l.points - COALESCE((SELECT CAST(SUM(a.points) AS BIGINT) \
-         FROM allocation a WHERE a.bucket = l.bucket AND a.tenant_id = l.tenant_id AND a.wallet_id = l.wallet_id \
+    const SQL: &str = "SELECT l.expire_time AS expire_time, l.points \
+         - COALESCE((SELECT CAST(SUM(a.points) AS BIGINT) \
+         FROM allocation a WHERE a.bucket = l.bucket AND a.tenant_id = l.tenant_id \
+         AND a.wallet_id = l.wallet_id \
          AND a.lot_number = l.lot_number AND a.effective_time <= $4), 0) AS points FROM lot l \
          WHERE l.bucket = $1 AND l.tenant_id = $2 AND l.wallet_id = $3 \
          AND l.activate_time <= $4 AND l.expire_time > $4 ORDER BY l.expire_time";

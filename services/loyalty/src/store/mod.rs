@@ -1,7 +1,7 @@
 //! Remembers the decisions of the domain: loads and saves its types, in statements over many rows.
 //!
-//! Everything takes the open transaction or connection, and an [`Owner`] or [`Tenant`], so no query can forget whose
-//! rows it may see. Entities stay private to this module.
+//! Everything takes the open transaction or connection, and an [`Owner`] or [`Tenant`], so no query can
+//! forget whose rows it may see. Entities stay private to this module.
 
 pub mod activities;
 mod audit;

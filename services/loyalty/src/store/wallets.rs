@@ -11,9 +11,9 @@ use super::entity::wallet;
 use super::owner::{OWNER, OWNER_TYPES, Owner};
 use crate::domain::{Totals, Wallet, YearSpend};
 
-/// Loads wallets and, on PostgreSQL, locks their rows in the owners' order until the transaction ends. What does not
-/// exist is not in the result. Anything else about these wallets must be read in a later statement: one that waited
-/// for a lock still sees other tables as they were before.
+/// Loads wallets and, on PostgreSQL, locks their rows in the owners' order until the transaction ends. What
+/// does not exist is not in the result. Anything else about these wallets must be read in a later
+/// statement: one that waited for a lock still sees other tables as they were before.
 ///
 /// # Errors
 /// That the database refused.

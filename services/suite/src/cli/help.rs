@@ -18,7 +18,7 @@ Examples:
 
 Without a database URL the data lies in --data-dir, on SQLite, locked against a second process. It migrates
 by itself. Once ready it writes one line to standard output, as JSON unless that is a terminal.
-Exit codes: 0 stopped by SIGTERM or SIGINT; 1 could not start or stop in order; 2 wrong arguments or settings.";
+Exit codes: 0 stopped by a signal; 1 could not start or stop in order; 2 wrong arguments or settings.";
 
 pub(super) const LOYALTY: &str = "\
 Examples:
@@ -28,7 +28,7 @@ Examples:
 
 Give a password in RAPPORT__LOYALTY__DATABASE__URL, not on the command line. It refuses to start while a
 migration is pending: run `rapport migrate` first.
-Exit codes: 0 stopped by SIGTERM or SIGINT; 1 could not start or stop in order; 2 wrong arguments or settings.";
+Exit codes: 0 stopped by a signal; 1 could not start or stop in order; 2 wrong arguments or settings.";
 
 pub(super) const MIGRATE: &str = "\
 Examples:
@@ -59,8 +59,8 @@ Exit codes: 0 done; 1 refused or failed; 2 wrong arguments.";
 pub(super) const PROGRAMS_CREATE: &str = "\
 Examples:
   rapport programs create shop --currency USD --points-per-unit 1 --expiry-days 90 --tiers 0,1000,2500,5000
-  rapport programs create cafe --currency EUR --points-per-unit 0.5 --tiers basic=0,gold=500
-  rapport programs create tokyo --currency JPY --points-per-unit 0.01 --expiry-months 12 --time-zone Asia/Tokyo
+  rapport programs create cafe --currency EUR --points-per-unit 0.5 --expiry-months 6 --tiers basic=0,top=500
+  rapport programs create tokyo --currency JPY --points-per-unit 0.01 --time-zone Asia/Tokyo
 
 Exit codes: 0 created, now or before; 1 refused or failed; 2 wrong arguments.";
 

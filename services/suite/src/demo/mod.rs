@@ -1,5 +1,5 @@
-//! `rapport demo`: a year of real purchases through the gRPC API of a suite that runs in this process, on a clock that
-//! follows the purchases, so that tiers and expiries happen as they would have then.
+//! `rapport demo`: a year of real purchases through the gRPC API of a suite that runs in this process, on a
+//! clock that follows the purchases, so that tiers and expiries happen as they would have then.
 //!
 //! What it prints was read back from the service, and it fails unless the audit of the ledger is clean.
 
@@ -56,7 +56,8 @@ pub(crate) async fn run(args: DemoArgs) -> Result<(), Failure> {
     });
     if args.keep && told.is_ok() {
         output::note(&format!(
-            "Serving on http://{} (operations http://{}), data in {}; its clock stands at {}. Stop with Ctrl-C.",
+            "Serving on http://{} (operations http://{}), data in {}; its clock stands at {}. \
+             Stop with Ctrl-C.",
             suite.rpc_addr(),
             suite.ops_addr(),
             place.path.display(),
@@ -81,7 +82,7 @@ async fn tell(suite: &Suite, clock: &Clock) -> Result<Figures, Failure> {
     let tiers = readings::tiers(client.clone(), &members, YEAR_END).await?;
     clock.advance_to(NEW_YEAR);
     let balances = readings::balances(client.clone(), &members).await?;
-    let used = replay.to_the_end().await?;
+    let used = replay.finish().await?;
     let redeemed = rewards::redeem(client.clone(), &balances).await?;
     let audit = audited(client).await?;
     Ok(Figures::of(&used, &tiers, &balances, redeemed, &audit))

@@ -23,6 +23,9 @@ const ROWS: u64 = 80_800;
 /// Batches under way at once.
 const STREAMS: usize = 4;
 
+/// Purchases that a stream collects before it sends them; all streams together hold about a month.
+const WINDOW: usize = 4 * import::BATCH;
+
 /// What was sent and what it took.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Used {
@@ -72,7 +75,7 @@ impl Replay {
     pub(super) async fn until(&mut self, end: Time) -> Result<(), Failure> {
         let (started, cpu) = (Instant::now(), usage::cpu());
         let mut rest = self.rest.take().ok_or_else(|| Failure::failed("the replay came to a sudden end"))?;
-        let (mut feeder, workers) = import::start(&self.sender, STREAMS);
+        let (mut feeder, workers) = import::start(&self.sender, STREAMS, WINDOW);
         let reading = tokio::task::spawn_blocking(move || {
             let fed = rest.feed(end, |purchase| feeder.push(purchase))?;
             // A worker that gave up says why.
@@ -93,7 +96,7 @@ impl Replay {
     }
 
     /// Sends the rest and tells what the whole replay took.
-    pub(super) async fn to_the_end(mut self) -> Result<Used, Failure> {
+    pub(super) async fn finish(mut self) -> Result<Used, Failure> {
         self.until(Time::NEVER).await?;
         self.progress.finish();
         match self.used.tally.refused {

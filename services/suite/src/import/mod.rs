@@ -1,7 +1,8 @@
 //! `rapport import purchases`: rows of a file become activities, through the gRPC API of a running suite.
 //!
-//! A row is known by its id and never by its content, so a file may be imported again and again: what was recorded is
-//! answered as replayed. Purchases of one member are sent in the order of the file. Memory does not grow with the file.
+//! A row is known by its id and never by its content, so a file may be imported again and again: what was
+//! recorded is answered as replayed. Purchases of one member are sent in the order of the file. Memory does
+//! not grow with the file.
 
 mod members;
 mod pipeline;
@@ -18,7 +19,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-pub(crate) use pipeline::{Feeder, Gone, start};
+pub(crate) use pipeline::{BATCH, Feeder, Gone, start};
 pub(crate) use progress::Progress;
 pub(crate) use rows::{Broken, Rows, Shape};
 pub(crate) use send::Sender;
@@ -29,6 +30,9 @@ use crate::cli::{ImportArgs, ImportCommand, PurchasesArgs};
 use crate::output::{self, Format};
 use crate::{Failure, programs, target};
 use summary::Summary;
+
+/// Purchases that a stream collects before it sends them.
+const WINDOW: usize = 8 * BATCH;
 
 /// Runs the sub-command.
 pub(crate) async fn run(args: ImportArgs) -> Result<(), Failure> {
@@ -63,7 +67,7 @@ async fn purchases(args: &PurchasesArgs) -> Result<(), Failure> {
     }
     let started = Instant::now();
     let sender = Sender::new(client, purchase::Program::new(&args.program), None, progress.clone());
-    let (feeder, workers) = start(&sender, usize::from(args.streams));
+    let (feeder, workers) = start(&sender, usize::from(args.streams), WINDOW);
     let reading = tokio::task::spawn_blocking({
         let progress = progress.clone();
         move || feed(rows, feeder, &progress)

@@ -1,5 +1,9 @@
-//! Several batches under way at once, and yet the purchases of a member in order: a member belongs to one stream, and
-//! a stream has one batch under way.
+//! Several batches under way at once, and yet the purchases of a member in order: a member belongs to one
+//! stream, and a stream has one batch under way.
+//!
+//! A stream collects a few batches and sorts them by member before it sends: what a ledger writes for one
+//! member lies side by side, so a transaction over few members with many purchases each writes far fewer
+//! pages than one over many.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
@@ -12,17 +16,18 @@ use super::summary::Tally;
 use crate::Failure;
 
 /// Purchases in one call.
-const BATCH: usize = 500;
-/// Batches that wait for their stream; with the one under way and the one that fills up, all there are.
+pub(crate) const BATCH: usize = 500;
+/// Windows that wait for their stream; with the one being sent and the one that fills up, all there are.
 const WAITING: usize = 1;
 
 /// Takes purchases and deals them out; blocks while their stream is busy.
 pub(crate) struct Feeder {
     streams: Vec<Stream>,
+    window: usize,
 }
 
 struct Stream {
-    batches: mpsc::Sender<Vec<Purchase>>,
+    windows: mpsc::Sender<Vec<Purchase>>,
     filling: Vec<Purchase>,
 }
 
@@ -33,15 +38,16 @@ pub(crate) struct Gone;
 /// The tasks that send.
 pub(crate) struct Workers(JoinSet<Result<Tally, Failure>>);
 
-/// Starts as many streams. Everything fed is sent once the feeder is flushed and the workers are finished.
-pub(crate) fn start(sender: &Sender, streams: usize) -> (Feeder, Workers) {
+/// Starts as many streams, each of which collects `window` purchases before it sends them, [`BATCH`] at a
+/// time. Everything fed is sent once the feeder is flushed and the workers are finished.
+pub(crate) fn start(sender: &Sender, streams: usize, window: usize) -> (Feeder, Workers) {
     let mut workers = JoinSet::new();
     let streams = (0..streams.max(1)).map(|_| {
-        let (batches, waiting) = mpsc::channel(WAITING);
+        let (windows, waiting) = mpsc::channel(WAITING);
         workers.spawn(work(sender.clone(), waiting));
-        Stream { batches, filling: Vec::with_capacity(BATCH) }
+        Stream { windows, filling: Vec::new() }
     });
-    let feeder = Feeder { streams: streams.collect() };
+    let feeder = Feeder { streams: streams.collect(), window: window.max(1) };
     (feeder, Workers(workers))
 }
 
@@ -51,21 +57,21 @@ impl Feeder {
         let stream = stream_of(&purchase.member, self.streams.len());
         let Some(stream) = self.streams.get_mut(stream) else { return Err(Gone) };
         stream.filling.push(purchase);
-        if stream.filling.len() < BATCH {
-            return Ok(());
-        }
-        let batch = std::mem::replace(&mut stream.filling, Vec::with_capacity(BATCH));
-        stream.batches.blocking_send(batch).map_err(|_| Gone)
+        if stream.filling.len() < self.window { Ok(()) } else { stream.send() }
     }
 
     /// Sends what is left. Not for async code: it may block.
-    pub(crate) fn flush(self) -> Result<(), Gone> {
-        for Stream { batches, filling } in self.streams {
-            if !filling.is_empty() {
-                batches.blocking_send(filling).map_err(|_| Gone)?;
-            }
-        }
-        Ok(())
+    pub(crate) fn flush(mut self) -> Result<(), Gone> {
+        self.streams.iter_mut().try_for_each(Stream::send)
+    }
+}
+
+impl Stream {
+    fn send(&mut self) -> Result<(), Gone> {
+        let mut filled = std::mem::take(&mut self.filling);
+        // Stable: the purchases of one member keep their order.
+        filled.sort_by(|a, b| a.member.cmp(&b.member));
+        if filled.is_empty() { Ok(()) } else { self.windows.blocking_send(filled).map_err(|_| Gone) }
     }
 }
 
@@ -83,8 +89,10 @@ impl Workers {
 
 async fn work(sender: Sender, mut waiting: mpsc::Receiver<Vec<Purchase>>) -> Result<Tally, Failure> {
     let mut tally = Tally::default();
-    while let Some(batch) = waiting.recv().await {
-        tally = tally.plus(&sender.send(batch).await?);
+    while let Some(window) = waiting.recv().await {
+        for batch in window.chunks(BATCH) {
+            tally = tally.plus(&sender.send(batch).await?);
+        }
     }
     Ok(tally)
 }

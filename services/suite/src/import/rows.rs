@@ -1,5 +1,5 @@
-//! Rows of a CSV file as purchases, one by one: a bad row is a value with its line, column and reason, and only a file
-//! that cannot be read any further is an error.
+//! Rows of a CSV file as purchases, one by one: a bad row is a value with its line, column and reason, and
+//! only a file that cannot be read any further is an error.
 
 use std::io::Read;
 
@@ -224,7 +224,8 @@ mod tests {
     fn good_rows_around_bad_ones_are_read() {
         let text = format!(
             "\u{feff}{HEADER}1,7,0,2017-01-01T13:39:43,229\n2,7,0,2017-01-01T13:39:43,NaN\n\
-             3,,0,2017-01-01T13:39:43,1\n4,7,0,soon,1\n5,7\n6,7,0,2017-01-01,-1\n\"7\",\"7\n8\",0,2017-01-01,1\n\
+             3,,0,2017-01-01T13:39:43,1\n4,7,0,soon,1\n5,7\n6,7,0,2017-01-01,-1\n\
+             \"7\",\"7\n8\",0,2017-01-01,1\n\
              8,7,0,2017-01-01,99999999999999999999999\n9,7,0,2017-01-01,0\n"
         );
         let (rows, broken) = all(text.as_bytes());

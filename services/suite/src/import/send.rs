@@ -58,7 +58,7 @@ impl Sender {
     }
 
     /// Sends one batch and waits for its answers.
-    pub(super) async fn send(&self, batch: Vec<Purchase>) -> Result<Tally, Failure> {
+    pub(super) async fn send(&self, batch: &[Purchase]) -> Result<Tally, Failure> {
         let last = batch.iter().map(|purchase| purchase.occurred).max().unwrap_or(Time::MIN);
         if let Some(clock) = &self.replay {
             clock.advance_to(last);
@@ -71,7 +71,7 @@ impl Sender {
         Ok(tally)
     }
 
-    async fn requests(&self, batch: Vec<Purchase>, tally: &mut Tally) -> Result<Vec<Row>, Failure> {
+    async fn requests(&self, batch: &[Purchase], tally: &mut Tally) -> Result<Vec<Row>, Failure> {
         let keys: Vec<&str> = batch.iter().map(|purchase| purchase.member.as_str()).collect();
         let members = self.members.resolve(&keys).await;
         let mut rows = Vec::with_capacity(batch.len());
@@ -175,7 +175,8 @@ impl Sender {
     }
 }
 
-/// Calls until it is answered, as long as trying again may help. Every call carries a `request_id` or only reads.
+/// Calls until it is answered, as long as trying again may help. Every call carries a `request_id` or only
+/// reads.
 pub(super) async fn patiently<T, F, C>(call: C) -> Result<Response<T>, Status>
 where
     F: Future<Output = Result<Response<T>, Status>>,

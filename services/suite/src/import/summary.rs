@@ -58,8 +58,9 @@ impl Summary {
     pub(crate) fn text(&self) -> String {
         let Tally { read, accepted, replayed, refused, points, without_points } = self.tally;
         format!(
-            "rows read        {:>14}\naccepted         {:>14}\nreplayed         {:>14}\nrefused          {:>14}\n\
-             points           {:>14}\nwithout points   {:>14}\nseconds          {:>14.1}\n",
+            "rows read        {:>14}\naccepted         {:>14}\nreplayed         {:>14}\n\
+             refused          {:>14}\npoints           {:>14}\nwithout points   {:>14}\n\
+             seconds          {:>14.1}\n",
             grouped(read),
             grouped(accepted),
             grouped(replayed),

@@ -1,7 +1,7 @@
 //! Times as files have them: with an offset, or local in a zone that the caller names.
 //!
-//! A local time that occurs twice (clocks go back) means its first occurrence; one that does not occur (clocks go
-//! forward) means the first moment after the gap.
+//! A local time that occurs twice (clocks go back) means its first occurrence; one that does not occur
+//! (clocks go forward) means the first moment after the gap.
 
 use ambient::Time;
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone as _, Utc};

@@ -1,4 +1,5 @@
-//! `rapport programs create`. The same arguments make the same request with the same id, so creating twice is once.
+//! `rapport programs create`. The same arguments make the same request with the same id, so creating twice is
+//! once.
 
 use chrono_tz::Tz;
 use prost::Message as _;

@@ -260,8 +260,9 @@ mod tests {
         let line = told(&[("RAPPORT__LOYALTY__DATABASE__ULR", "x")], &Flags::new()).unwrap_err();
         assert_eq!(
             line,
-            "setting `loyalty.database.ulr` (environment RAPPORT__LOYALTY__DATABASE__ULR) is not known; expected \
-             one of loyalty.database.url, loyalty.database.connections_max, loyalty.database.synchronous"
+            "setting `loyalty.database.ulr` (environment RAPPORT__LOYALTY__DATABASE__ULR) is not known; \
+             expected one of loyalty.database.url, loyalty.database.connections_max, \
+             loyalty.database.synchronous"
         );
     }
 
