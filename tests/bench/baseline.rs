@@ -56,8 +56,9 @@ impl ByHand {
         );
         let update = format!(
             "UPDATE wallet SET version = version + 1, now = now + 1, available = available + 3, \
-             issued = issued + 3, posting_seq = posting_seq + 1, lot_seq = lot_seq + 1, event_seq = event_seq + 2, \
-             order_key = order_key + 2, spend_current_micros = spend_current_micros + 3000000 \
+             issued = issued + 3, posting_seq = posting_seq + 1, lot_seq = lot_seq + 1, \
+             event_seq = event_seq + 2, order_key = order_key + 2, \
+             spend_current_micros = spend_current_micros + 3000000 \
              WHERE bucket = :i::bigint % 64 AND tenant_id = 'default' AND wallet_id = {WALLET}"
         );
         let lock = format!(

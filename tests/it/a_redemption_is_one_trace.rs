@@ -53,7 +53,11 @@ async fn from_the_caller_to_sql_and_cache() {
     create_reward(&caller, "mug", 30, Some(10)).await;
     let member = enroll(&caller, "anna").await;
     record(&caller, purchase(&member, 100)).await.expect("points");
-    let mut redemptions = pb::redemption_service_client::RedemptionServiceClient::new(caller);
+    // A plain channel: the caller's own trace context goes out as it is.
+    let channel =
+        tonic::transport::Channel::from_shared(process.target()).expect("an address").connect().await;
+    let channel = channel.expect("the service answers");
+    let mut redemptions = pb::redemption_service_client::RedemptionServiceClient::new(channel);
     let mut request = Request::new(redemption(&member, "mug"));
     let (trace, parent) = ("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7");
     request.metadata_mut().insert("traceparent", format!("00-{trace}-{parent}-01").parse().expect("ascii"));

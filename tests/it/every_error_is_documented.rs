@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// Upper-case words in the sources that are no reasons: names of gRPC codes, signals and the build's variables.
+/// Upper-case words in the sources that are no reasons: names of gRPC codes, signals and the build's
+/// variables.
 const OTHER: &[&str] = &[
     "ABORTED",
     "ALREADY_EXISTS",
@@ -36,7 +37,11 @@ fn the_list_and_the_code_agree() {
     let page = std::fs::read_to_string(root.join("docs/errors.md")).expect("docs/errors.md");
     let quoted = page.split('`').skip(1).step_by(2).map(str::to_owned);
     let listed: BTreeSet<String> = quoted.filter(|word| is_reason(word)).collect();
-    assert_eq!(given.difference(&listed).collect::<Vec<_>>(), Vec::<&String>::new(), "missing in docs/errors.md");
+    assert_eq!(
+        given.difference(&listed).collect::<Vec<_>>(),
+        Vec::<&String>::new(),
+        "missing in docs/errors.md"
+    );
     assert_eq!(listed.difference(&given).collect::<Vec<_>>(), Vec::<&String>::new(), "unknown to the code");
 }
 

@@ -31,7 +31,7 @@ fn a_database_url_that_is_none() {
         ["postgres//user:hunter2@host/db", "mysql://user:hunter2@host/db", "postgres://user:hunter2@host"]
     {
         let told = refused(&["loyalty", "--database-url", url]);
-        assert!(told.contains("database URL"), "{told}");
+        assert!(told.contains("loyalty.database.url"), "{told}");
         assert!(!told.contains("hunter2"), "{told}");
     }
     let told = refused(&["loyalty", "--database-url", "postgres://user:hunter2@127.0.0.1:9/db"]);

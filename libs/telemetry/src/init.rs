@@ -106,7 +106,8 @@ pub fn init(settings: Settings) -> Result<Telemetry, Error> {
 
 fn start_logs(settings: &Settings) -> Result<(), Error> {
     // OpenTelemetry reports its own start as news.
-    let filter = EnvFilter::try_new(format!("opentelemetry=warn,{}", settings.log_level));
+    let quiet = "opentelemetry=warn,sqlx=warn,sea_orm_migration=warn";
+    let filter = EnvFilter::try_new(format!("{quiet},{}", settings.log_level));
     let filter = filter.map_err(|_| Error::LogLevel(settings.log_level.clone()))?;
     let terminal = std::io::stderr().is_terminal();
     let json = match settings.log_format {

@@ -113,7 +113,9 @@ impl Store {
             Store::Service { url, connections_max, .. } => {
                 let settings = db::Settings::Postgres { url: url.clone(), connections_max: *connections_max };
                 let opened = Box::pin(Db::connect(&settings)).await.map_err(|error| match &error {
-                    db::Error::Settings(line) => Failure::usage(line.as_str()),
+                    db::Error::Settings(line) => {
+                        Failure::usage(format!("setting `loyalty.database.url`: {line}"))
+                    }
                     _ => Failure::failed(failure::chain(&error)),
                 });
                 Ok((opened?, None))
@@ -125,8 +127,9 @@ impl Store {
         match self {
             Store::Embedded { .. } => Ok(Cache::in_process(CACHE_CAPACITY)),
             Store::Service { redis: None, .. } => Ok(Cache::none()),
-            Store::Service { redis: Some(redis), .. } => Cache::redis(redis.clone())
-                .map_err(|error| Failure::usage(format!("loyalty.redis.url: {}", failure::chain(&error)))),
+            Store::Service { redis: Some(redis), .. } => Cache::redis(redis.clone()).map_err(|error| {
+                Failure::usage(format!("setting `loyalty.redis.url`: {}", failure::chain(&error)))
+            }),
         }
     }
 

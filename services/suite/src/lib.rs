@@ -10,7 +10,7 @@ pub mod compose;
 mod demo;
 mod failure;
 mod healthcheck;
-pub mod import;
+mod import;
 mod migrate;
 mod money;
 mod output;

@@ -36,10 +36,11 @@ async fn serve(settings: &Settings, command: &'static str, pending: Pending) -> 
     let telemetry = telemetry::init(compose::telemetry_settings(settings, name))?;
     let plan = Plan::of(settings, pending);
     let store = plan.store.clone();
+    let signals = rpc::signal::Signals::catch()
+        .map_err(|error| Failure::failed(format!("signals cannot be received: {error}")))?;
     let suite = Box::pin(Suite::start(plan)).await?;
     say_ready(&Ready::of(&suite, command, &store))?;
-    let signal = rpc::signal::wait().await;
-    let signal = signal.map_err(|error| Failure::failed(format!("signals cannot be received: {error}")))?;
+    let signal = signals.wait().await;
     tracing::info!(signal, "stopping");
     match suite.shutdown(Some(&telemetry)).await {
         true => Ok(()),

@@ -33,11 +33,16 @@ async fn connected(server: &RedisServer) -> Cache {
 async fn put(cache: &Cache, version: i64) {
     let bytes = Bytes::from(format!("version {version}"));
     let snapshot = Snapshot { version, valid_until: Time::NEVER, bytes };
-    cache.put_many(&[(key(), snapshot)], Instant::now()).await;
+    let put = [(key(), snapshot)];
+    bounded(cache.put_many(&put, Instant::now())).await;
 }
 
 async fn version(cache: &Cache) -> Option<i64> {
-    cache.get(&key(), NOW, None).await.map(|snapshot| snapshot.version)
+    bounded(cache.get(&key(), NOW, None)).await.map(|snapshot| snapshot.version)
+}
+
+async fn bounded<T>(call: impl Future<Output = T>) -> T {
+    tokio::time::timeout(BOUND, call).await.expect("every call is bounded")
 }
 
 /// Asks again and again until the answer is yes.

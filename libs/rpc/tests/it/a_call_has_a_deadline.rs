@@ -1,3 +1,5 @@
+//! A call has a deadline, whether its caller sets one or not, and nothing runs that is too late.
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;

@@ -1,3 +1,5 @@
+//! A mutation, once begun, ends, whatever becomes of its caller.
+
 use std::sync::Arc;
 use std::time::Duration;
 

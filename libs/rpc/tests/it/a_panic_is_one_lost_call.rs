@@ -1,3 +1,5 @@
+//! A panic costs one call its answer, and nobody else anything.
+
 use std::sync::Arc;
 use std::sync::Mutex;
 

@@ -1,3 +1,5 @@
+//! A server that closes finishes what it began, within a bound.
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -1,3 +1,5 @@
+//! Clients try again where that is safe, and not for ever.
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;

@@ -1,3 +1,5 @@
+//! Too many calls at once are refused early, the interactive ones last.
+
 use std::sync::Arc;
 
 use rpc::{PRIORITY_HEADER, Problem};

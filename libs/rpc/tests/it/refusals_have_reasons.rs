@@ -1,3 +1,5 @@
+//! Every refusal has a code, a reason and its values.
+
 use proto::rapport::loyalty::v1::AuditLedgerRequest;
 use rpc::Problem;
 use tonic::{Code, Request, Status};

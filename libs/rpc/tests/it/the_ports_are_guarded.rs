@@ -1,3 +1,5 @@
+//! The ports take no more than they can, and no strangers.
+
 use std::time::Duration;
 
 use rpc::server::{Error, bind};

@@ -1,3 +1,5 @@
+//! Health, readiness, metrics and reflection say what is.
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

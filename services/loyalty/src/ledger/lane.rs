@@ -83,7 +83,10 @@ async fn commit(jobs: Vec<Job>, deps: &Arc<Deps>, tasks: &TaskTracker) {
         let context = traced.map_or_else(telemetry::Context::new, |job| job.context.clone());
         let size = i64::try_from(part.len()).unwrap_or(0);
         let attributes = [KeyValue::new("rapport.ledger.batch.size", size)];
-        let work = telemetry::span("ledger batch", SpanKind::Internal, attributes, decided(deps, &requests));
+        // Made inside the context: a span hangs on the context that it is made in.
+        let work = async {
+            telemetry::span("ledger batch", SpanKind::Internal, attributes, decided(deps, &requests)).await
+        };
         match work.with_context(context.clone()).await {
             Ok(executed) => answer(part, executed, deps.clone(), as_of, tasks, context),
             Err(error) if error.is_transient() || matches!(error, db::Error::CommitUnknown(_)) => {

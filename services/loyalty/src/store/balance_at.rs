@@ -27,7 +27,7 @@ pub async fn totals_at(db: &impl ConnectionTrait, owner: &Owner, at: Time) -> Re
          WHERE bucket = $1 AND tenant_id = $2 AND wallet_id = $3 AND effective_time <= $4 \
          GROUP BY debit, credit";
     const DUE: &str = "SELECT CAST(COALESCE(SUM(remaining), 0) AS BIGINT) AS points FROM lot \
-         WHERE bucket = $1 AND tenant_id = $2 AND wallet_id = $3 AND remaining > 0 AND expire_time <= $4";
+         WHERE bucket = $1 AND tenant_id = $2 AND wallet_id = $3 AND open = 1 AND expire_time <= $4";
     let statement = |sql: &'static str| {
         let values = owner.key_with([at.micros().into()]);
         Statement::from_sql_and_values(db.get_database_backend(), sql, values)

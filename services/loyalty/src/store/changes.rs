@@ -79,6 +79,7 @@ impl Changes {
     pub async fn write(self, tx: &Tx) -> Result<(), db::Error> {
         const ADD_DAY: &str = "ON CONFLICT (bucket, tenant_id, wallet_id, day) \
              DO UPDATE SET spend_micros = day_spend.spend_micros + excluded.spend_micros";
+        const LOT_CHANGES: [lot::Column; 2] = [lot::Column::Remaining, lot::Column::Open];
         let lot_rows = |lots: BTreeMap<(Owner, i64), Lot>| -> Vec<lot::Model> {
             lots.iter().map(|((owner, _), lot)| lots::row(owner, lot)).collect()
         };
@@ -89,7 +90,7 @@ impl Changes {
             db::bulk_insert::<activity::Entity>(tx, &self.activities).await?;
             db::bulk_insert::<posting::Entity>(tx, &self.postings).await?;
             db::bulk_insert::<lot::Entity>(tx, &lot_rows(self.opened)).await?;
-            db::bulk_update::<lot::Entity>(tx, &lot_rows(self.changed), &[lot::Column::Remaining]).await?;
+            db::bulk_update::<lot::Entity>(tx, &lot_rows(self.changed), &LOT_CHANGES).await?;
             db::bulk_insert::<allocation::Entity>(tx, &self.allocations).await?;
             db::bulk_insert::<redemption::Entity>(tx, &self.redemptions).await?;
             db::bulk_upsert::<day_spend::Entity>(tx, &days, ADD_DAY).await?;

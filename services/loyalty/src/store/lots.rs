@@ -26,7 +26,7 @@ pub struct Want {
 }
 
 /// Lots per wallet of the first look; each further look takes eight times as many.
-const FIRST_LOOK: u32 = 16;
+const FIRST_LOOK: u32 = 4;
 const LOOK_MAX: u32 = 8_192;
 
 /// Loads open lots in the order of debits until every want is met or its wallet has no more.
@@ -38,7 +38,7 @@ pub async fn load_open(
     mut wants: Vec<Want>,
 ) -> Result<HashMap<Owner, BTreeMap<LotKey, Lot>>, db::Error> {
     const ORDER: &str = "t.expire_time, t.lot_number";
-    const AFTER: &str = "t.remaining > 0 AND (t.expire_time, t.lot_number) > (k.c3, k.c4)";
+    const AFTER: &str = "t.open = 1 AND (t.expire_time, t.lot_number) > (k.c3, k.c4)";
     const TYPES: [ArrayType; 5] =
         [ArrayType::Int, ArrayType::String, ArrayType::Uuid, ArrayType::BigInt, ArrayType::BigInt];
     let mut loaded: HashMap<Owner, BTreeMap<LotKey, Lot>> = HashMap::new();
@@ -104,7 +104,7 @@ pub async fn page(
         .filter(lot::Column::WalletId.eq(owner.id()))
         .filter(lot::Column::LotNumber.gt(after));
     if open_only {
-        select = select.filter(lot::Column::Remaining.gt(0));
+        select = select.filter(lot::Column::Open.eq(1));
     }
     let rows = select.order_by_asc(lot::Column::LotNumber).limit(limit).all(db).await?;
     Ok(rows.into_iter().map(domain).collect())
@@ -157,6 +157,7 @@ pub(super) fn row(owner: &Owner, lot: &Lot) -> lot::Model {
         lot_number: lot.key.number,
         points: lot.points,
         remaining: lot.remaining,
+        open: i32::from(lot.remaining > 0),
         activate_time: lot.activate_time.micros(),
         expire_time: lot.key.expire_time.micros(),
         activity_id: lot.activity_id,

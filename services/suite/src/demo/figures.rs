@@ -29,6 +29,9 @@ pub(super) struct Figures {
     activities_per_second: i64,
     cpu_us_per_activity: Option<i64>,
     peak_memory_mb: Option<i64>,
+    /// Where the suite goes on answering, if it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rpc: Option<SocketAddr>,
     #[serde(skip)]
     audit: Result<(), String>,
     #[serde(skip)]
@@ -71,9 +74,15 @@ impl Figures {
             activities_per_second: (activities as f64 / seconds.max(0.001)) as i64,
             cpu_us_per_activity: cpu_us.map(|cpu_us| cpu_us / activities.max(1)),
             peak_memory_mb: usage::peak_memory().and_then(|bytes| i64::try_from(bytes / 1_000_000).ok()),
+            rpc: None,
             audit: audit.verdict().map_err(|failure| failure.to_string()),
             example: richest.map(|balance| balance.member_id.clone()),
         }
+    }
+
+    /// The same, with where the suite goes on answering.
+    pub(super) fn kept_at(self, rpc: Option<SocketAddr>) -> Figures {
+        Figures { rpc, ..self }
     }
 
     /// An error if the ledger is not sound.
@@ -81,8 +90,8 @@ impl Figures {
         self.audit.clone().map_err(Failure::failed)
     }
 
-    /// For people. `kept` means that the suite goes on answering at `address`.
-    pub(super) fn text(&self, address: SocketAddr, kept: bool) -> String {
+    /// For people.
+    pub(super) fn text(&self) -> String {
         let tiers: Vec<_> = self
             .households_by_tier
             .iter()
@@ -109,17 +118,14 @@ impl Figures {
             ("memory", format!("{memory} at most")),
         ];
         let rows: String = rows.iter().map(|(name, value)| format!("  {name:<24}{value}\n")).collect();
-        format!(
-            "A year of real purchases, through the gRPC API:\n\n{rows}\n{}",
-            self.next_steps(address, kept)
-        )
+        format!("A year of real purchases, through the gRPC API:\n\n{rows}\n{}", self.next_steps())
     }
 
-    fn next_steps(&self, address: SocketAddr, kept: bool) -> String {
+    fn next_steps(&self) -> String {
         let example = self.example.as_deref().unwrap_or("");
-        let (how, address) = match kept {
-            true => ("Look around:".to_owned(), address.to_string()),
-            false => (
+        let (how, address) = match self.rpc {
+            Some(address) => ("Look around:".to_owned(), address.to_string()),
+            None => (
                 "Look around: `rapport demo --keep --listen 127.0.0.1:7400` goes on serving, then".to_owned(),
                 "127.0.0.1:7400".to_owned(),
             ),

@@ -35,7 +35,8 @@ const SEED: u64 = 2017;
 /// Runs the demonstration and shows what came of it.
 pub(crate) async fn run(args: DemoArgs) -> Result<(), Failure> {
     let place = Place::of(&args)?;
-    let settings = telemetry::Settings { log_level: "warn".to_owned(), ..telemetry::Settings::default() };
+    let settings =
+        telemetry::Settings { log_level: "warn,sqlx=error".to_owned(), ..telemetry::Settings::default() };
     telemetry::init(settings)?;
     let clock = Clock::manual(START);
     let plan = Plan {
@@ -45,12 +46,20 @@ pub(crate) async fn run(args: DemoArgs) -> Result<(), Failure> {
         clock: clock.clone(),
         ids: Ids::seeded(SEED),
     };
+    let signals = rpc::signal::Signals::catch()
+        .map_err(|error| Failure::failed(format!("signals cannot be received: {error}")))?;
+    let stopped = signals.wait();
+    tokio::pin!(stopped);
     let suite = Box::pin(Suite::start(plan)).await?;
-    let told = Box::pin(tell(&suite, &clock)).await;
+    let told = tokio::select! {
+        told = Box::pin(tell(&suite, &clock)) => told,
+        _ = &mut stopped => Err(Failure::failed("interrupted")),
+    };
     let told = told.and_then(|figures| {
+        let figures = figures.kept_at(args.keep.then(|| suite.rpc_addr()));
         match args.output.output {
             Format::Json => output::json(&figures)?,
-            Format::Text => output::print(&figures.text(suite.rpc_addr(), args.keep)),
+            Format::Text => output::print(&figures.text()),
         }
         figures.verdict()
     });
@@ -63,8 +72,7 @@ pub(crate) async fn run(args: DemoArgs) -> Result<(), Failure> {
             place.path.display(),
             clock.now()
         ));
-        let stopped = rpc::signal::wait().await;
-        stopped.map_err(|error| Failure::failed(format!("signals cannot be received: {error}")))?;
+        stopped.await;
     }
     suite.shutdown(None).await;
     place.leave(args.keep);

@@ -75,7 +75,12 @@ async fn purchases(args: &PurchasesArgs) -> Result<(), Failure> {
     let sent = workers.finish().await;
     let (read, end) = reading.await.map_err(|_| Failure::failed("reading the file came to a sudden end"))?;
     progress.finish();
-    let summary = Summary::of(read.plus(&sent?), end.is_none(), started.elapsed());
+    let sent = sent.map_err(|failure| {
+        Failure::failed(format!(
+            "{failure}; the import stopped half-way: run it again, what is recorded already will be replayed"
+        ))
+    })?;
+    let summary = Summary::of(read.plus(&sent), end.is_none(), started.elapsed());
     match args.output.output {
         Format::Json => output::json(&summary)?,
         Format::Text => output::print(&summary.text()),

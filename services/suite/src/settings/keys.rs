@@ -53,10 +53,7 @@ pub(super) const KEYS: &[Key] = &[
     Key::any("telemetry.log_level", "a level such as info, or a list such as info,h2=warn"),
     Key::any("telemetry.log_format", "auto, json or pretty"),
     Key::new("loyalty.lanes", "a whole number from 1 to 64", |s| (1..=64).contains(&s.loyalty.lanes)),
-    Key::new("loyalty.database.url", POSTGRES, |s| {
-        is_url(&s.loyalty.database.url, &["postgres", "postgresql"])
-    })
-    .secret(),
+    Key::new("loyalty.database.url", POSTGRES, |s| is_postgres(&s.loyalty.database.url)).secret(),
     Key::new("loyalty.database.connections_max", "a whole number from 2 to 1000", |s| {
         (2..=1_000).contains(&s.loyalty.database.connections_max)
     }),
@@ -82,6 +79,11 @@ fn is_millis(value: u64) -> bool {
 
 fn is_http(value: &str) -> bool {
     is_url(value, &["http", "https"])
+}
+
+fn is_postgres(value: &str) -> bool {
+    let names_database = url::Url::parse(value).is_ok_and(|url| url.path().len() > 1);
+    value.is_empty() || (names_database && is_url(value, &["postgres", "postgresql"]))
 }
 
 fn is_url(value: &str, schemes: &[&str]) -> bool {

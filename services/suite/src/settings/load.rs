@@ -268,7 +268,8 @@ mod tests {
 
     #[test]
     fn a_wrong_secret_is_not_repeated() {
-        for url in ["postgres//u:hunter2@h/db", "mysql://u:hunter2@h/db", "hunter2"] {
+        for url in ["postgres//u:hunter2@h/db", "mysql://u:hunter2@h/db", "postgres://u:hunter2@h", "hunter2"]
+        {
             let line = told(&[("RAPPORT__LOYALTY__DATABASE__URL", url)], &Flags::new()).unwrap_err();
             assert!(!line.contains("hunter2"), "{line}");
             assert!(

@@ -166,7 +166,7 @@ impl Default for Telemetry {
         Telemetry {
             otlp_endpoint: String::new(),
             trace_sample_ratio: 1.0,
-            log_level: "info".to_owned(),
+            log_level: "info,sea_orm_migration=warn,sqlx=warn".to_owned(),
             log_format: LogFormat::Auto,
         }
     }

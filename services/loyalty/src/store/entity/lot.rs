@@ -15,6 +15,7 @@ pub struct Model {
     pub lot_number: i64,
     pub points: i64,
     pub remaining: i64,
+    pub open: i32,
     pub activate_time: i64,
     pub expire_time: i64,
     pub activity_id: Uuid,

@@ -26,8 +26,9 @@ impl MigrationTrait for CreateLedger {
         create(manager, command()).await?;
         let due = Some("next_due < 9223372036854775807");
         index(manager, ("wallet_due", "wallet"), &["next_due"], false, due).await?;
+        // By `open`, not by `remaining`: a debit that leaves something then touches no index.
         let open = ["bucket", "tenant_id", "wallet_id", "expire_time", "lot_number"];
-        index(manager, ("lot_open", "lot"), &open, false, Some("remaining > 0")).await?;
+        index(manager, ("lot_open", "lot"), &open, false, Some("open = 1")).await?;
         let external = ["bucket", "tenant_id", "wallet_id", "external_id"];
         index(manager, ("activity_external_id", "activity"), &external, true, Some("external_id <> ''"))
             .await?;
@@ -83,13 +84,19 @@ const OWNED_TABLES: &[Owned] = &[
             ("lot_number", Big),
             ("points", Big),
             ("remaining", Big),
+            ("open", Int),
             ("activate_time", Big),
             ("expire_time", Big),
             ("activity_id", Uuid),
             ("rule_version", Big),
             ("origin_lot", Big),
         ],
-        &["points > 0", "remaining >= 0 AND remaining <= points", "activate_time <= expire_time"],
+        &[
+            "points > 0",
+            "remaining >= 0 AND remaining <= points",
+            "(open = 1) = (remaining > 0)",
+            "activate_time <= expire_time",
+        ],
         true,
     ),
     (
