@@ -14,7 +14,7 @@ use crate::report::Measured;
 const INSERTED: [&str; 5] = ["command", "activity", "posting", "lot", "event"];
 
 /// pgbench scripts on a database of their own with the same schema.
-pub struct ByHand {
+pub(crate) struct ByHand {
     url: String,
     transaction: tempfile::NamedTempFile,
     statement: tempfile::NamedTempFile,
@@ -33,7 +33,7 @@ struct Row {
 
 impl ByHand {
     /// Captures the rows of the last earn of the service's database and prepares as many wallets.
-    pub async fn prepare(postgres: &Postgres, service_url: &str, members: usize) -> ByHand {
+    pub(crate) async fn prepare(postgres: &Postgres, service_url: &str, members: usize) -> ByHand {
         let service = connect(service_url).await;
         let url = postgres.fresh_database().await;
         harness::process::Process::migrate(&url);
@@ -80,11 +80,11 @@ impl ByHand {
         ByHand { url, transaction: file(&transaction), statement: file(&statement) }
     }
 
-    pub fn transaction(&self, clients: usize, time: Duration) -> Measured {
+    pub(crate) fn transaction(&self, clients: usize, time: Duration) -> Measured {
         self.pgbench(&self.transaction, clients, time)
     }
 
-    pub fn statement(&self, clients: usize, time: Duration) -> Measured {
+    pub(crate) fn statement(&self, clients: usize, time: Duration) -> Measured {
         self.pgbench(&self.statement, clients, time)
     }
 
@@ -115,7 +115,7 @@ const WALLET: &str = "('00000000-0000-4000-8000-' || lpad(to_hex(:i::bigint), 12
 async fn connect(url: &str) -> DatabaseConnection {
     let mut options = ConnectOptions::new(url);
     options.max_connections(1).sqlx_logging(false);
-    Database::connect(options).await.expect("PostgreSQL answers")
+    Box::pin(Database::connect(options)).await.expect("PostgreSQL answers")
 }
 
 async fn columns(db: &DatabaseConnection, table: &str) -> Vec<Column> {

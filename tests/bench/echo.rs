@@ -71,7 +71,7 @@ impl pb::points_service_server::PointsService for Echo {
 }
 
 /// Runs until killed; says its address first.
-pub async fn serve() {
+pub(crate) async fn serve() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     println!("{}", listener.local_addr().expect("an address"));
     std::io::stdout().flush().expect("a flushed address");
@@ -84,13 +84,13 @@ pub async fn serve() {
 }
 
 /// The echo server as a process of its own; killed when dropped.
-pub struct Server {
+pub(crate) struct Server {
     child: Child,
-    pub target: String,
+    pub(crate) target: String,
 }
 
 impl Server {
-    pub fn start() -> Server {
+    pub(crate) fn start() -> Server {
         let this = std::env::current_exe().expect("a path");
         let mut child = Command::new(this).arg("--echo").stdout(Stdio::piped()).spawn().expect("it starts");
         let mut line = String::new();

@@ -11,14 +11,14 @@ use tonic::transport::Channel;
 use crate::report::Measured;
 
 /// Callers of one server.
-pub struct Load {
+pub(crate) struct Load {
     channel: Channel,
-    pub members: Arc<Vec<String>>,
+    pub(crate) members: Arc<Vec<String>>,
 }
 
 impl Load {
     /// Creates a program, a reward and members with points to spend.
-    pub async fn prepare(target: &str, members: usize) -> Load {
+    pub(crate) async fn prepare(target: &str, members: usize) -> Load {
         let client = harness::house::client(target).await;
         calls::create_program(&client).await;
         calls::create_reward(&client, "sticker", 1, None).await;
@@ -33,11 +33,11 @@ impl Load {
     }
 
     /// Callers of a server that needs no preparation.
-    pub async fn bare(target: &str, members: &Arc<Vec<String>>) -> Load {
+    pub(crate) async fn bare(target: &str, members: &Arc<Vec<String>>) -> Load {
         Load { channel: channel(target).await, members: members.clone() }
     }
 
-    pub async fn earns(&self, callers: usize, time: Duration) -> Measured {
+    pub(crate) async fn earns(&self, callers: usize, time: Duration) -> Measured {
         self.run(callers, time, async |channel, member| {
             let mut client = pb::activity_service_client::ActivityServiceClient::new(channel);
             client.record_activity(purchase(member, 3)).await.map(|_| ())
@@ -45,12 +45,12 @@ impl Load {
         .await
     }
 
-    pub async fn earns_of_one(&self, callers: usize, time: Duration) -> Measured {
+    pub(crate) async fn earns_of_one(&self, callers: usize, time: Duration) -> Measured {
         let one = Load { channel: self.channel.clone(), members: Arc::new(vec![self.members[0].clone()]) };
         one.earns(callers, time).await
     }
 
-    pub async fn redeems(&self, callers: usize, time: Duration) -> Measured {
+    pub(crate) async fn redeems(&self, callers: usize, time: Duration) -> Measured {
         self.run(callers, time, async |channel, member| {
             let mut client = pb::redemption_service_client::RedemptionServiceClient::new(channel);
             client.redeem_reward(redemption(member, "sticker")).await.map(|_| ())
@@ -58,7 +58,7 @@ impl Load {
         .await
     }
 
-    pub async fn balances(&self, callers: usize, time: Duration) -> Measured {
+    pub(crate) async fn balances(&self, callers: usize, time: Duration) -> Measured {
         self.run(callers, time, async |channel, member| {
             let mut client = pb::points_service_client::PointsServiceClient::new(channel);
             let request = pb::GetBalanceRequest { member_id: member.to_owned(), ..Default::default() };

@@ -5,6 +5,8 @@
 //! shortly, without judging. PostgreSQL flushes every commit (`fsync` on). The suite, the echo server, the
 //! load, PostgreSQL and Redis share the machine.
 
+#![expect(clippy::print_stdout, reason = "prints what it measured")]
+
 mod baseline;
 mod echo;
 mod load;

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 /// One measurement.
 #[derive(Clone, Copy, Debug)]
-pub struct Measured {
-    pub per_second: f64,
-    pub p50: Duration,
-    pub p99: Duration,
+pub(crate) struct Measured {
+    pub(crate) per_second: f64,
+    pub(crate) p50: Duration,
+    pub(crate) p99: Duration,
 }
 
 impl Measured {
-    pub fn of(mut latencies: Vec<Duration>, took: Duration) -> Measured {
+    pub(crate) fn of(mut latencies: Vec<Duration>, took: Duration) -> Measured {
         latencies.sort_unstable();
         let at = |share: f64| {
             latencies.get((latencies.len() as f64 * share) as usize).copied().unwrap_or_default()
@@ -22,13 +22,13 @@ impl Measured {
 }
 
 #[derive(Default)]
-pub struct Report {
+pub(crate) struct Report {
     order: Vec<String>,
     measured: BTreeMap<String, Vec<Measured>>,
 }
 
 impl Report {
-    pub fn add(&mut self, name: &str, measured: Measured) {
+    pub(crate) fn add(&mut self, name: &str, measured: Measured) {
         if !self.measured.contains_key(name) {
             self.order.push(name.to_owned());
         }
@@ -50,7 +50,7 @@ impl Report {
         names.map(|name| self.rate(name)).fold(f64::NAN, f64::max)
     }
 
-    pub fn print(&self) {
+    pub(crate) fn print(&self) {
         println!("\n{:38} {:>10} {:>10} {:>10}", "", "per second", "p50 ms", "p99 ms");
         for name in &self.order {
             let ms = |of: fn(&Measured) -> Duration| self.median(name, |m| of(m).as_secs_f64() * 1_000.0);

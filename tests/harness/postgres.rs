@@ -74,7 +74,8 @@ impl Postgres {
         let name = format!("test_{}_{:08x}_{number}", std::process::id(), rand::random::<u32>());
         let mut options = ConnectOptions::new(&self.url);
         options.max_connections(1).sqlx_logging(false);
-        let server = Database::connect(options).await.expect("the PostgreSQL server of the tests answers");
+        let server =
+            Box::pin(Database::connect(options)).await.expect("the PostgreSQL server of the tests answers");
         server.execute_unprepared(&format!("CREATE DATABASE {name}")).await.expect("a database is created");
         server.close().await.expect("a connection is closed");
         self.database_url(&name)
@@ -157,7 +158,7 @@ mod tests {
         let (one, two) = (Postgres::start().fresh_database().await, Postgres::start().fresh_database().await);
         assert_ne!(one, two);
         for url in [one, two] {
-            let database = Database::connect(url).await.unwrap();
+            let database = Box::pin(Database::connect(url)).await.unwrap();
             database.execute_unprepared("CREATE TABLE only_here (id bigint PRIMARY KEY)").await.unwrap();
         }
     }
@@ -166,13 +167,13 @@ mod tests {
     async fn a_private_server_keeps_its_data_over_a_restart() {
         let mut postgres = Postgres::private(Durability::Full);
         let url = postgres.fresh_database().await;
-        let database = Database::connect(&url).await.unwrap();
+        let database = Box::pin(Database::connect(&url)).await.unwrap();
         database.execute_unprepared("CREATE TABLE kept (id bigint PRIMARY KEY)").await.unwrap();
         postgres.stop();
         let port = postgres.owned().port;
         assert!(std::net::TcpStream::connect(("127.0.0.1", port)).is_err());
         postgres.restart();
-        let database = Database::connect(&url).await.unwrap();
+        let database = Box::pin(Database::connect(&url)).await.unwrap();
         database.execute_unprepared("INSERT INTO kept VALUES (1)").await.unwrap();
     }
 

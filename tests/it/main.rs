@@ -1,5 +1,7 @@
 //! The stories of the suite, each file named as the sentence it proves, and the rules of the repository.
 
+#![cfg(test)]
+
 /// Tells stories in this process on SQLite, in this process on PostgreSQL and Redis, and against a process
 /// of its own.
 macro_rules! everywhere {

@@ -77,8 +77,8 @@ impl Db {
         read.map_sqlx_sqlite_opts(move |options| tune(options).pragma("query_only", "ON"));
         let told =
             |e: DbErr| Error::Settings(format!("database file {} cannot be used: {e}", file.display()));
-        let writer = Database::connect(write).await.map_err(told)?;
-        let reader = Database::connect(read).await.map_err(told)?;
+        let writer = open(write).await.map_err(told)?;
+        let reader = open(read).await.map_err(told)?;
         Ok(Db { writer, reader, backend: DbBackend::Sqlite })
     }
 
@@ -96,7 +96,7 @@ impl Db {
         let name = file.to_owned();
         let mut options = sqlite_options(1);
         options.map_sqlx_sqlite_opts(move |o| o.filename(&name).read_only(true).foreign_keys(true));
-        let reader = Database::connect(options).await.map_err(|e| told(e.to_string()))?;
+        let reader = open(options).await.map_err(|e| told(e.to_string()))?;
         Ok(Db { writer: reader.clone(), reader, backend: DbBackend::Sqlite })
     }
 
@@ -115,7 +115,7 @@ impl Db {
                     .statement_cache_capacity(STATEMENT_CACHE)
                     .options([("lock_timeout", "2000"), ("statement_timeout", "10000")])
             });
-        let writer = Database::connect(options).await.map_err(Error::Unavailable)?;
+        let writer = open(options).await.map_err(Error::Unavailable)?;
         Ok(Db { reader: writer.clone(), writer, backend: DbBackend::Postgres })
     }
 
@@ -143,6 +143,10 @@ impl Db {
         let _ = self.reader.close_by_ref().await;
         let _ = self.writer.close_by_ref().await;
     }
+}
+
+async fn open(options: ConnectOptions) -> Result<DatabaseConnection, DbErr> {
+    Box::pin(Database::connect(options)).await
 }
 
 fn sqlite_options(connections: u32) -> ConnectOptions {

@@ -23,7 +23,7 @@ pub(super) struct Endpoint {
 }
 
 enum AnyClient {
-    Standalone(Client),
+    Standalone(Box<Client>),
     Cluster(Box<ClusterClient>),
 }
 
@@ -40,7 +40,9 @@ impl Endpoint {
         let addresses: Vec<String> = nodes.iter().map(|node| node.addr().to_string()).collect();
         let address = addresses.join(",");
         let client = match (settings.cluster, <[ConnectionInfo; 1]>::try_from(nodes)) {
-            (false, Ok([node])) => Client::open(node).ok().map(AnyClient::Standalone),
+            (false, Ok([node])) => {
+                Client::open(node).ok().map(|client| AnyClient::Standalone(Box::new(client)))
+            }
             (false, Err(_)) => {
                 return Err(Error::Url { reason: "it names several servers, and cluster is off" });
             }

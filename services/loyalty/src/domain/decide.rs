@@ -130,6 +130,7 @@ impl State {
 }
 
 #[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "tests count in small numbers")]
 mod tests {
     use proptest::prelude::*;
 

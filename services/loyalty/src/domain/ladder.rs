@@ -114,6 +114,7 @@ impl YearSpend {
 }
 
 #[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "tests count in small numbers")]
 mod tests {
     use super::*;
 
