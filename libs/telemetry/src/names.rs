@@ -121,7 +121,11 @@ pub mod metric {
 
     /// Commands answered from the record of an earlier one.
     pub const REPLAYS: &str = "rapport.replays";
-    /// Sum of all postings; anything but 0 is a bug.
+    /// Commands that the ledger answered, by outcome (done, refused, failed).
+    pub const LEDGER_COMMANDS: &str = "rapport.ledger.commands";
+    /// Commands committed in one transaction.
+    pub const LEDGER_BATCH_SIZE: &str = "rapport.ledger.batch.size";
+    /// Points by which the books disagree; anything but 0 is a bug.
     pub const LEDGER_IMBALANCE: &str = "rapport.ledger.imbalance";
     /// 1, with the version as attribute.
     pub const BUILD_INFO: &str = "rapport.build.info";

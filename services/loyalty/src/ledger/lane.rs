@@ -6,6 +6,7 @@ use std::sync::Arc;
 use futures::FutureExt;
 use opentelemetry::context::FutureExt as _;
 use opentelemetry::trace::TraceContextExt;
+use telemetry::names::metric;
 use telemetry::{KeyValue, SpanKind};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
@@ -13,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::lanes::{Deps, Failure};
-use super::{Answer, Executed, Request, execute};
+use super::{Answer, Executed, Request, execute, metrics};
 
 /// Commands per transaction at most.
 const BATCH_MAX: usize = 256;
@@ -82,7 +83,7 @@ async fn commit(jobs: Vec<Job>, deps: &Arc<Deps>, tasks: &TaskTracker) {
         let traced = part.iter().find(|job| job.context.span().span_context().is_sampled());
         let context = traced.map_or_else(telemetry::Context::new, |job| job.context.clone());
         let size = i64::try_from(part.len()).unwrap_or(0);
-        let attributes = [KeyValue::new("rapport.ledger.batch.size", size)];
+        let attributes = [KeyValue::new(metric::LEDGER_BATCH_SIZE, size)];
         // Made inside the context: a span hangs on the context that it is made in.
         let work = async {
             telemetry::span("ledger batch", SpanKind::Internal, attributes, decided(deps, &requests)).await
@@ -134,6 +135,7 @@ fn answer(
     tasks: &TaskTracker,
     context: telemetry::Context,
 ) {
+    metrics::committed(&executed.answers);
     let told = async move {
         deps.publish(&executed, as_of).await;
         for (job, answer) in jobs.into_iter().zip(executed.answers) {

@@ -13,6 +13,7 @@ mod catalogue;
 mod execute;
 mod lane;
 mod lanes;
+mod metrics;
 mod once;
 
 use uuid::Uuid;
@@ -24,6 +25,7 @@ pub use announce::enrolled;
 pub use catalogue::Catalogue;
 pub use execute::{Executed, execute};
 pub use lanes::{Deps, Failure, Lanes};
+pub(crate) use metrics::audited;
 pub use once::{Once, once};
 
 /// A command on its way to the ledger.

@@ -6,6 +6,7 @@ use tonic::{Request, Status};
 
 use super::Api;
 use super::call::{Caller, told};
+use crate::ledger;
 use crate::store::{self, Check, Report};
 
 pub(super) async fn handle(
@@ -18,7 +19,9 @@ pub(super) async fn handle(
         let (tenant, program_id) = (tenant.clone(), program_id.clone());
         async move { store::audit(tx, &tenant, &program_id).await }.boxed()
     });
-    Ok(response(report.await.map_err(|e| told(&e))?))
+    let report = report.await.map_err(|e| told(&e))?;
+    ledger::audited(report.imbalance);
+    Ok(response(report))
 }
 
 pub(crate) fn response(report: Report) -> pb::AuditLedgerResponse {
