@@ -1,9 +1,9 @@
 //! Speed as ratios: earn and balance against a bare tonic echo and against the same rows written by hand,
 //! interleaved in one run on one machine.
 //!
-//! `cargo run --release -p rapport-tests --bin bench` prints medians over rounds; `--smoke` runs each once,
-//! shortly, without judging. PostgreSQL flushes every commit (`fsync` on). The suite, the echo server, the
-//! load, PostgreSQL and Redis share the machine.
+//! `cargo run --release -p rapport-tests --bin bench` prints medians over rounds; `--quick` takes three
+//! minutes, `--smoke` runs each once, shortly, without judging. PostgreSQL flushes every commit (`fsync` on).
+//! The suite, the echo server, the load, PostgreSQL and Redis share the machine.
 
 #![expect(clippy::print_stdout, reason = "prints what it measured")]
 
@@ -34,9 +34,11 @@ fn main() {
     if std::env::args().any(|a| a == "--echo") {
         return run(echo::serve());
     }
-    let smoke = std::env::args().any(|a| a == "--smoke");
-    let shape = if smoke {
+    let asked = |flag: &str| std::env::args().any(|a| a == flag);
+    let shape = if asked("--smoke") {
         Shape { rounds: 1, time: Duration::from_millis(500), members: 500 }
+    } else if asked("--quick") {
+        Shape { rounds: 3, time: Duration::from_secs(2), members: 10_000 }
     } else {
         Shape { rounds: 5, time: Duration::from_secs(5), members: 10_000 }
     };

@@ -1,13 +1,14 @@
-//! Kill -9 at random moments: every acknowledged command is there once, every retry finds it, the books
-//! agree.
+//! Kill -9 at random moments, of the service or of its database: every acknowledged command is there once,
+//! every retry finds it, the books agree.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use harness::calls::{
-    balance_of, create_program, create_reward, enroll, named, purchase, record, redeem, redemption,
+    balance, create_program, create_reward, enroll, named, purchase, record, redeem, redemption,
 };
 use harness::house::House;
+use harness::servers::{Durability, Postgres, Redis};
 use proto::rapport::loyalty::v1 as pb;
 use rand::{RngExt, SeedableRng};
 use tonic::Code;
@@ -16,11 +17,28 @@ const KILLS: usize = 12;
 const CALLERS: usize = 8;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn kill_minus_nine_at_random_moments() {
+async fn the_service_is_killed() {
+    let house = House::process().await;
+    under_load(house, KILLS, |house| {
+        house.own_process().kill();
+        house.own_process().restart();
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_database_is_killed() {
+    let mut postgres = Postgres::private(Durability::Full);
+    let url = postgres.fresh_database().await;
+    let house = House::process_on(&url, Redis::start().url()).await;
+    under_load(house, KILLS / 3, |_| postgres.restart()).await;
+}
+
+/// Callers that never give up, while something is killed after random numbers of their commands.
+async fn under_load(mut house: House, kills: usize, mut kill: impl FnMut(&mut House)) {
     let seed: u64 = rand::random();
     println!("seed {seed}");
     let mut random = rand::rngs::StdRng::seed_from_u64(seed);
-    let mut house = House::process().await;
     let client = house.client();
     create_program(&client).await;
     create_reward(&client, "sticker", 3, Some(1_000_000)).await;
@@ -36,35 +54,35 @@ async fn kill_minus_nine_at_random_moments() {
             tokio::spawn(caller(i, member.clone(), client.clone(), done.clone(), stop.clone()))
         })
         .collect();
-    for _ in 0..KILLS {
+    for _ in 0..kills {
         // A random number of commands after the last kill, not a random time: slow machines are killed as
         // often.
         let until = done.load(Ordering::SeqCst) + random.random_range(1..400);
         while done.load(Ordering::SeqCst) < until {
             tokio::task::yield_now().await;
         }
-        house.own_process().kill();
-        house.own_process().restart();
+        kill(&mut house);
     }
     stop.store(true, Ordering::SeqCst);
     for (caller, member) in callers.into_iter().zip(&members) {
-        let expected = caller.await.expect("a caller ends");
-        let balance = balance_of(&client, member).await;
-        assert_eq!((balance.issued, balance.redeemed), expected, "seed {seed}");
+        let (issued, redeemed, read_token) = caller.await.expect("a caller ends");
+        let request = pb::GetBalanceRequest { member_id: member.clone(), read_token, ..Default::default() };
+        let balance = balance(&client, request).await.expect("an answer").balance.expect("a balance");
+        assert_eq!((balance.issued, balance.redeemed), (issued, redeemed), "seed {seed}");
     }
     house.end().await;
 }
 
 /// Sends commands one after the other, each until it is answered, and returns what must have come of them:
-/// points issued and redeemed.
+/// points issued and redeemed, and the token of the last answer.
 async fn caller(
     number: usize,
     member: String,
     client: rpc::client::Client,
     done: Arc<AtomicU64>,
     stop: Arc<AtomicBool>,
-) -> (i64, i64) {
-    let (mut issued, mut redeemed) = (0, 0);
+) -> (i64, i64, String) {
+    let (mut issued, mut redeemed, mut read_token) = (0, 0, String::new());
     let mut n = 0;
     while !stop.load(Ordering::SeqCst) {
         n += 1;
@@ -73,14 +91,16 @@ async fn caller(
             let request = pb::RedeemRewardRequest { request_id, ..redemption(&member, "sticker") };
             let answer = until_answered(|| redeem(&client, request.clone())).await;
             redeemed += answer.redemption.expect("a redemption").points;
+            read_token = answer.read_token;
         } else {
             let request = pb::RecordActivityRequest { request_id, ..purchase(&member, 5) };
             let answer = until_answered(|| record(&client, request.clone())).await;
             issued += answer.activity.expect("an activity").points;
+            read_token = answer.read_token;
         }
         done.fetch_add(1, Ordering::SeqCst);
     }
-    (issued, redeemed)
+    (issued, redeemed, read_token)
 }
 
 /// Asks again with the same request id as long as nobody answers.

@@ -1,11 +1,14 @@
 //! Opens a database and keeps writers and readers apart.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use sea_orm::sqlx;
 use sea_orm::sqlx::postgres::PgConnectOptions;
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
-use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, DbErr};
+use sea_orm::sqlx::{ConnectOptions as _, Connection as _};
+use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, DbErr, RuntimeErr};
 
 use crate::Error;
 
@@ -39,6 +42,16 @@ pub struct Db {
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 const SQLITE_READERS: u32 = 4;
 const STATEMENT_CACHE: usize = 500;
+/// Milliseconds.
+const BOUNDS: [(&str, &str); 2] = [("lock_timeout", "2000"), ("statement_timeout", "10000")];
+/// Writes find their rows by keys. One plan for each statement, always by index, saves planning at every
+/// execution and does not depend on statistics that lag behind a table that grows.
+const BY_KEY: [(&str, &str); 4] = [
+    ("plan_cache_mode", "force_generic_plan"),
+    ("enable_seqscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+];
 
 impl Db {
     /// Opens the database.
@@ -101,22 +114,15 @@ impl Db {
     }
 
     async fn connect_postgres(url: &str, connections_max: u32) -> Result<Db, Error> {
-        check_url(url)?;
-        let mut options = ConnectOptions::new(url);
-        options
-            .max_connections(connections_max.max(2))
-            .min_connections(1)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
-            .connect_timeout(ACQUIRE_TIMEOUT)
-            .test_before_acquire(false)
-            .sqlx_logging(false)
-            .map_sqlx_postgres_opts(|o: PgConnectOptions| {
-                o.application_name("rapport")
-                    .statement_cache_capacity(STATEMENT_CACHE)
-                    .options([("lock_timeout", "2000"), ("statement_timeout", "10000")])
-            });
-        let writer = open(options).await.map_err(Error::Unavailable)?;
-        Ok(Db { reader: writer.clone(), writer, backend: DbBackend::Postgres })
+        reach(check_url(url)?).await?;
+        let connections = connections_max.max(4);
+        let mut write = postgres_options(url, connections / 2);
+        write.map_sqlx_postgres_opts(|o| tuned(o).options(BY_KEY));
+        let mut read = postgres_options(url, connections - connections / 2);
+        read.map_sqlx_postgres_opts(tuned);
+        let writer = open(write).await.map_err(Error::Unavailable)?;
+        let reader = open(read).await.map_err(Error::Unavailable)?;
+        Ok(Db { reader, writer, backend: DbBackend::Postgres })
     }
 
     /// For reads outside a transaction.
@@ -145,8 +151,35 @@ impl Db {
     }
 }
 
+/// Connects once, so that a server that cannot be reached is named by its cause: a pool only says that it
+/// waited.
+async fn reach(options: PgConnectOptions) -> Result<(), Error> {
+    let unavailable = |e: sqlx::Error| Error::Unavailable(DbErr::Conn(RuntimeErr::SqlxError(Arc::new(e))));
+    let connecting = tokio::time::timeout(ACQUIRE_TIMEOUT, Box::pin(options.connect())).await;
+    let connection = connecting.map_err(|_| unavailable(sqlx::Error::PoolTimedOut))?;
+    // The server closes what is not closed politely.
+    let _ = connection.map_err(unavailable)?.close().await;
+    Ok(())
+}
+
 async fn open(options: ConnectOptions) -> Result<DatabaseConnection, DbErr> {
     Box::pin(Database::connect(options)).await
+}
+
+fn postgres_options(url: &str, connections: u32) -> ConnectOptions {
+    let mut options = ConnectOptions::new(url);
+    options
+        .max_connections(connections)
+        .min_connections(1)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .connect_timeout(ACQUIRE_TIMEOUT)
+        .test_before_acquire(false)
+        .sqlx_logging(false);
+    options
+}
+
+fn tuned(options: PgConnectOptions) -> PgConnectOptions {
+    options.application_name("rapport").statement_cache_capacity(STATEMENT_CACHE).options(BOUNDS)
 }
 
 fn sqlite_options(connections: u32) -> ConnectOptions {
@@ -161,7 +194,7 @@ fn sqlite_options(connections: u32) -> ConnectOptions {
 }
 
 /// Refuses what is not a PostgreSQL URL with a message that never repeats it, for it may hold a password.
-fn check_url(url: &str) -> Result<(), Error> {
+fn check_url(url: &str) -> Result<PgConnectOptions, Error> {
     let shape = "expected postgres://USER[:PASSWORD]@HOST[:PORT]/DATABASE";
     let parsed = url::Url::parse(url).map_err(|e| Error::Settings(format!("database URL: {e}; {shape}")))?;
     if !matches!(parsed.scheme(), "postgres" | "postgresql") {
@@ -173,9 +206,7 @@ fn check_url(url: &str) -> Result<(), Error> {
     if parsed.path().trim_start_matches('/').is_empty() {
         return Err(Error::Settings(format!("database URL: names no database; {shape}")));
     }
-    url.parse::<PgConnectOptions>()
-        .map(|_| ())
-        .map_err(|_| Error::Settings(format!("database URL: not understood; {shape}")))
+    url.parse().map_err(|_| Error::Settings(format!("database URL: not understood; {shape}")))
 }
 
 #[cfg(test)]
