@@ -44,14 +44,6 @@ const SQLITE_READERS: u32 = 4;
 const STATEMENT_CACHE: usize = 500;
 /// Milliseconds.
 const BOUNDS: [(&str, &str); 2] = [("lock_timeout", "2000"), ("statement_timeout", "10000")];
-/// Writes find their rows by keys. One plan for each statement, always by index, saves planning at every
-/// execution and does not depend on statistics that lag behind a table that grows.
-const BY_KEY: [(&str, &str); 4] = [
-    ("plan_cache_mode", "force_generic_plan"),
-    ("enable_seqscan", "off"),
-    ("enable_hashjoin", "off"),
-    ("enable_mergejoin", "off"),
-];
 
 impl Db {
     /// Opens the database.
@@ -117,7 +109,7 @@ impl Db {
         reach(check_url(url)?).await?;
         let connections = connections_max.max(4);
         let mut write = postgres_options(url, connections / 2);
-        write.map_sqlx_postgres_opts(|o| tuned(o).options(BY_KEY));
+        write.map_sqlx_postgres_opts(tuned);
         let mut read = postgres_options(url, connections - connections / 2);
         read.map_sqlx_postgres_opts(tuned);
         let writer = open(write).await.map_err(Error::Unavailable)?;
