@@ -2,7 +2,8 @@
 //! interleaved in one run on one machine.
 //!
 //! `cargo run --release -p rapport-tests --bin bench` prints medians over rounds; `--quick` takes three
-//! minutes, `--smoke` runs each once, shortly, without judging. PostgreSQL flushes every commit (`fsync` on).
+//! minutes, `--smoke` runs each once, shortly, without judging; `--only TEXT` leaves out what is not named so.
+//! PostgreSQL flushes every commit (`fsync` on).
 //! The suite, the echo server, the load, PostgreSQL and Redis share the machine.
 
 #![expect(clippy::print_stdout, reason = "prints what it measured")]
@@ -45,6 +46,12 @@ fn main() {
     run(measure(shape));
 }
 
+/// The part of a name that is asked for; the empty text is part of all.
+fn only() -> String {
+    let mut arguments = std::env::args().skip_while(|a| a != "--only").skip(1);
+    arguments.next().unwrap_or_default()
+}
+
 fn run(work: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     runtime.expect("a runtime").block_on(work);
@@ -58,7 +65,7 @@ async fn measure(shape: Shape) {
     let service = Process::loyalty(&url, &["--redis-url", redis.url()]);
     let embedded = Process::embedded();
     let echo = echo::Server::start();
-    let mut report = Report::default();
+    let mut report = Report::only(only());
     let on_postgres = Load::prepare(&service.target(), shape.members).await;
     let on_sqlite = Load::prepare(&embedded.target(), shape.members).await;
     let echoed = Load::bare(&echo.target, &on_postgres.members).await;
@@ -66,19 +73,20 @@ async fn measure(shape: Shape) {
     println!("{} rounds of {:?} each, {} members", shape.rounds, shape.time, shape.members);
     for round in 1..=shape.rounds {
         for callers in CALLERS {
-            report.add(&format!("echo @{callers}"), echoed.balances(callers, shape.time).await);
-            report.add(&format!("earn PostgreSQL @{callers}"), on_postgres.earns(callers, shape.time).await);
-            report.add(&format!("earn SQLite @{callers}"), on_sqlite.earns(callers, shape.time).await);
-            let name = format!("balance Redis @{callers}");
-            report.add(&name, on_postgres.balances(callers, shape.time).await);
-            let name = format!("balance embedded @{callers}");
-            report.add(&name, on_sqlite.balances(callers, shape.time).await);
+            let on = |what: &str| format!("{what} @{callers}");
+            report.add(&on("echo"), echoed.balances(callers, shape.time)).await;
+            report.add(&on("earn PostgreSQL"), on_postgres.earns(callers, shape.time)).await;
+            report.add(&on("earn SQLite"), on_sqlite.earns(callers, shape.time)).await;
+            report.add(&on("balance Redis"), on_postgres.balances(callers, shape.time)).await;
+            report.add(&on("balance embedded"), on_sqlite.balances(callers, shape.time)).await;
         }
-        report.add("earn PostgreSQL, one member @64", on_postgres.earns_of_one(64, shape.time).await);
-        report.add("redeem PostgreSQL @64", on_postgres.redeems(64, shape.time).await);
+        report.add("earn PostgreSQL, one member @64", on_postgres.earns_of_one(64, shape.time)).await;
+        report.add("redeem PostgreSQL @64", on_postgres.redeems(64, shape.time)).await;
         for clients in [1, 8, 16] {
-            report.add(&format!("transaction by hand @{clients}"), by_hand.transaction(clients, shape.time));
-            report.add(&format!("one statement by hand @{clients}"), by_hand.statement(clients, shape.time));
+            let transaction = async || by_hand.transaction(clients, shape.time);
+            report.add(&format!("earn, transaction by hand @{clients}"), transaction()).await;
+            let statement = async || by_hand.statement(clients, shape.time);
+            report.add(&format!("earn, one statement by hand @{clients}"), statement()).await;
         }
         println!("round {round} done");
     }

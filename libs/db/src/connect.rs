@@ -44,6 +44,10 @@ const SQLITE_READERS: u32 = 4;
 const STATEMENT_CACHE: usize = 500;
 /// Milliseconds.
 const BOUNDS: [(&str, &str); 2] = [("lock_timeout", "2000"), ("statement_timeout", "10000")];
+/// Write transactions find rows by keys. A plan made while a table was empty reads it whole, and stays until
+/// the statistics catch up with a table that grows; these leave nothing but indexes to plan with.
+const BY_KEY: [(&str, &str); 3] =
+    [("enable_seqscan", "off"), ("enable_hashjoin", "off"), ("enable_mergejoin", "off")];
 
 impl Db {
     /// Opens the database.
@@ -109,7 +113,7 @@ impl Db {
         reach(check_url(url)?).await?;
         let connections = connections_max.max(4);
         let mut write = postgres_options(url, connections / 2);
-        write.map_sqlx_postgres_opts(tuned);
+        write.map_sqlx_postgres_opts(|options| tuned(options).options(BY_KEY));
         let mut read = postgres_options(url, connections - connections / 2);
         read.map_sqlx_postgres_opts(tuned);
         let writer = open(write).await.map_err(Error::Unavailable)?;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use ambient::Time;
-use db::sea_orm::sea_query::ExprTrait;
+use db::sea_orm::sea_query::Expr;
 use db::sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use db::{Keyed, Tx, select_in};
 
@@ -96,9 +96,9 @@ pub async fn due(db: &impl ConnectionTrait, now: Time, limit: u64) -> Result<Vec
     let rows: Vec<(i32, String, uuid::Uuid)> = wallet::Entity::find()
         .select_only()
         .columns([wallet::Column::Bucket, wallet::Column::TenantId, wallet::Column::WalletId])
-        .filter(
-            wallet::Column::NextDue.lte(now.micros()).and(wallet::Column::NextDue.lt(Time::NEVER.micros())),
-        )
+        .filter(wallet::Column::NextDue.lte(now.micros()))
+        // Written out, because a parameter would hide from the planner that the partial index holds the row.
+        .filter(Expr::cust("next_due < 9223372036854775807"))
         .order_by_asc(wallet::Column::NextDue)
         .limit(limit)
         .into_tuple()
