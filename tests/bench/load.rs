@@ -5,7 +5,11 @@ use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use harness::calls::{self, purchase, redemption};
+use proto::rapport::event::v1 as event;
+use proto::rapport::event::v1::event_log_service_client::EventLogServiceClient;
 use proto::rapport::loyalty::v1 as pb;
+use proto::rapport::notification::v1::ListInboxRequest;
+use proto::rapport::notification::v1::inbox_service_client::InboxServiceClient;
 use tonic::transport::Channel;
 
 use crate::report::Measured;
@@ -43,6 +47,39 @@ impl Load {
             client.record_activity(purchase(member, 3)).await.map(|_| ())
         })
         .await
+    }
+
+    /// From the answer to a redemption until its message can be read in the inbox, one after the other.
+    pub(crate) async fn redemptions_told(&self, notification: &str, time: Duration) -> Measured {
+        let reader = channel(notification).await;
+        let start = Instant::now();
+        let mut latencies = Vec::new();
+        let mut next = 0;
+        while start.elapsed() < time {
+            next = (next + 7_919) % self.members.len();
+            let member = &self.members[next];
+            let before = last_message(&reader, member).await;
+            let mut client =
+                pb::redemption_service_client::RedemptionServiceClient::new(self.channel.clone());
+            client.redeem_reward(redemption(member, "sticker")).await.expect("a redemption");
+            let answered = Instant::now();
+            let mut beat = tokio::time::interval(Duration::from_millis(1));
+            while last_message(&reader, member).await == before {
+                beat.tick().await;
+            }
+            latencies.push(answered.elapsed());
+        }
+        Measured::of(latencies, start.elapsed())
+    }
+
+    /// Events that the subscriber lacks now, and the age of the oldest in seconds.
+    pub(crate) async fn lag(&self) -> (i64, f64) {
+        let mut client = EventLogServiceClient::new(self.channel.clone());
+        let asked = client.list_subscriptions(event::ListSubscriptionsRequest {}).await;
+        let answer = asked.expect("an answer").into_inner();
+        let oldest = answer.subscriptions.iter().filter_map(|s| s.oldest_age.as_ref());
+        let oldest = oldest.map(|age| age.seconds as f64 + f64::from(age.nanos) / 1e9).fold(0.0, f64::max);
+        (answer.pending + answer.subscriptions.iter().map(|s| s.lag).sum::<i64>(), oldest)
     }
 
     pub(crate) async fn earns_of_one(&self, callers: usize, time: Duration) -> Measured {
@@ -95,6 +132,13 @@ impl Load {
         let latencies: Vec<Duration> = join_all(loops).await.into_iter().flatten().collect();
         Measured::of(latencies, start.elapsed())
     }
+}
+
+/// The number of the newest message in an inbox.
+async fn last_message(notification: &Channel, member: &str) -> i64 {
+    let request = ListInboxRequest { recipient_id: member.to_owned(), page_size: 1, ..Default::default() };
+    let asked = InboxServiceClient::new(notification.clone()).list_inbox(request).await;
+    asked.expect("an inbox").into_inner().messages.first().map_or(0, |message| message.seq)
 }
 
 async fn channel(target: &str) -> Channel {

@@ -2,9 +2,9 @@
 //! interleaved in one run on one machine.
 //!
 //! `cargo run --release -p rapport-tests --bin bench` prints medians over rounds; `--quick` takes three
-//! minutes, `--smoke` runs each once, shortly, without judging; `--only TEXT` leaves out what is not named so.
-//! PostgreSQL flushes every commit (`fsync` on).
-//! The suite, the echo server, the load, PostgreSQL and Redis share the machine.
+//! minutes, `--smoke` runs each once, shortly, without judging; `--only TEXT` leaves out what is not named
+//! so. PostgreSQL flushes every commit (`fsync` on). The suite, the echo server, the load, PostgreSQL and
+//! Redis share the machine.
 
 #![expect(clippy::print_stdout, reason = "prints what it measured")]
 
@@ -63,10 +63,17 @@ async fn measure(shape: Shape) {
     let url = postgres.fresh_database().await;
     Process::migrate(&url);
     let service = Process::loyalty(&url, &["--redis-url", redis.url()]);
+    let (notified_url, messages_url) = (postgres.fresh_database().await, postgres.fresh_database().await);
+    Process::migrate(&notified_url);
+    Process::migrate_service("notification", &messages_url);
+    let notification = Process::notification(&messages_url);
+    let flags = ["--redis-url", redis.url()];
+    let notifying = Process::loyalty_notifying(&notified_url, &flags, &notification);
     let embedded = Process::embedded();
     let echo = echo::Server::start();
     let mut report = Report::only(only());
     let on_postgres = Load::prepare(&service.target(), shape.members).await;
+    let notified = Load::prepare(&notifying.target(), shape.members).await;
     let on_sqlite = Load::prepare(&embedded.target(), shape.members).await;
     let echoed = Load::bare(&echo.target, &on_postgres.members).await;
     let by_hand = baseline::ByHand::prepare(&postgres, &url, shape.members).await;
@@ -81,6 +88,12 @@ async fn measure(shape: Shape) {
             report.add(&on("balance embedded"), on_sqlite.balances(callers, shape.time)).await;
         }
         report.add("earn PostgreSQL, one member @64", on_postgres.earns_of_one(64, shape.time)).await;
+        report.add("earn PostgreSQL, notified @64", notified.earns(64, shape.time)).await;
+        let (lag, oldest) = notified.lag().await;
+        println!("behind right after it: {lag} events, the oldest {oldest:.2} s old");
+        let inboxes = notification.target();
+        let told = notified.redemptions_told(&inboxes, shape.time);
+        report.add("redemption to message, idle", told).await;
         report.add("redeem PostgreSQL @64", on_postgres.redeems(64, shape.time)).await;
         for clients in [1, 8, 16] {
             let transaction = async || by_hand.transaction(clients, shape.time);
@@ -92,5 +105,7 @@ async fn measure(shape: Shape) {
     }
     report.print();
     service.terminate();
+    notifying.terminate();
+    notification.terminate();
     embedded.terminate();
 }

@@ -82,6 +82,16 @@ impl Report {
                 "<= 1.5",
             ),
             ("earn of one member / spread", self.rate("earn PostgreSQL, one member @64") / earn, ">= 0.5"),
+            (
+                "earn @64 with notification attached / alone",
+                self.rate("earn PostgreSQL, notified @64") / earn,
+                ">= 0.7",
+            ),
+            (
+                "redemption to message, idle, p99 / 50 ms",
+                self.median("redemption to message, idle", |m| m.p99.as_secs_f64()) / 0.05,
+                "< 1.0",
+            ),
             ("redeem @64 / earn @64", self.rate("redeem PostgreSQL @64") / earn, ">= 0.7"),
             (
                 "balance embedded / echo @64",

@@ -6,7 +6,7 @@ use ambient::{Clock, Ids, Time};
 use db::Db;
 use proto::rapport::loyalty::v1 as pb;
 use rpc::client::{Client, Settings};
-use suite::compose::{Pending, Plan, Store, Suite};
+use suite::compose::{LoyaltyPlan, NotificationPlan, Owner, Pending, Plan, Store, Suite};
 use tempfile::TempDir;
 
 use crate::process::Process;
@@ -14,6 +14,9 @@ use crate::servers::{Postgres, Redis};
 
 /// Where the manual clock of a house starts.
 pub const START: Time = Time::from_micros(1_704_067_200_000_000);
+
+/// How long events may take to arrive, on a busy machine.
+const SETTLE_MAX: Duration = Duration::from_secs(60);
 
 /// A running suite and a client of it.
 pub struct House {
@@ -34,15 +37,17 @@ impl House {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let data_dir = dir.path().join("data");
         let store = Store::Embedded { data_dir, synchronous: db::Synchronous::Normal };
-        House::in_process(store, Some(dir)).await
+        House::in_process(store.clone(), store, Some(dir)).await
     }
 
     /// In this process on PostgreSQL and Redis, with a manual clock.
     pub async fn postgres() -> House {
         let url = Postgres::start().fresh_database().await;
+        let messages = Postgres::start().fresh_database().await;
         let redis = Some(cache::RedisSettings::new(Redis::start().url()));
-        let store = Store::Service { url, connections_max: 8, redis, lanes: 2 };
-        House::in_process(store, None).await
+        let ledger = Store::Service { url, connections_max: 8, redis };
+        let messages = Store::Service { url: messages, connections_max: 4, redis: None };
+        House::in_process(ledger, messages, None).await
     }
 
     /// As a process of its own, `rapport loyalty`, on PostgreSQL and Redis, with the machine's clock.
@@ -64,11 +69,13 @@ impl House {
         }
     }
 
-    async fn in_process(store: Store, dir: Option<TempDir>) -> House {
+    async fn in_process(ledger: Store, messages: Store, dir: Option<TempDir>) -> House {
         let clock = Clock::manual(START);
         let anywhere = "127.0.0.1:0".parse().expect("an address");
         let plan = Plan {
-            store,
+            loyalty: Some(LoyaltyPlan { store: ledger, lanes: 2, subscribers: Vec::new() }),
+            notification: Some(NotificationPlan { store: messages, file_sink: None }),
+            token: None,
             pending: Pending::Migrate,
             server: rpc::server::Settings::new(anywhere, anywhere),
             clock: clock.clone(),
@@ -76,7 +83,7 @@ impl House {
         };
         let suite = Suite::start(plan).await.expect("the suite starts");
         let client = client(&format!("http://{}", suite.rpc_addr())).await;
-        let db = suite.db().clone();
+        let db = suite.db(Owner::Loyalty).expect("a ledger").clone();
         House { client, db, kind: Kind::InProcess { suite: Box::new(suite), clock }, _dir: dir }
     }
 
@@ -126,12 +133,31 @@ impl House {
         response.into_inner()
     }
 
-    /// Ends the story: the ledger must be sound and every call must have ended.
+    /// The suite in this process.
+    pub fn suite(&self) -> &Suite {
+        match &self.kind {
+            Kind::InProcess { suite, .. } => suite,
+            Kind::Process(_) => panic!("this suite runs in a process of its own"),
+        }
+    }
+
+    /// Settles what is due, and resolves when every event has been applied everywhere.
+    pub async fn settle(&self) {
+        let suite = self.suite();
+        let settler = suite.loyalty().expect("a ledger").settler();
+        while settler.run_once().await.expect("the database answers") > 0 {}
+        let settled = tokio::time::timeout(SETTLE_MAX, suite.settled()).await;
+        settled.expect("every event arrives").expect("the database answers");
+    }
+
+    /// Ends the story: the ledger must be sound, every event applied and every call ended.
     pub async fn end(self) {
         let audit = self.audit().await;
         assert!(audit.sound && audit.ledger_imbalance == 0, "{:#?}", audit.checks);
         match self.kind {
             Kind::InProcess { suite, .. } => {
+                let settled = tokio::time::timeout(SETTLE_MAX, suite.settled()).await;
+                settled.expect("every event arrives").expect("the database answers");
                 assert!(suite.shutdown(None).await, "calls were still under way")
             }
             Kind::Process(process) => process.terminate(),

@@ -3,6 +3,7 @@
 
 pub mod calls;
 pub mod house;
+pub mod log;
 mod postgres;
 pub mod process;
 mod redis;

@@ -10,14 +10,24 @@ use tempfile::TempDir;
 pub struct Process {
     child: Child,
     arguments: Vec<String>,
-    database_url: Option<String>,
-    rpc: String,
-    ops: String,
+    environment: Vec<(String, String)>,
+    addresses: Addresses,
     /// Goes away with the process.
     #[expect(dead_code, reason = "held, not read")]
     data_dir: Option<TempDir>,
 }
 
+/// Where a process answers.
+#[derive(Clone, Debug, serde::Deserialize)]
+struct Addresses {
+    rpc: String,
+    ops: String,
+    events: Option<String>,
+}
+
+const LOYALTY_URL: &str = "RAPPORT__LOYALTY__DATABASE__URL";
+const NOTIFICATION_URL: &str = "RAPPORT__NOTIFICATION__DATABASE__URL";
+const SUBSCRIBER_URL: &str = "RAPPORT__LOYALTY__SUBSCRIBERS__NOTIFICATION";
 const ANY_PORT: [&str; 4] = ["--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0"];
 
 /// The executable that was built with these tests.
@@ -36,16 +46,41 @@ pub fn rapport(arguments: &[&str]) -> Output {
 }
 
 impl Process {
-    /// Applies the migrations that a database lacks.
+    /// Applies the migrations that the database of the loyalty service lacks.
     pub fn migrate(database_url: &str) {
-        let output = rapport(&["migrate", "--database-url", database_url]);
+        Process::migrate_service("loyalty", database_url);
+    }
+
+    /// Applies the migrations that a service's database lacks.
+    pub fn migrate_service(service: &str, database_url: &str) {
+        let output = rapport(&["migrate", service, "--database-url", database_url]);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 
     /// Starts `rapport loyalty` on free ports and returns when it is ready.
     pub fn loyalty(database_url: &str, arguments: &[&str]) -> Process {
         let arguments = [&["loyalty"], &ANY_PORT[..], arguments].concat();
-        Process::start(&arguments, Some(database_url.to_owned()), None)
+        Process::start(&arguments, &[(LOYALTY_URL, database_url)], None)
+    }
+
+    /// Starts `rapport loyalty`, whose events go to a `rapport notification`.
+    pub fn loyalty_notifying(database_url: &str, arguments: &[&str], notification: &Process) -> Process {
+        let arguments = [&["loyalty"], &ANY_PORT[..], arguments].concat();
+        let subscriber = format!("http://{}", notification.events());
+        let environment = [(LOYALTY_URL, database_url), (SUBSCRIBER_URL, subscriber.as_str())];
+        Process::start(&arguments, &environment, None)
+    }
+
+    /// Starts `rapport notification` on free ports and returns when it is ready.
+    pub fn notification(database_url: &str) -> Process {
+        Process::notification_with(database_url, &[])
+    }
+
+    /// As [`Process::notification`], with these variables in its environment.
+    pub fn notification_with(database_url: &str, environment: &[(&str, &str)]) -> Process {
+        let arguments = [&["notification", "--events-listen", "127.0.0.1:0"], &ANY_PORT[..]].concat();
+        let environment = [&[(NOTIFICATION_URL, database_url)], environment].concat();
+        Process::start(&arguments, &environment, None)
     }
 
     /// Starts `rapport all` on free ports over a fresh directory and returns when it is ready.
@@ -53,23 +88,30 @@ impl Process {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let data_dir = dir.path().join("data").display().to_string();
         let arguments = [&["all", "--data-dir", &data_dir], &ANY_PORT[..]].concat();
-        Process::start(&arguments, None, Some(dir))
+        Process::start(&arguments, &[], Some(dir))
     }
 
-    fn start(arguments: &[&str], database_url: Option<String>, data_dir: Option<TempDir>) -> Process {
+    fn start(arguments: &[&str], environment: &[(&str, &str)], data_dir: Option<TempDir>) -> Process {
         let arguments: Vec<String> = arguments.iter().map(|a| (*a).to_owned()).collect();
-        let (child, rpc, ops) = start(&arguments, database_url.as_deref());
-        Process { child, arguments, database_url, rpc, ops, data_dir }
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let environment: Vec<_> = environment.iter().map(owned).collect();
+        let (child, addresses) = start(&arguments, &environment);
+        Process { child, arguments, environment, addresses, data_dir }
     }
 
     /// Where calls are answered.
     pub fn target(&self) -> String {
-        format!("http://{}", self.rpc)
+        format!("http://{}", self.addresses.rpc)
     }
 
     /// Where health and metrics are answered.
     pub fn ops(&self) -> &str {
-        &self.ops
+        &self.addresses.ops
+    }
+
+    /// Where a service that takes events takes them.
+    pub fn events(&self) -> &str {
+        self.addresses.events.as_deref().expect("a service that takes events")
     }
 
     /// The data directory of an embedded suite.
@@ -85,11 +127,15 @@ impl Process {
         self.child.wait().expect("a killed process ends");
     }
 
-    /// Starts it again after a kill, on the same port.
+    /// Starts it again after a kill, on the same ports.
     pub fn restart(&mut self) {
-        let listen = self.arguments.iter().position(|a| a == "--listen").expect("an address") + 1;
-        self.arguments[listen] = self.rpc.clone();
-        (self.child, self.rpc, self.ops) = start(&self.arguments, self.database_url.as_deref());
+        let addresses = self.addresses.clone();
+        for (flag, address) in [("--listen", Some(addresses.rpc)), ("--events-listen", addresses.events)] {
+            if let (Some(at), Some(address)) = (self.arguments.iter().position(|a| a == flag), address) {
+                self.arguments[at + 1] = address;
+            }
+        }
+        (self.child, self.addresses) = start(&self.arguments, &self.environment);
     }
 
     /// SIGTERM; it must end by itself and say that it ended well.
@@ -108,18 +154,15 @@ impl Drop for Process {
     }
 }
 
-fn start(arguments: &[String], database_url: Option<&str>) -> (Child, String, String) {
+fn start(arguments: &[String], environment: &[(String, String)]) -> (Child, Addresses) {
     let mut command = Command::new(executable());
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped());
-    if let Some(url) = database_url {
-        command.env("RAPPORT__LOYALTY__DATABASE__URL", url);
-    }
+    command.envs(environment.iter().map(|(name, value)| (name, value)));
     let mut child = command.spawn().expect("rapport starts");
     let mut line = String::new();
     let mut output = BufReader::new(child.stdout.take().expect("a piped output"));
     output.read_line(&mut line).expect("a ready line");
-    let ready: serde_json::Value =
-        serde_json::from_str(&line).unwrap_or_else(|_| panic!("rapport did not become ready: {line:?}"));
-    let address = |name: &str| ready[name].as_str().expect("an address").to_owned();
-    (child, address("rpc"), address("ops"))
+    let addresses = serde_json::from_str(&line);
+    let addresses = addresses.unwrap_or_else(|_| panic!("rapport did not become ready: {line:?}"));
+    (child, addresses)
 }

@@ -1,5 +1,5 @@
-//! A redemption is one trace, from the caller's span through the server to SQL and the cache, as an OTLP
-//! collector receives it.
+//! A redemption is one trace, from the caller's span through loyalty, SQL and cache, the relay and
+//! notification, as an OTLP collector receives it.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
@@ -35,7 +35,7 @@ impl TraceService for Collector {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn from_the_caller_to_sql_and_cache() {
+async fn from_the_caller_to_the_message() {
     let collector = Collector::default();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let endpoint = format!("http://{}", listener.local_addr().expect("an address"));
@@ -47,7 +47,12 @@ async fn from_the_caller_to_sql_and_cache() {
     let url = Postgres::start().fresh_database().await;
     Process::migrate(&url);
     let redis = Redis::start().url();
-    let process = Process::loyalty(&url, &["--redis-url", redis, "--otlp-endpoint", &endpoint]);
+    let messages = Postgres::start().fresh_database().await;
+    Process::migrate_service("notification", &messages);
+    let exporting = [("RAPPORT__TELEMETRY__OTLP_ENDPOINT", endpoint.as_str())];
+    let notification = Process::notification_with(&messages, &exporting);
+    let flags = ["--redis-url", redis, "--otlp-endpoint", &endpoint];
+    let process = Process::loyalty_notifying(&url, &flags, &notification);
     let caller = client(&process.target()).await;
     create_program(&caller).await;
     create_reward(&caller, "mug", 30, Some(10)).await;
@@ -62,8 +67,10 @@ async fn from_the_caller_to_sql_and_cache() {
     let (trace, parent) = ("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7");
     request.metadata_mut().insert("traceparent", format!("00-{trace}-{parent}-01").parse().expect("ascii"));
     redemptions.redeem_reward(request).await.expect("a redemption");
-    // Ending the process sends what it has not sent yet.
+    told(&notification, &member).await;
+    // Ending a process sends what it has not sent yet.
     process.terminate();
+    notification.terminate();
 
     let spans = collector.0.lock().expect("no panic").clone();
     let ours: HashMap<String, &Span> =
@@ -76,6 +83,9 @@ async fn from_the_caller_to_sql_and_cache() {
         "SELECT ledger",
         "INSERT ledger",
         "COMMIT",
+        "deliver rapport.loyalty.v1.RewardRedeemed",
+        "process rapport.loyalty.v1.RewardRedeemed",
+        "INSERT message",
     ] {
         assert!(names.contains(name), "{name} is not in {names:?}");
     }
@@ -94,6 +104,24 @@ async fn from_the_caller_to_sql_and_cache() {
         let text = format!("{span:?}");
         assert!(!text.contains("anna"), "personal data in a span: {text}");
     }
+}
+
+/// Resolves when the member has a message.
+async fn told(notification: &Process, member: &str) {
+    use proto::rapport::notification::v1::ListInboxRequest;
+    use proto::rapport::notification::v1::inbox_service_client::InboxServiceClient;
+    let reader = client(&notification.target()).await;
+    let asking = async {
+        loop {
+            let request = ListInboxRequest { recipient_id: member.into(), ..Default::default() };
+            let asked = InboxServiceClient::new(reader.clone()).list_inbox(request).await;
+            if !asked.expect("an inbox").into_inner().messages.is_empty() {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(60), asking).await.expect("the message arrives");
 }
 
 fn has(span: &Span, key: &str, value: &str) -> bool {

@@ -36,11 +36,19 @@ macro_rules! in_process {
 
 mod a_corrupted_row_makes_the_audit_red;
 mod a_killed_process_loses_and_doubles_nothing;
+mod a_poison_event_holds_up_nobody_else;
 mod a_redemption_is_one_trace;
 mod a_request_acts_once;
+mod a_restored_log_is_recognised;
+mod a_slow_subscriber_slows_nobody;
+mod an_event_is_applied_exactly_once;
+mod an_event_reaches_the_inbox;
 mod an_import_can_be_repeated;
 mod bad_input_is_refused_and_changes_nothing;
+mod events_have_a_port_of_their_own;
 mod every_error_is_documented;
+mod leases_are_fenced;
+mod messages_survive_killed_processes;
 mod one_balance_is_spent_exactly;
 mod pages_cover_everything_once;
 mod points_expire_on_time;

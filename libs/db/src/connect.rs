@@ -35,6 +35,7 @@ pub enum Settings {
 pub struct Db {
     writer: DatabaseConnection,
     reader: DatabaseConnection,
+    scanner: DatabaseConnection,
     backend: DbBackend,
 }
 
@@ -44,10 +45,18 @@ const SQLITE_READERS: u32 = 4;
 const STATEMENT_CACHE: usize = 500;
 /// Milliseconds.
 const BOUNDS: [(&str, &str); 2] = [("lock_timeout", "2000"), ("statement_timeout", "10000")];
-/// Write transactions find rows by keys. A plan made while a table was empty reads it whole, and stays until
+/// Writers and readers find rows by keys. A plan made while a table was empty reads it whole, and stays until
 /// the statistics catch up with a table that grows; these leave nothing but indexes to plan with.
-const BY_KEY: [(&str, &str); 3] =
-    [("enable_seqscan", "off"), ("enable_hashjoin", "off"), ("enable_mergejoin", "off")];
+const BY_KEY: [(&str, &str); 5] = [
+    ("enable_seqscan", "off"),
+    ("enable_bitmapscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    // A small table without an index counts as costly then, and would be compiled for.
+    ("jit", "off"),
+];
+/// Scans read whole tables and may take their time; milliseconds.
+const SCAN: [(&str, &str); 1] = [("statement_timeout", "600000")];
 
 impl Db {
     /// Opens the database.
@@ -88,7 +97,7 @@ impl Db {
             |e: DbErr| Error::Settings(format!("database file {} cannot be used: {e}", file.display()));
         let writer = open(write).await.map_err(told)?;
         let reader = open(read).await.map_err(told)?;
-        Ok(Db { writer, reader, backend: DbBackend::Sqlite })
+        Ok(Db { writer, scanner: reader.clone(), reader, backend: DbBackend::Sqlite })
     }
 
     /// Opens a SQLite file for reading only, without the data-directory lock: for audits beside a running
@@ -106,7 +115,8 @@ impl Db {
         let mut options = sqlite_options(1);
         options.map_sqlx_sqlite_opts(move |o| o.filename(&name).read_only(true).foreign_keys(true));
         let reader = open(options).await.map_err(|e| told(e.to_string()))?;
-        Ok(Db { writer: reader.clone(), reader, backend: DbBackend::Sqlite })
+        let (writer, scanner) = (reader.clone(), reader.clone());
+        Ok(Db { writer, reader, scanner, backend: DbBackend::Sqlite })
     }
 
     async fn connect_postgres(url: &str, connections_max: u32) -> Result<Db, Error> {
@@ -115,15 +125,22 @@ impl Db {
         let mut write = postgres_options(url, connections / 2);
         write.map_sqlx_postgres_opts(|options| tuned(options).options(BY_KEY));
         let mut read = postgres_options(url, connections - connections / 2);
-        read.map_sqlx_postgres_opts(tuned);
+        read.map_sqlx_postgres_opts(|options| tuned(options).options(BY_KEY));
+        let mut scan = postgres_options(url, 1);
+        scan.min_connections(0).map_sqlx_postgres_opts(|options| tuned(options).options(SCAN));
         let writer = open(write).await.map_err(Error::Unavailable)?;
         let reader = open(read).await.map_err(Error::Unavailable)?;
-        Ok(Db { reader, writer, backend: DbBackend::Postgres })
+        let scanner = open(scan).await.map_err(Error::Unavailable)?;
+        Ok(Db { reader, writer, scanner, backend: DbBackend::Postgres })
     }
 
-    /// For reads outside a transaction.
+    /// For reads by key outside a transaction.
     pub fn reader(&self) -> &DatabaseConnection {
         &self.reader
+    }
+
+    pub(crate) fn scanner(&self) -> &DatabaseConnection {
+        &self.scanner
     }
 
     pub(crate) fn writer(&self) -> &DatabaseConnection {
@@ -143,6 +160,7 @@ impl Db {
     /// Closes all connections once they are idle.
     pub async fn close(&self) {
         let _ = self.reader.close_by_ref().await;
+        let _ = self.scanner.close_by_ref().await;
         let _ = self.writer.close_by_ref().await;
     }
 }

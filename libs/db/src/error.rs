@@ -24,6 +24,9 @@ pub enum Error {
     /// A stored row does not make sense.
     #[error("stored row is damaged: {0}")]
     Damaged(String),
+    /// The work itself gave its transaction up, for a reason that it knows.
+    #[error("the transaction was given up")]
+    Aborted,
     /// Anything else.
     #[error("the database refused a statement")]
     Other(#[source] DbErr),

@@ -1,10 +1,11 @@
-//! Selects by a list of keys whose text does not depend on how many there are.
+//! Statements over a list of keys whose text does not depend on how many there are.
 
 use sea_orm::sea_query::ArrayType;
 use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Statement, Value};
 
 use crate::Error;
 use crate::bulk::{casts, chunks, marks};
+use crate::transact::Tx;
 
 /// What to select: the rows of `table` whose columns `on` equal the first values of one of the keys.
 ///
@@ -43,11 +44,8 @@ pub async fn select_in<M: FromQueryResult>(
     }
     let backend = db.get_database_backend();
     if backend == DbBackend::Postgres {
-        let arrays = select.types.iter().enumerate().map(|(i, ty)| {
-            let values = keys.iter().map(|key| key[i].clone()).collect();
-            Value::Array(ty.clone(), Some(Box::new(values)))
-        });
-        let statement = Statement::from_sql_and_values(backend, select.postgres()?, arrays);
+        let values = arrays(select.types, keys);
+        let statement = Statement::from_sql_and_values(backend, select.postgres()?, values);
         collect(db, statement, &mut rows).await?;
         return Ok(rows);
     }
@@ -68,6 +66,49 @@ async fn collect<M: FromQueryResult>(
         rows.push(M::from_query_result(&row, "")?);
     }
     Ok(())
+}
+
+/// Runs a statement over keys, each a list of values of `types`, and returns how many rows it changed. `sql`
+/// is given the item of a FROM clause that is the table `k(c0, c1, ..)` of the keys.
+///
+/// # Errors
+/// That the database refused.
+pub async fn execute_in(
+    tx: &Tx,
+    types: &[ArrayType],
+    keys: &[Vec<Value>],
+    sql: impl Fn(&str) -> String,
+) -> Result<u64, Error> {
+    if keys.is_empty() {
+        return Ok(0);
+    }
+    let backend = tx.get_database_backend();
+    if backend == DbBackend::Postgres {
+        let text = sql(&format!("unnest({}) AS k({})", casts(types)?, key_columns(types.len())));
+        let statement = Statement::from_sql_and_values(backend, text, arrays(types, keys));
+        return Ok(tx.execute_raw(statement).await?.rows_affected());
+    }
+    let named: Vec<String> = (0..types.len()).map(|i| format!("column{} AS c{i}", i + 1)).collect();
+    let named = named.join(",");
+    let mut changed = 0;
+    for chunk in chunks(keys) {
+        let item = format!("(SELECT {named} FROM (VALUES {})) AS k", marks(chunk.len(), types.len()));
+        let values = chunk.iter().flatten().cloned();
+        let statement = Statement::from_sql_and_values(backend, sql(&item), values);
+        changed += tx.execute_raw(statement).await?.rows_affected();
+    }
+    Ok(changed)
+}
+
+fn arrays(types: &[ArrayType], keys: &[Vec<Value>]) -> impl Iterator<Item = Value> {
+    types.iter().enumerate().map(|(i, ty)| {
+        let values = keys.iter().map(|key| key[i].clone()).collect();
+        Value::Array(ty.clone(), Some(Box::new(values)))
+    })
+}
+
+fn key_columns(count: usize) -> String {
+    (0..count).map(|i| format!("c{i}")).collect::<Vec<_>>().join(",")
 }
 
 impl Keyed<'_> {
@@ -105,7 +146,7 @@ impl Keyed<'_> {
     }
 
     fn key_columns(&self) -> String {
-        (0..self.types.len()).map(|i| format!("c{i}")).collect::<Vec<_>>().join(",")
+        key_columns(self.types.len())
     }
 
     fn condition(&self) -> String {

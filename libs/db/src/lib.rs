@@ -17,6 +17,7 @@ mod data_dir;
 mod error;
 mod keyed;
 mod migrate;
+pub mod schema;
 mod trace;
 mod transact;
 
@@ -25,7 +26,7 @@ pub use bulk::{bulk_insert, bulk_update, bulk_upsert};
 pub use connect::{Db, Settings, Synchronous};
 pub use data_dir::DataDir;
 pub use error::Error;
-pub use keyed::{Keyed, select_in};
+pub use keyed::{Keyed, execute_in, select_in};
 pub use migrate::{migrate, pending_migrations};
 pub use sea_orm;
 pub use sea_orm_migration;

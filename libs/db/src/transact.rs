@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use sea_orm::{
-    AccessMode, DatabaseTransaction, DbBackend, DbErr, IsolationLevel, SqliteTransactionMode,
-    TransactionOptions, TransactionTrait,
+    AccessMode, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, IsolationLevel,
+    SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
 
 use crate::trace::traced;
@@ -70,11 +70,23 @@ impl Db {
         }
     }
 
-    /// Runs `work` on one consistent snapshot of the database; writes nothing.
+    /// Runs `work`, which reads by key, on one consistent snapshot of the database; writes nothing.
     ///
     /// # Errors
     /// What `work` returns, or that the database cannot be reached.
     pub async fn snapshot<T: Send>(&self, work: impl Work<T>) -> Result<T, Error> {
+        self.read_in(self.reader(), work).await
+    }
+
+    /// As [`Db::snapshot`] for work that reads whole tables: one at a time, with time and plans for it.
+    ///
+    /// # Errors
+    /// What `work` returns, or that the database cannot be reached.
+    pub async fn scan<T: Send>(&self, work: impl Work<T>) -> Result<T, Error> {
+        self.read_in(self.scanner(), work).await
+    }
+
+    async fn read_in<T>(&self, pool: &DatabaseConnection, work: impl Work<T>) -> Result<T, Error> {
         let options = match self.backend() {
             DbBackend::Postgres => TransactionOptions {
                 isolation_level: Some(IsolationLevel::RepeatableRead),
@@ -86,7 +98,7 @@ impl Db {
                 ..TransactionOptions::default()
             },
         };
-        let tx = self.reader().begin_with_options(options).await?;
+        let tx = pool.begin_with_options(options).await?;
         let outcome = work(&tx).await;
         let _ = tx.rollback().await;
         outcome

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use crate::entity;
+use crate::entity::event;
 
 /// What happened to one aggregate.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,12 +29,12 @@ pub struct Event {
 /// `db::Error::Constraint` if one of the numbers was used before: the caller did not hold its aggregate's
 /// lock.
 pub async fn append(tx: &db::Tx, events: Vec<Event>) -> Result<(), db::Error> {
-    let rows: Vec<entity::Model> = events.into_iter().map(row).collect();
-    db::bulk_insert::<entity::Entity>(tx, &rows).await
+    let rows: Vec<event::Model> = events.into_iter().map(row).collect();
+    db::bulk_insert::<event::Entity>(tx, &rows).await
 }
 
-fn row(event: Event) -> entity::Model {
-    entity::Model {
+fn row(event: Event) -> event::Model {
+    event::Model {
         bucket: db::bucket_of(event.aggregate_id.hyphenated().encode_lower(&mut Uuid::encode_buffer())),
         event_id: event_id(&event.tenant_id, event.aggregate_id, event.aggregate_seq),
         tenant_id: event.tenant_id,

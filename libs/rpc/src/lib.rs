@@ -15,7 +15,7 @@ pub mod page;
 pub mod server;
 pub mod signal;
 
-pub use auth::{Authenticator, Principal};
+pub use auth::{Authenticator, Principal, ServiceToken};
 pub use call::{Deadline, deadline, principal, run_to_completion};
 pub use error::{Problem, internal, to_proto};
 pub use page::{PageTokens, page_size};

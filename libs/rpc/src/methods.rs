@@ -66,7 +66,7 @@ impl Method {
 }
 
 /// All methods, by path.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Methods {
     by_path: HashMap<String, Arc<Method>>,
     other: Arc<Method>,

@@ -17,4 +17,6 @@ pub use metrics::{meter, render_metrics, seconds};
 pub use opentelemetry::trace::{SpanKind, TraceContextExt};
 pub use opentelemetry::{Context, KeyValue};
 pub use propagation::{context_from, extract, identified, inject, traceparent};
-pub use span::{Spanned, enabled, fail, fail_with, is_recording, span, start, trace_id, tracer};
+pub use span::{
+    Spanned, enabled, fail, fail_with, is_recording, linked, span, start, start_linked, trace_id, tracer,
+};

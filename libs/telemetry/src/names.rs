@@ -64,6 +64,8 @@ pub mod attribute {
     pub const MESSAGING_OPERATION_TYPE: &str = "messaging.operation.type";
     /// Who reads.
     pub const MESSAGING_CONSUMER_GROUP_NAME: &str = "messaging.consumer.group.name";
+    /// The event's id.
+    pub const MESSAGING_MESSAGE_ID: &str = "messaging.message.id";
     /// Events in one slice.
     pub const MESSAGING_BATCH_MESSAGE_COUNT: &str = "messaging.batch.message_count";
 
@@ -109,11 +111,15 @@ pub mod metric {
 
     /// Cache reads by kind and outcome (hit, miss, refused, bypassed).
     pub const CACHE_READS: &str = "rapport.cache.reads";
+    /// Fill leases by kind and outcome (taken, waited_hit, waited_timeout, void, bypassed, error).
+    pub const CACHE_LEASES: &str = "rapport.cache.leases";
     /// 1 while the breaker keeps calls away from the cache.
     pub const CACHE_BREAKER_OPEN: &str = "rapport.cache.breaker.open";
 
     /// Events appended and not yet delivered.
     pub const EVENTS_LAG: &str = "rapport.events.lag";
+    /// Buckets that stand still with LOG_DIVERGED or LOG_TRUNCATED.
+    pub const EVENTS_STOPPED: &str = "rapport.events.stopped";
     /// Age of the oldest undelivered event in seconds.
     pub const EVENTS_OLDEST_AGE: &str = "rapport.events.oldest_age";
     /// Events parked until somebody decides.

@@ -8,7 +8,7 @@ use std::sync::RwLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context as Task, Poll};
 
-use opentelemetry::trace::{SpanKind, Status, TraceContextExt as _, Tracer as _};
+use opentelemetry::trace::{Link, SpanKind, Status, TraceContextExt as _, Tracer as _};
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::trace::SdkTracer;
 use pin_project_lite::pin_project;
@@ -70,6 +70,37 @@ pub fn start(
     let tracer = tracer()?;
     let builder = tracer.span_builder(name).with_kind(kind).with_attributes(attributes);
     Some(parent.with_span(tracer.build_with_context(builder, parent)))
+}
+
+/// As [`start`], with links to the spans of other contexts.
+pub fn start_linked(
+    name: impl Into<Cow<'static, str>>,
+    kind: SpanKind,
+    attributes: impl IntoIterator<Item = KeyValue>,
+    parent: &Context,
+    linked: &[Context],
+) -> Option<Context> {
+    let tracer = tracer()?;
+    let links = linked.iter().map(|context| Link::with_context(context.span().span_context().clone()));
+    let builder = tracer.span_builder(name).with_kind(kind).with_attributes(attributes);
+    let builder = builder.with_links(links.collect());
+    Some(parent.with_span(tracer.build_with_context(builder, parent)))
+}
+
+/// Runs `future` in a span below the current one, linked to the spans of other contexts; without a link
+/// `future` just runs.
+pub fn linked<F: Future>(
+    name: impl Into<Cow<'static, str>>,
+    kind: SpanKind,
+    attributes: impl IntoIterator<Item = KeyValue>,
+    linked: &[Context],
+    future: F,
+) -> Spanned<F> {
+    let context = match linked.is_empty() {
+        true => None,
+        false => start_linked(name, kind, attributes, &Context::current(), linked),
+    };
+    Spanned { inner: future, context }
 }
 
 /// Runs `future` in a span below the current one, as [`start`] makes it; without one `future` just runs.

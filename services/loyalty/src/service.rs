@@ -43,6 +43,8 @@ pub struct Deps {
     pub clock: Clock,
     /// New identifiers.
     pub ids: Ids,
+    /// Rung when a commit left events.
+    pub bell: events::Bell,
 }
 
 /// The running service. Clones share it.
@@ -58,34 +60,36 @@ pub struct Service {
 /// # Errors
 /// That the database refused.
 pub async fn build(settings: Settings, deps: Deps) -> Result<Service, db::Error> {
-    let Deps { db, cache, clock, ids } = deps;
+    let Deps { db, cache, clock, ids, bell } = deps;
     let catalogue = Catalogue::default();
     let key = secrets::page_key(&db, &ids).await?;
     let lane_deps = ledger::Deps {
         db: db.clone(),
         cache: cache.clone(),
         clock: clock.clone(),
+        bell: bell.clone(),
         catalogue: catalogue.clone(),
         snapshot: balance_snapshot,
     };
     let lanes = Arc::new(Lanes::start(settings.lanes, lane_deps));
     let pages = rpc::PageTokens::new(key);
-    let api = Api { db, cache, clock, ids, catalogue, lanes, pages };
+    let api = Api { db, cache, clock, ids, bell, catalogue, lanes, pages };
     let service = Service { api, stop: CancellationToken::new(), workers: TaskTracker::new() };
     service.workers.spawn(service.settler().run(settings.settle_pause, service.stop.clone()));
     Ok(service)
 }
 
 impl Service {
-    /// Its gRPC services.
-    pub fn routes(&self) -> Routes {
+    /// Adds its gRPC services to `routes`.
+    pub fn add_to(&self, routes: Routes) -> Routes {
         /// The same limit for every service.
         macro_rules! limited {
             ($server:path) => {
                 <$server>::new(self.api.clone()).max_decoding_message_size(rpc::MESSAGE_BYTES_MAX)
             };
         }
-        Routes::new(limited!(pb::program_service_server::ProgramServiceServer<Api>))
+        routes
+            .add_service(limited!(pb::program_service_server::ProgramServiceServer<Api>))
             .add_service(limited!(pb::member_service_server::MemberServiceServer<Api>))
             .add_service(limited!(pb::activity_service_server::ActivityServiceServer<Api>))
             .add_service(limited!(pb::points_service_server::PointsServiceServer<Api>))
@@ -103,6 +107,11 @@ impl Service {
     pub fn settler(&self) -> Settler {
         let Api { db, clock, lanes, .. } = self.api.clone();
         Settler { db, clock, lanes }
+    }
+
+    /// What seals its page tokens.
+    pub fn pages(&self) -> rpc::PageTokens {
+        self.api.pages.clone()
     }
 
     /// True if it can answer.
@@ -129,7 +138,7 @@ impl Service {
 /// That the database refused.
 pub async fn audit(db: &Db, tenant: &str, program_id: &str) -> Result<pb::AuditLedgerResponse, db::Error> {
     let (tenant, program_id) = (Tenant::new(tenant), program_id.to_owned());
-    let report = db.snapshot(move |tx| {
+    let report = db.scan(move |tx| {
         let (tenant, program_id) = (tenant.clone(), program_id.clone());
         async move { store::audit(tx, &tenant, &program_id).await }.boxed()
     });

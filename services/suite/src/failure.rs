@@ -83,7 +83,9 @@ impl From<rpc::client::Error> for Failure {
 impl From<rpc::server::Error> for Failure {
     fn from(error: rpc::server::Error) -> Failure {
         match &error {
-            rpc::server::Error::Open(_) => Failure::Usage(error.to_string()),
+            rpc::server::Error::Open(_) | rpc::server::Error::OpenInternal(_) => {
+                Failure::Usage(error.to_string())
+            }
             rpc::server::Error::AddressInUse { .. }
             | rpc::server::Error::Listen { .. }
             | rpc::server::Error::Descriptors(_) => Failure::Failed(error.to_string()),

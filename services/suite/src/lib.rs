@@ -8,6 +8,7 @@ mod audit;
 mod cli;
 pub mod compose;
 mod demo;
+mod events;
 mod failure;
 mod healthcheck;
 mod import;
@@ -54,6 +55,8 @@ async fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::All(args) => serve::all(&args).await,
         Command::Loyalty(args) => serve::loyalty(&args).await,
+        Command::Notification(args) => serve::notification(&args).await,
+        Command::Events(args) => events::run(args).await,
         Command::Migrate(args) => migrate::run(&args).await,
         Command::Demo(args) => demo::run(args).await,
         Command::Programs(args) => programs::run(args).await,

@@ -1,9 +1,9 @@
-//! `rapport all` and `rapport loyalty`: start, say so, wait for a signal, stop in order.
+//! `rapport all` and the roles of one service: start, say so, wait for a signal, stop in order.
 
 use serde::Serialize;
 
 use crate::cli::ServerArgs;
-use crate::compose::{self, Pending, Plan, Store, Suite};
+use crate::compose::{self, Plan, Suite};
 use crate::settings::{self, Settings};
 use crate::{Failure, output};
 
@@ -16,7 +16,7 @@ pub(crate) async fn all(args: &ServerArgs) -> Result<(), Failure> {
              this process",
         );
     }
-    serve(&settings, "all", Pending::Migrate).await
+    serve(&settings, "all", Plan::all(&settings)).await
 }
 
 /// The loyalty service alone, one of many replicas.
@@ -28,18 +28,29 @@ pub(crate) async fn loyalty(args: &ServerArgs) -> Result<(), Failure> {
              to postgres://user@host:port/database, or run `rapport all`, which needs none",
         ));
     }
-    serve(&settings, "loyalty", Pending::Refuse).await
+    serve(&settings, "loyalty", Plan::loyalty(&settings)).await
 }
 
-async fn serve(settings: &Settings, command: &'static str, pending: Pending) -> Result<(), Failure> {
+/// The notification service alone, one of many replicas.
+pub(crate) async fn notification(args: &ServerArgs) -> Result<(), Failure> {
+    let settings = settings::load_for(args, "notification.database.url")?;
+    if settings.notification.database.url.is_empty() {
+        return Err(Failure::usage(
+            "setting `notification.database.url` is empty; set RAPPORT__NOTIFICATION__DATABASE__URL or \
+             --database-url to postgres://user@host:port/database, or run `rapport all`, which needs none",
+        ));
+    }
+    serve(&settings, "notification", Plan::notification(&settings)).await
+}
+
+async fn serve(settings: &Settings, command: &'static str, plan: Plan) -> Result<(), Failure> {
     let name = if command == "all" { "rapport" } else { command };
     let telemetry = telemetry::init(compose::telemetry_settings(settings, name))?;
-    let plan = Plan::of(settings, pending);
-    let store = plan.store.clone();
+    let store = plan.describe();
     let signals = rpc::signal::Signals::catch()
         .map_err(|error| Failure::failed(format!("signals cannot be received: {error}")))?;
     let suite = Box::pin(Suite::start(plan)).await?;
-    say_ready(&Ready::of(&suite, command, &store))?;
+    say_ready(&Ready::of(&suite, command, store))?;
     let signal = signals.wait().await;
     tracing::info!(signal, "stopping");
     match suite.shutdown(Some(&telemetry)).await {
@@ -56,23 +67,22 @@ struct Ready {
     version: &'static str,
     rpc: String,
     ops: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    events: Option<String>,
     store: String,
     pid: u32,
 }
 
 impl Ready {
-    fn of(suite: &Suite, command: &'static str, store: &Store) -> Ready {
+    fn of(suite: &Suite, command: &'static str, store: String) -> Ready {
         Ready {
             ready: true,
             command,
             version: env!("CARGO_PKG_VERSION"),
             rpc: suite.rpc_addr().to_string(),
             ops: suite.ops_addr().to_string(),
-            store: match store {
-                Store::Embedded { data_dir, .. } => format!("SQLite in {}", data_dir.display()),
-                Store::Service { redis: Some(_), .. } => "PostgreSQL and Redis".to_owned(),
-                Store::Service { redis: None, .. } => "PostgreSQL".to_owned(),
-            },
+            events: suite.internal_addr().map(|address| address.to_string()),
+            store,
             pid: std::process::id(),
         }
     }

@@ -9,7 +9,8 @@ use super::Problem;
 use super::source::{Source, lines_of};
 
 /// Crates a domain may use.
-const CRATES: [&str; 8] = ["std", "core", "alloc", "chrono", "chrono_tz", "uuid", "cel", "ambient"];
+const CRATES: [&str; 9] =
+    ["std", "core", "alloc", "chrono", "chrono_tz", "uuid", "cel", "minijinja", "ambient"];
 
 /// Not crates: tools that attributes speak to.
 const TOOLS: [&str; 2] = ["clippy", "rustfmt"];

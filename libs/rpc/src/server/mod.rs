@@ -64,6 +64,12 @@ pub enum Error {
          or say --insecure"
     )]
     Open(SocketAddr),
+    /// Everybody on the network could send events.
+    #[error(
+        "refusing to listen for other services on {0} without a service credential: use a loopback address, \
+         or set one"
+    )]
+    OpenInternal(SocketAddr),
     /// The descriptors are not a `FileDescriptorSet`; a mistake of the build.
     #[error("the descriptor set cannot be read: {0}")]
     Descriptors(String),
@@ -95,6 +101,7 @@ pub struct Bound {
     settings: Settings,
     rpc: TcpListener,
     ops: TcpListener,
+    internal: Option<(TcpListener, SocketAddr)>,
     rpc_addr: SocketAddr,
     ops_addr: SocketAddr,
     descriptors: Vec<&'static [u8]>,
@@ -108,12 +115,25 @@ pub fn bind(settings: &Settings, descriptors: &[&'static [u8]]) -> Result<Bound,
     if authenticator.is_open() && !settings.insecure && !settings.listen.ip().is_loopback() {
         return Err(Error::Open(settings.listen));
     }
+    check_internal(settings)?;
     let methods = Methods::try_new(descriptors).map_err(|error| Error::Descriptors(error.to_string()))?;
     let (rpc, rpc_addr) = listener::bind(settings.listen, "--listen")?;
     let (ops, ops_addr) = listener::bind(settings.ops_listen, "--ops-listen")?;
+    let internal = settings.internal_listen.map(|address| listener::bind(address, "--events-listen"));
+    let internal = internal.transpose()?;
     let layers = Layers::new(settings, methods, authenticator);
     let (settings, descriptors) = (settings.clone(), descriptors.to_vec());
-    Ok(Bound { settings, rpc, ops, rpc_addr, ops_addr, descriptors, layers })
+    Ok(Bound { settings, rpc, ops, internal, rpc_addr, ops_addr, descriptors, layers })
+}
+
+/// Refuses a port for other services that everybody on the network could call; [`bind`] does it too.
+pub fn check_internal(settings: &Settings) -> Result<(), Error> {
+    match settings.internal_listen {
+        Some(address) if settings.service_token.is_none() && !address.ip().is_loopback() => {
+            Err(Error::OpenInternal(address))
+        }
+        _ => Ok(()),
+    }
 }
 
 impl Bound {
@@ -127,10 +147,34 @@ impl Bound {
         self.ops_addr
     }
 
+    /// Where other services will be answered.
+    pub fn internal_addr(&self) -> Option<SocketAddr> {
+        self.internal.as_ref().map(|(_, address)| *address)
+    }
+
     /// The same layers in front of `routes`, without a socket: for calls between services of one process, of
     /// methods that no listener should offer. Shares the limits, metrics and drain of this server.
     pub fn in_process(&self, routes: Routes) -> Stack {
         Stack::new(self.layers.clone(), routes)
+    }
+
+    /// As [`Bound::serve`], and `internal` on the port for other services if there is one.
+    pub async fn serve_with_internal(
+        mut self,
+        (routes, internal): (Routes, Routes),
+        services: &[String],
+        readiness: Readiness,
+    ) -> Result<Running, Error> {
+        let taken = self.internal.take();
+        let (layers, token) = (self.layers.clone(), self.settings.service_token.clone());
+        let mut running = self.serve(routes, services, readiness).await?;
+        if let Some((listener, _)) = taken {
+            let authenticator = token.map_or_else(Authenticator::default, Authenticator::Service);
+            let stack = Stack::new(layers.with_authenticator(authenticator), internal.prepare());
+            let connections = listener::Connections { stack, ..running.connections.clone() };
+            running.accepting.push(tokio::spawn(connections.accept(listener)));
+        }
+        Ok(running)
     }
 
     /// Starts to answer. `services` are the full names that health reports on, beside the empty name.
@@ -169,7 +213,7 @@ impl Bound {
             stopping,
             connections,
             layers: self.layers,
-            accepting: Some(accepting),
+            accepting: vec![accepting],
             ops_stop,
             ops_task: Some(ops_task),
         })

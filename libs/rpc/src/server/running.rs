@@ -29,7 +29,7 @@ pub struct Running {
     pub(super) stopping: CancellationToken,
     pub(super) connections: Connections,
     pub(super) layers: Arc<Layers>,
-    pub(super) accepting: Option<JoinHandle<()>>,
+    pub(super) accepting: Vec<JoinHandle<()>>,
     pub(super) ops_stop: CancellationToken,
     pub(super) ops_task: Option<JoinHandle<()>>,
 }
@@ -48,7 +48,7 @@ impl Running {
     pub async fn drain(&mut self) -> bool {
         tokio::time::sleep(self.connections.settings.linger()).await;
         self.layers.closing.cancel();
-        if let Some(accepting) = self.accepting.take() {
+        for accepting in self.accepting.drain(..) {
             let _ = accepting.await;
         }
         let (connections, tasks) = (&self.connections.tracker, &self.layers.tasks);

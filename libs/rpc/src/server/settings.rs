@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::auth::ServiceToken;
+
 /// What a server listens on and how much it takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -10,6 +12,11 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// Where health, readiness and metrics are answered, in plaintext.
     pub ops_listen: SocketAddr,
+    /// Where other services of the installation call, if they do; off loopback only with
+    /// [`Settings::service_token`].
+    pub internal_listen: Option<SocketAddr>,
+    /// What they must carry; none on loopback.
+    pub service_token: Option<ServiceToken>,
     /// Allows `listen` off loopback without authentication.
     pub insecure: bool,
     /// Whether callers may list methods and messages.
@@ -45,6 +52,8 @@ impl Settings {
         Settings {
             listen,
             ops_listen,
+            internal_listen: None,
+            service_token: None,
             insecure: false,
             reflection: true,
             deadline_max: Duration::from_secs(30),

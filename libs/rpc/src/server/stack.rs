@@ -74,6 +74,19 @@ impl Layers {
         })
     }
 
+    /// The same limits, with another way to authenticate.
+    pub(crate) fn with_authenticator(&self, authenticator: Authenticator) -> Arc<Layers> {
+        Arc::new(Layers {
+            methods: self.methods.clone(),
+            admission: self.admission.clone(),
+            authenticator,
+            deadline_max: self.deadline_max,
+            stream_deadline_max: self.stream_deadline_max,
+            tasks: self.tasks.clone(),
+            closing: self.closing.clone(),
+        })
+    }
+
     fn deadline_max(&self, method: &Method) -> Duration {
         match (method.exempt, method.server_streaming) {
             (true, _) => deadline::FOREVER,

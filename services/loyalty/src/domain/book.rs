@@ -6,6 +6,7 @@ use std::ops::Bound;
 use ambient::Time;
 use uuid::Uuid;
 
+use super::warn_expiry::next_warn;
 use super::{
     Account, Activity, Allocation, DaySpend, Event, Lot, LotKey, Posting, Program, Reason, Redemption,
     Refusal, Source, State, Wallet,
@@ -170,6 +171,12 @@ impl<'a> Book<'a> {
         stored.into_iter().chain(changed).min_by_key(|lot| lot.key).cloned()
     }
 
+    /// Lots that hold points: those of the state, as far as they were loaded, and those of this command.
+    pub(super) fn open_lots(&self) -> impl Iterator<Item = &Lot> {
+        let untouched = self.before.lots.iter().filter(|(key, _)| !self.out.lots.contains_key(key));
+        untouched.map(|(_, lot)| lot).chain(self.out.lots.values()).filter(|lot| lot.remaining > 0)
+    }
+
     /// Finds anew when points next expire: after lots were debited that are in the state.
     pub(super) fn find_next_expire(&mut self) {
         self.out.wallet.next_expire = self.first_open_lot().map_or(Time::NEVER, |lot| lot.key.expire_time);
@@ -197,15 +204,23 @@ impl<'a> Book<'a> {
             let lots = std::mem::take(&mut self.expired);
             self.announce(Event::PointsExpired { lots, available });
         }
-        let (from, to) = (self.before.wallet.tier_rank, self.out.wallet.tier_rank);
-        if let Some(effective_time) = self.tier_changed.filter(|_| from != to) {
+        let (from_rank, to_rank) = (self.before.wallet.tier_rank, self.out.wallet.tier_rank);
+        if let Some(effective_time) = self.tier_changed.filter(|_| from_rank != to_rank) {
             let id = |rank| self.program.ladder.tier_id(rank).to_owned();
-            let (from_tier_id, to_tier_id) = (id(from), id(to));
-            self.announce(Event::TierChanged { from_tier_id, to_tier_id, effective_time });
+            let (from_tier_id, to_tier_id) = (id(from_rank), id(to_rank));
+            self.announce(Event::TierChanged {
+                from_tier_id,
+                to_tier_id,
+                from_rank,
+                to_rank,
+                effective_time,
+            });
         }
         let mut out = self.out;
         let tier_end = self.program.ladder.end_time(out.wallet.spend, self.program.time_zone);
         out.wallet.next_due = out.wallet.next_expire.min(tier_end);
+        let (next_expire, warned_until) = (out.wallet.next_expire, out.wallet.warned_until);
+        out.wallet.next_warn = next_warn(self.program.time_zone, next_expire, warned_until);
         let events = i64::try_from(out.events.len()).map_err(|_| Refusal::AmountOverflow)?;
         out.wallet.event_seq = plus(out.wallet.event_seq, events)?;
         if out.wallet != self.before.wallet || out.activity.is_some() {

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::book::{Book, Outcome};
 use super::{
     Activity, AdjustPoints, Lot, LotKey, Program, RecordActivity, RedeemReward, Redemption, Refusal, Reward,
-    Stock, Wallet, adjust_points, record_activity, redeem_reward, settle,
+    Stock, Wallet, adjust_points, record_activity, redeem_reward, settle, warn_expiry,
 };
 
 /// What a decision looks at.
@@ -66,6 +66,16 @@ pub struct Decision {
 }
 
 impl Command {
+    /// Up to which expiry this command needs lots at `now`, beyond those that cover its debit; `None` if it
+    /// needs none.
+    pub fn lots_until(&self, state: &State, program: &Program, now: Time) -> Option<Time> {
+        let now = now.max(state.wallet.now);
+        if matches!(self, Command::Settle) && warn_expiry::is_due(state, now) {
+            return Some(warn_expiry::covered_until(program.time_zone, now).max(now));
+        }
+        state.has_due(now).then_some(now)
+    }
+
     /// The most points this command may debit, given the reward's price; 0 if it debits none.
     pub fn debit_max(&self, reward: Option<&Reward>) -> i64 {
         match self {
@@ -87,7 +97,7 @@ pub fn decide(state: &State, command: &Command, context: Context<'_>, now: Time)
     settle::settle(&mut settled).expect("what is due was counted when it was credited");
     let mut book = settled.clone();
     let answer = match command {
-        Command::Settle => Ok(Reply::Done),
+        Command::Settle => warn_expiry::warn(&mut book).map(|()| Reply::Done),
         Command::RecordActivity(c) => record_activity::record(&mut book, c, context.activity_taken),
         Command::AdjustPoints(c) => adjust_points::adjust(&mut book, c),
         Command::RedeemReward(c) => redeem_reward::redeem(&mut book, c, context.reward),

@@ -35,6 +35,17 @@ pub enum Event {
         /// Points that may be spent now.
         available: i64,
     },
+    /// Points will expire soon unless they are spent.
+    PointsExpiring {
+        /// How many.
+        points: i64,
+        /// When the first of them expire.
+        first_expire_time: Time,
+        /// When the last of them expire.
+        last_expire_time: Time,
+        /// Points that may be spent now.
+        available: i64,
+    },
     /// Somebody gave or took points by hand.
     PointsAdjusted {
         /// Whose.
@@ -50,6 +61,10 @@ pub enum Event {
         from_tier_id: String,
         /// Now.
         to_tier_id: String,
+        /// Position of the tier before, from 1; 0 if there was none.
+        from_rank: u32,
+        /// Position of the tier now.
+        to_rank: u32,
         /// When it took effect.
         effective_time: Time,
     },

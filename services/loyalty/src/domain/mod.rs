@@ -23,6 +23,7 @@ mod refusal;
 mod reward;
 mod settle;
 mod wallet;
+mod warn_expiry;
 
 pub use activity::{Activity, ActivityKind, DaySpend};
 pub use adjust_points::AdjustPoints;

@@ -21,6 +21,10 @@ pub struct Wallet {
     pub next_expire: Time,
     /// When something next falls due: points expire or the tier ends.
     pub next_due: Time,
+    /// Expiries up to this moment were announced.
+    pub warned_until: Time,
+    /// When its owner is next to be warned of expiries.
+    pub next_warn: Time,
     /// Running totals.
     pub totals: Totals,
     /// Number of the last posting.
@@ -48,6 +52,8 @@ impl Wallet {
             now,
             next_expire: Time::NEVER,
             next_due: Time::NEVER,
+            warned_until: Time::from_micros(0),
+            next_warn: Time::NEVER,
             totals: Totals::default(),
             posting_seq: 0,
             lot_seq: 0,

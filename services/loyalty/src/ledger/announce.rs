@@ -84,19 +84,26 @@ fn encode(owner: &Owner, program: &Program, event: &Event) -> (&'static str, Vec
             let message = expired(owner, program_id, lots, *available);
             ("rapport.loyalty.v1.PointsExpired", message.encode_to_vec())
         }
+        Event::PointsExpiring { points, first_expire_time, last_expire_time, available } => {
+            let times = (*first_expire_time, *last_expire_time);
+            let message = expiring(owner, program_id, (*points, *available), times);
+            ("rapport.loyalty.v1.PointsExpiring", message.encode_to_vec())
+        }
         Event::PointsAdjusted { member_id, points, available } => {
             let member_id = uuid_text(*member_id);
             let message =
                 pb::PointsAdjusted { member_id, program_id, points: *points, available: *available };
             ("rapport.loyalty.v1.PointsAdjusted", message.encode_to_vec())
         }
-        Event::TierChanged { from_tier_id, to_tier_id, effective_time } => {
+        Event::TierChanged { from_tier_id, to_tier_id, from_rank, to_rank, effective_time } => {
             let message = pb::TierChanged {
                 wallet_id: uuid_text(owner.id()),
                 program_id,
                 from_tier_id: from_tier_id.clone(),
                 to_tier_id: to_tier_id.clone(),
                 effective_time: Some(timestamp(*effective_time)),
+                from_rank: i32::try_from(*from_rank).unwrap_or(i32::MAX),
+                to_rank: i32::try_from(*to_rank).unwrap_or(i32::MAX),
             };
             ("rapport.loyalty.v1.TierChanged", message.encode_to_vec())
         }
@@ -131,6 +138,22 @@ fn expired(
         program_id,
         points: lots.iter().map(|(_, points, _)| points).sum(),
         lots: lots.iter().map(lot).collect(),
+        available,
+    }
+}
+
+fn expiring(
+    owner: &Owner,
+    program_id: String,
+    (points, available): (i64, i64),
+    (first, last): (ambient::Time, ambient::Time),
+) -> pb::PointsExpiring {
+    pb::PointsExpiring {
+        wallet_id: uuid_text(owner.id()),
+        program_id,
+        points,
+        first_expire_time: opt_timestamp(first),
+        last_expire_time: opt_timestamp(last),
         available,
     }
 }

@@ -83,17 +83,18 @@ impl Batch {
     }
 
     async fn load_lots(&mut self, tx: &Tx, requests: &[Request]) -> Result<(), db::Error> {
-        let mut debits: BTreeMap<&Owner, i64> = BTreeMap::new();
+        let mut wants: BTreeMap<&Owner, (i64, Option<Time>)> = BTreeMap::new();
         for request in requests {
+            let Some(open) = self.wallets.get(&request.owner) else { continue };
             let reward = self.reward_key(request).and_then(|key| self.rewards.get(&key));
-            let points = debits.entry(&request.owner).or_default();
+            let (points, until) = wants.entry(&request.owner).or_default();
             *points = points.saturating_add(request.command.debit_max(reward.map(AsRef::as_ref)));
+            *until = (*until).max(request.command.lots_until(&open.state, &open.program, self.now));
         }
-        let wants = debits.into_iter().filter_map(|(owner, points)| {
-            let state = &self.wallets.get(owner)?.state;
-            let due_until = self.now.max(state.wallet.now);
-            let wanted = points > 0 || state.has_due(self.now);
-            wanted.then(|| lots::Want { owner: owner.clone(), due_until, points })
+        let wanted = wants.into_iter().filter(|(_, (points, until))| *points > 0 || until.is_some());
+        let wants = wanted.filter_map(|(owner, (points, until))| {
+            let now = self.now.max(self.wallets.get(owner)?.state.wallet.now);
+            Some(lots::Want { owner: owner.clone(), due_until: until.unwrap_or(now), points })
         });
         for (owner, lots) in lots::load_open(tx, wants.collect()).await? {
             if let Some(open) = self.wallets.get_mut(&owner) {

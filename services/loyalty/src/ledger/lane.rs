@@ -136,6 +136,7 @@ fn answer(
     context: telemetry::Context,
 ) {
     metrics::committed(&executed.answers);
+    deps.bell.ring();
     let told = async move {
         deps.publish(&executed, as_of).await;
         for (job, answer) in jobs.into_iter().zip(executed.answers) {

@@ -27,6 +27,8 @@ pub struct Deps {
     pub cache: Cache,
     /// Business time.
     pub clock: Clock,
+    /// Rung when a commit left events.
+    pub bell: events::Bell,
     /// Programs and rewards.
     pub catalogue: Catalogue,
     /// Encodes the balance that is published.

@@ -15,7 +15,7 @@ pub(super) async fn handle(
 ) -> Result<pb::AuditLedgerResponse, Status> {
     let (caller, message) = Caller::open(request)?;
     let (tenant, program_id) = (caller.tenant.clone(), message.program_id);
-    let report = api.db.snapshot(move |tx| {
+    let report = api.db.scan(move |tx| {
         let (tenant, program_id) = (tenant.clone(), program_id.clone());
         async move { store::audit(tx, &tenant, &program_id).await }.boxed()
     });

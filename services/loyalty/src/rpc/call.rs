@@ -92,8 +92,8 @@ impl Api {
             + Sync
             + 'static,
     {
-        let db = self.db.clone();
-        let run = async move { ledger::once(&db, command, work).await };
+        let (db, bell) = (self.db.clone(), self.bell.clone());
+        let run = async move { ledger::once(&db, command, work).await.inspect(|_| bell.ring()) };
         let answer = caller.run(run).await?;
         response(Ok(answer.map_err(|error| told(&error))?), Uuid::nil())
     }
@@ -167,8 +167,10 @@ pub(super) fn told(error: &db::Error) -> Status {
             tracing::warn!(%error, "the database is not available");
             failed(Failure::Unavailable)
         }
-        db::Error::Settings(_) | db::Error::Constraint(_) | db::Error::Damaged(_) | db::Error::Other(_) => {
-            rpc::internal(error)
-        }
+        db::Error::Settings(_)
+        | db::Error::Constraint(_)
+        | db::Error::Damaged(_)
+        | db::Error::Aborted
+        | db::Error::Other(_) => rpc::internal(error),
     }
 }

@@ -44,6 +44,7 @@ pub(crate) struct Api {
     pub(crate) cache: Cache,
     pub(crate) clock: Clock,
     pub(crate) ids: Ids,
+    pub(crate) bell: events::Bell,
     pub(crate) catalogue: Catalogue,
     pub(crate) lanes: Arc<Lanes>,
     pub(crate) pages: rpc::PageTokens,

@@ -1,6 +1,6 @@
 //! Wallet rows.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use ambient::Time;
 use db::sea_orm::sea_query::Expr;
@@ -61,7 +61,7 @@ pub async fn insert(tx: &Tx, owner: &Owner, wallet: &Wallet) -> Result<(), db::E
 
 pub(super) async fn update(tx: &Tx, wallets: &[(Owner, Wallet)]) -> Result<(), db::Error> {
     use wallet::Column as C;
-    const CHANGING: [C; 21] = [
+    const CHANGING: [C; 23] = [
         C::Version,
         C::Now,
         C::NextExpire,
@@ -83,28 +83,44 @@ pub(super) async fn update(tx: &Tx, wallets: &[(Owner, Wallet)]) -> Result<(), d
         C::SpendCurrentMicros,
         C::SpendPreviousMicros,
         C::TierRank,
+        C::WarnedUntil,
+        C::NextWarn,
     ];
     let rows: Vec<_> = wallets.iter().map(|(owner, wallet)| row(owner, wallet)).collect();
     db::bulk_update::<wallet::Entity>(tx, &rows, &CHANGING).await
 }
 
-/// Wallets with something due at `now`, longest due first.
+/// Wallets with something due at `now`, longest due first; then those whose owner is to be warned.
 ///
 /// # Errors
 /// That the database refused.
 pub async fn due(db: &impl ConnectionTrait, now: Time, limit: u64) -> Result<Vec<Owner>, db::Error> {
-    let rows: Vec<(i32, String, uuid::Uuid)> = wallet::Entity::find()
+    use wallet::Column::{NextDue, NextWarn};
+    // Written out, because a parameter would hide from the planner that the partial index holds the row.
+    let mut rows = reached(db, (NextDue, "next_due < 9223372036854775807"), now, limit).await?;
+    let left = limit.saturating_sub(rows.len() as u64);
+    if left > 0 {
+        rows.extend(reached(db, (NextWarn, "next_warn < 9223372036854775807"), now, left).await?);
+    }
+    let mut seen = HashSet::new();
+    rows.retain(|row| seen.insert(row.clone()));
+    Ok(rows.iter().map(|(bucket, tenant, id)| Owner::of_row(*bucket, tenant, *id)).collect())
+}
+
+async fn reached(
+    db: &impl ConnectionTrait,
+    (moment, set): (wallet::Column, &'static str),
+    now: Time,
+    limit: u64,
+) -> Result<Vec<(i32, String, uuid::Uuid)>, db::Error> {
+    let select = wallet::Entity::find()
         .select_only()
         .columns([wallet::Column::Bucket, wallet::Column::TenantId, wallet::Column::WalletId])
-        .filter(wallet::Column::NextDue.lte(now.micros()))
-        // Written out, because a parameter would hide from the planner that the partial index holds the row.
-        .filter(Expr::cust("next_due < 9223372036854775807"))
-        .order_by_asc(wallet::Column::NextDue)
-        .limit(limit)
-        .into_tuple()
-        .all(db)
-        .await?;
-    Ok(rows.iter().map(|(bucket, tenant, id)| Owner::of_row(*bucket, tenant, *id)).collect())
+        .filter(moment.lte(now.micros()))
+        .filter(Expr::cust(set))
+        .order_by_asc(moment)
+        .limit(limit);
+    Ok(select.into_tuple().all(db).await?)
 }
 
 fn domain(row: wallet::Model) -> Wallet {
@@ -115,6 +131,8 @@ fn domain(row: wallet::Model) -> Wallet {
         now: Time::from_micros(row.now),
         next_expire: Time::from_micros(row.next_expire),
         next_due: Time::from_micros(row.next_due),
+        warned_until: Time::from_micros(row.warned_until),
+        next_warn: Time::from_micros(row.next_warn),
         totals: Totals {
             pending: row.pending,
             available: row.available,
@@ -167,5 +185,7 @@ fn row(owner: &Owner, wallet: &Wallet) -> wallet::Model {
         spend_current_micros: wallet.spend.current_micros,
         spend_previous_micros: wallet.spend.previous_micros,
         tier_rank: i32::try_from(wallet.tier_rank).unwrap_or(i32::MAX),
+        warned_until: wallet.warned_until.micros(),
+        next_warn: wallet.next_warn.micros(),
     }
 }

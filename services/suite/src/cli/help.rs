@@ -30,9 +30,65 @@ Give a password in RAPPORT__LOYALTY__DATABASE__URL, not on the command line. It 
 migration is pending: run `rapport migrate` first.
 Exit codes: 0 stopped by a signal; 1 could not start or stop in order; 2 wrong arguments or settings.";
 
+pub(super) const NOTIFICATION: &str = "\
+Examples:
+  rapport notification --config rapport.toml
+  rapport notification --listen 127.0.0.1:7410 --ops-listen 127.0.0.1:7411 --events-listen 127.0.0.1:7412 \
+--database-url postgres://rapport@db.internal/notification
+
+It takes the events of other services on --events-listen, which is for them alone: set
+RAPPORT__LOYALTY__SUBSCRIBERS__NOTIFICATION=http://127.0.0.1:7412 where the loyalty service runs, and the same
+RAPPORT__EVENTS__TOKEN for both if that is not loopback.
+Exit codes: 0 stopped by a signal; 1 could not start or stop in order; 2 wrong arguments or settings.";
+
+pub(super) const EVENTS: &str = "\
+Examples:
+  rapport events lag
+  rapport events list --subscriber notification
+
+Ask the process of the log about its lag, and the process of the subscriber about what is parked there.
+Exit codes: 0 done; 1 refused or failed; 2 wrong arguments.";
+
+pub(super) const EVENTS_LAG: &str = "\
+Examples:
+  rapport events lag
+  rapport events lag --target http://127.0.0.1:7400 --output json
+
+Exit codes: 0 nothing stands still; 1 a bucket stands still, or the question failed; 2 wrong arguments.";
+
+pub(super) const EVENTS_LIST: &str = "\
+Examples:
+  rapport events list --subscriber notification
+  rapport events list --subscriber notification --target http://127.0.0.1:7410 --output json
+
+Exit codes: 0 done; 1 refused or failed; 2 wrong arguments.";
+
+pub(super) const EVENTS_RETRY: &str = "\
+Examples:
+  rapport events retry --subscriber notification --source loyalty 6f0f3a6e-6d3c-4f5e-9d2b-0c1a2b3c4d5e
+
+Exit codes: 0 all were applied; 1 one failed again, or the call was refused; 2 wrong arguments.";
+
+pub(super) const EVENTS_DISCARD: &str = "\
+Examples:
+  rapport events discard --subscriber notification 6f0f3a6e-6d3c-4f5e-9d2b-0c1a2b3c4d5e
+
+The later events of its aggregate stay parked: retry them next.
+Exit codes: 0 done; 1 refused or failed; 2 wrong arguments.";
+
+pub(super) const EVENTS_REPLAY: &str = "\
+Examples:
+  rapport events replay --subscriber notification --source loyalty --from start
+  rapport events replay --subscriber notification --source loyalty --from end
+
+The way out of LOG_DIVERGED and LOG_TRUNCATED. Effects whose ids are made from their events stay single.
+Exit codes: 0 done; 1 refused or failed; 2 wrong arguments.";
+
 pub(super) const MIGRATE: &str = "\
 Examples:
-  rapport migrate --database-url postgres://rapport@127.0.0.1/loyalty
+  rapport migrate
+  rapport migrate loyalty --database-url postgres://rapport@127.0.0.1/loyalty
+  rapport migrate notification --database-url postgres://rapport@127.0.0.1/notification
   rapport migrate --data-dir ./rapport-data
 
 Two at once are safe: one waits for the other.
@@ -122,6 +178,13 @@ pub(super) fn all() -> String {
         ROOT,
         ALL,
         LOYALTY,
+        NOTIFICATION,
+        EVENTS,
+        EVENTS_LAG,
+        EVENTS_LIST,
+        EVENTS_RETRY,
+        EVENTS_DISCARD,
+        EVENTS_REPLAY,
         MIGRATE,
         DEMO,
         PROGRAMS,

@@ -1,5 +1,6 @@
 //! The command line: what can be asked, with examples. Nothing here does anything.
 
+mod events;
 mod help;
 mod import;
 mod server;
@@ -11,8 +12,9 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use uuid::Uuid;
 
+pub(crate) use events::{EventsArgs, EventsCommand, From};
 pub(crate) use import::{AmountUnit, ImportArgs, ImportCommand, PurchasesArgs};
-pub(crate) use server::{ConfigArgs, ServerArgs, StoreArgs};
+pub(crate) use server::{ConfigArgs, MigrateArgs, ServerArgs, ServiceName};
 
 use crate::output::Format;
 use crate::target;
@@ -34,9 +36,12 @@ pub(crate) enum Command {
     /// Run the loyalty service on PostgreSQL, with Redis or without
     #[command(after_help = help::LOYALTY)]
     Loyalty(ServerArgs),
-    /// Bring the database to the schema of this version
+    /// Run the notification service on PostgreSQL
+    #[command(after_help = help::NOTIFICATION)]
+    Notification(ServerArgs),
+    /// Bring databases to the schema of this version
     #[command(after_help = help::MIGRATE)]
-    Migrate(StoreArgs),
+    Migrate(MigrateArgs),
     /// Replay a year of real purchases through the suite and show what came of it
     #[command(after_help = help::DEMO)]
     Demo(DemoArgs),
@@ -49,6 +54,9 @@ pub(crate) enum Command {
     /// Check every invariant of the ledger
     #[command(after_help = help::AUDIT)]
     Audit(AuditArgs),
+    /// See how far events are, and decide about those that cannot be applied
+    #[command(after_help = help::EVENTS)]
+    Events(EventsArgs),
     /// Print the settings in force, secrets masked, or the commented defaults
     #[command(after_help = help::CONFIG)]
     Config(ConfigArgs),

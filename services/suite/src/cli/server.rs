@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 /// Where the data is.
 #[derive(Clone, Debug, Default, Args)]
@@ -18,6 +18,25 @@ pub(crate) struct StoreArgs {
     pub(crate) database_url: Option<String>,
 }
 
+/// Arguments of `migrate`.
+#[derive(Debug, Args)]
+pub(crate) struct MigrateArgs {
+    /// Whose database; every service's unless given
+    #[arg(value_enum, value_name = "SERVICE")]
+    pub(crate) service: Option<ServiceName>,
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+}
+
+/// A service with a database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ServiceName {
+    /// The ledger
+    Loyalty,
+    /// Messages
+    Notification,
+}
+
 /// Everything a server can be told on the command line.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct ServerArgs {
@@ -29,6 +48,9 @@ pub(crate) struct ServerArgs {
     /// Where health and metrics are answered [default: 127.0.0.1:7401]
     #[arg(long, value_name = "ADDR")]
     pub(crate) ops_listen: Option<String>,
+    /// Where a service that takes events listens for them [default: 127.0.0.1:7402]
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) events_listen: Option<String>,
     /// Redis, as redis://HOST[:PORT][/DATABASE]
     #[arg(long, value_name = "URL")]
     pub(crate) redis_url: Option<String>,

@@ -15,7 +15,7 @@ use rpc::client::Client;
 use tempfile::TempDir;
 
 use crate::cli::DemoArgs;
-use crate::compose::{Pending, Plan, Store, Suite};
+use crate::compose::{LoyaltyPlan, NotificationPlan, Pending, Plan, Store, Suite};
 use crate::output::{self, Format};
 use crate::{Failure, audit, target};
 use figures::Figures;
@@ -40,7 +40,9 @@ pub(crate) async fn run(args: DemoArgs) -> Result<(), Failure> {
     telemetry::init(settings)?;
     let clock = Clock::manual(START);
     let plan = Plan {
-        store: Store::Embedded { data_dir: place.path.clone(), synchronous: db::Synchronous::Full },
+        loyalty: Some(LoyaltyPlan { store: place.store(), lanes: 1, subscribers: Vec::new() }),
+        notification: Some(NotificationPlan { store: place.store(), file_sink: None }),
+        token: None,
         pending: Pending::Migrate,
         server: rpc::server::Settings::new(args.listen, args.ops_listen),
         clock: clock.clone(),
@@ -92,6 +94,7 @@ async fn tell(suite: &Suite, clock: &Clock) -> Result<Figures, Failure> {
     let balances = readings::balances(client.clone(), &members).await?;
     let used = replay.finish().await?;
     let redeemed = rewards::redeem(client.clone(), &balances).await?;
+    suite.settled().await?;
     let audit = audited(client).await?;
     Ok(Figures::of(&used, &tiers, &balances, redeemed, &audit))
 }
@@ -126,6 +129,10 @@ impl Place {
                 path.display()
             ))),
         }
+    }
+
+    fn store(&self) -> Store {
+        Store::Embedded { data_dir: self.path.clone(), synchronous: db::Synchronous::Full }
     }
 
     fn leave(self, keep: bool) {

@@ -52,6 +52,9 @@ pub(super) const KEYS: &[Key] = &[
     }),
     Key::any("telemetry.log_level", "a level such as info, or a list such as info,h2=warn"),
     Key::any("telemetry.log_format", "auto, json or pretty"),
+    Key::any("events.listen", ADDRESS),
+    Key::new("events.token", "at least 16 visible characters, or nothing", |s| is_token(&s.events.token))
+        .secret(),
     Key::new("loyalty.lanes", "a whole number from 1 to 64", |s| (1..=64).contains(&s.loyalty.lanes)),
     Key::new("loyalty.database.url", POSTGRES, |s| is_postgres(&s.loyalty.database.url)).secret(),
     Key::new("loyalty.database.connections_max", "a whole number from 2 to 1000", |s| {
@@ -63,10 +66,23 @@ pub(super) const KEYS: &[Key] = &[
     })
     .secret(),
     Key::any("loyalty.redis.cluster", BOOLEAN),
+    Key::new("loyalty.subscribers.notification", "http://host:port, or nothing", |s| {
+        is_http(&s.loyalty.subscribers.notification)
+    }),
+    Key::any("notification.file_sink", "the path of a file, or nothing"),
+    Key::new("notification.database.url", POSTGRES, |s| is_postgres(&s.notification.database.url)).secret(),
+    Key::new("notification.database.connections_max", "a whole number from 2 to 1000", |s| {
+        (2..=1_000).contains(&s.notification.database.connections_max)
+    }),
+    Key::any("notification.database.synchronous", "full or normal"),
 ];
 
 pub(super) fn find(name: &str) -> Option<&'static Key> {
     KEYS.iter().find(|key| key.name == name)
+}
+
+fn is_token(value: &str) -> bool {
+    value.is_empty() || (value.len() >= 16 && value.bytes().all(|byte| byte.is_ascii_graphic()))
 }
 
 fn is_count(value: usize) -> bool {

@@ -13,7 +13,12 @@ use crate::output;
 
 /// The settings in force, by the arguments of the command and the environment of the process.
 pub(crate) fn load(args: &ServerArgs) -> Result<Settings, Failure> {
-    let flags = flags_of(args);
+    load_for(args, "loyalty.database.url")
+}
+
+/// As [`load`], for a command whose `--database-url` means this key.
+pub(crate) fn load_for(args: &ServerArgs, database_url: &'static str) -> Result<Settings, Failure> {
+    let flags = flags_of(args, database_url);
     for warning in exposed(&flags) {
         output::note(&warning);
     }
@@ -24,7 +29,7 @@ pub(crate) fn load(args: &ServerArgs) -> Result<Settings, Failure> {
 
 type Flags = Vec<(&'static str, String)>;
 
-fn flags_of(args: &ServerArgs) -> Flags {
+fn flags_of(args: &ServerArgs, database_url: &'static str) -> Flags {
     let data_dir = args.store.data_dir.as_ref().map(|dir| dir.to_string_lossy().into_owned());
     let given = [
         ("data_dir", data_dir),
@@ -32,7 +37,8 @@ fn flags_of(args: &ServerArgs) -> Flags {
         ("server.ops_listen", args.ops_listen.clone()),
         ("server.insecure", args.insecure.then(|| "true".to_owned())),
         ("telemetry.otlp_endpoint", args.otlp_endpoint.clone()),
-        ("loyalty.database.url", args.store.database_url.clone()),
+        ("events.listen", args.events_listen.clone()),
+        (database_url, args.store.database_url.clone()),
         ("loyalty.redis.url", args.redis_url.clone()),
     ];
     given.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use load::load;
+pub(crate) use load::{load, load_for};
 pub(crate) use show::print;
 
 /// The settings of the whole executable.
@@ -24,8 +24,12 @@ pub struct Settings {
     pub server: Server,
     /// Traces, metrics, logs.
     pub telemetry: Telemetry,
+    /// Events between services.
+    pub events: Events,
     /// The loyalty service.
     pub loyalty: Loyalty,
+    /// The notification service.
+    pub notification: Notification,
 }
 
 /// What a server listens on and how much it takes.
@@ -100,6 +104,36 @@ pub struct Loyalty {
     pub database: Database,
     /// What stands in front of it.
     pub redis: Redis,
+    /// Services in other processes that take its events.
+    pub subscribers: Subscribers,
+}
+
+/// Where the subscribers of a service's events listen.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Subscribers {
+    /// The notification service's `events.listen`; none if empty.
+    pub notification: String,
+}
+
+/// The notification service.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Notification {
+    /// A file that every message is appended to as a line of JSON; none if empty.
+    pub file_sink: PathBuf,
+    /// Where messages are.
+    pub database: Database,
+}
+
+/// Events between services.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Events {
+    /// Where a service that takes events listens for them.
+    pub listen: SocketAddr,
+    /// What services carry when they deliver events; needed off loopback. Secret.
+    pub token: String,
 }
 
 /// A service's database.
@@ -140,8 +174,16 @@ impl Default for Settings {
             data_dir: PathBuf::from("./rapport-data"),
             server: Server::default(),
             telemetry: Telemetry::default(),
+            events: Events::default(),
             loyalty: Loyalty::default(),
+            notification: Notification::default(),
         }
+    }
+}
+
+impl Default for Events {
+    fn default() -> Events {
+        Events { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 7402)), token: String::new() }
     }
 }
 
@@ -174,7 +216,12 @@ impl Default for Telemetry {
 
 impl Default for Loyalty {
     fn default() -> Loyalty {
-        Loyalty { lanes: 2, database: Database::default(), redis: Redis::default() }
+        Loyalty {
+            lanes: 2,
+            database: Database::default(),
+            redis: Redis::default(),
+            subscribers: Subscribers::default(),
+        }
     }
 }
 

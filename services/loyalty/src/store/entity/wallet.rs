@@ -33,6 +33,8 @@ pub struct Model {
     pub spend_current_micros: i64,
     pub spend_previous_micros: i64,
     pub tier_rank: i32,
+    pub warned_until: i64,
+    pub next_warn: i64,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

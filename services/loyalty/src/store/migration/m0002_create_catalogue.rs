@@ -1,9 +1,8 @@
 //! Programs, rewards and members.
 
+use db::schema::Kind::{Big, Bool, Bytes, Int, Text, Uuid};
+use db::schema::{NewTable, create, index};
 use sea_orm_migration::prelude::*;
-
-use super::table::Kind::{Big, Bool, Bytes, Int, Text, Uuid};
-use super::table::{NewTable, create, index};
 
 #[derive(Debug)]
 pub(super) struct CreateCatalogue;

@@ -1,9 +1,10 @@
 //! Wallets and everything that is numbered by one, and the record of commands.
 
+use db::schema::Kind::{self, Big, Bytes, Int, Text, Uuid};
+use db::schema::{NewTable, create, index};
 use sea_orm_migration::prelude::*;
 
-use super::table::Kind::{Big, Bytes, Int, Text, Uuid};
-use super::table::{Kind, NewTable, OWNED, create, index};
+const OWNED: [(&str, Kind); 3] = [("bucket", Int), ("tenant_id", Text), ("wallet_id", Uuid)];
 
 #[derive(Debug)]
 pub(super) struct CreateLedger;

@@ -2,7 +2,7 @@
 
 mod m0002_create_catalogue;
 mod m0003_create_ledger;
-mod table;
+mod m0005_warn_expiry;
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
@@ -16,6 +16,8 @@ impl MigratorTrait for Migrator {
             Box::new(events::CreateEventLog),
             Box::new(m0002_create_catalogue::CreateCatalogue),
             Box::new(m0003_create_ledger::CreateLedger),
+            Box::new(events::CreateRelay),
+            Box::new(m0005_warn_expiry::WarnExpiry),
         ]
     }
 }

@@ -1,24 +1,19 @@
-//! One row of the event log.
-#![expect(unreachable_pub, reason = "the derive makes everything public")]
+//! The numbers that a recipient's messages are counted with.
 
 use sea_orm::entity::prelude::*;
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
-#[sea_orm(table_name = "event")]
+#[sea_orm(table_name = "recipient")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub bucket: i32,
     #[sea_orm(primary_key, auto_increment = false)]
     pub tenant_id: String,
     #[sea_orm(primary_key, auto_increment = false)]
-    pub aggregate_id: Uuid,
-    #[sea_orm(primary_key, auto_increment = false)]
-    pub aggregate_seq: i64,
-    pub event_id: Uuid,
-    pub kind: String,
-    pub order_key: i64,
-    pub traceparent: String,
-    pub payload: Vec<u8>,
+    pub recipient_id: Uuid,
+    pub seq: i64,
+    pub unread: i64,
+    pub version: i64,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

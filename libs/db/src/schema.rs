@@ -1,33 +1,47 @@
-//! Shorthand for tables whose columns are all required and whose primary key is their leading columns.
+//! Shorthand for migrations: tables whose columns are all required and whose primary key is their leading
+//! columns, the same on both databases.
 
 use sea_orm::{ConnectionTrait, DbBackend, DbErr};
 use sea_orm_migration::SchemaManager;
 use sea_orm_migration::prelude::{Alias, ColumnDef, Expr, Index, IndexCreateStatement, Table};
 
-#[derive(Clone, Copy)]
-pub(super) enum Kind {
+/// The type of a column.
+#[derive(Clone, Copy, Debug)]
+pub enum Kind {
+    /// 32 bits.
     Int,
+    /// 64 bits.
     Big,
+    /// True or false.
     Bool,
+    /// Text in UTF-8.
     Text,
+    /// A UUID.
     Uuid,
+    /// Bytes.
     Bytes,
 }
 
-pub(super) struct NewTable<'a> {
-    pub(super) name: &'a str,
-    pub(super) columns: &'a [(&'a str, Kind)],
+/// A table to be created.
+#[derive(Clone, Copy, Debug)]
+pub struct NewTable<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Names and types, those of the primary key first.
+    pub columns: &'a [(&'a str, Kind)],
     /// How many leading columns are the primary key.
-    pub(super) key: usize,
-    pub(super) checks: &'a [&'a str],
+    pub key: usize,
+    /// SQL conditions that every row keeps.
+    pub checks: &'a [&'a str],
     /// Rows are updated often: leave room for the new versions beside the old ones.
-    pub(super) updated: bool,
+    pub updated: bool,
 }
 
-pub(super) const OWNED: [(&str, Kind); 3] =
-    [("bucket", Kind::Int), ("tenant_id", Kind::Text), ("wallet_id", Kind::Uuid)];
-
-pub(super) async fn create(manager: &SchemaManager<'_>, new: NewTable<'_>) -> Result<(), DbErr> {
+/// Creates a table.
+///
+/// # Errors
+/// That the database refused.
+pub async fn create(manager: &SchemaManager<'_>, new: NewTable<'_>) -> Result<(), DbErr> {
     let mut table = Table::create();
     table.table(Alias::new(new.name));
     for (name, kind) in new.columns {
@@ -58,8 +72,11 @@ pub(super) async fn create(manager: &SchemaManager<'_>, new: NewTable<'_>) -> Re
     manager.create_table(table).await
 }
 
-/// A full or partial index; sea-query's own partial indexes lack SQLite.
-pub(super) async fn index(
+/// Creates a full or partial index; sea-query's own partial indexes lack SQLite.
+///
+/// # Errors
+/// That the database refused.
+pub async fn index(
     manager: &SchemaManager<'_>,
     (name, table): (&str, &str),
     columns: &[&str],

@@ -1,4 +1,4 @@
-//! The table of the event log, part of each service's own migrations.
+//! The table that events are appended to.
 
 use sea_orm_migration::prelude::*;
 

@@ -1,0 +1,19 @@
+//! RewardRedeemed of loyalty: points were spent on a reward.
+
+use proto::rapport::loyalty::v1 as pb;
+
+use super::wire::{message, positive, text, uuid};
+use crate::domain::Occurrence;
+
+pub(super) const KIND: &str = "rapport.loyalty.v1.RewardRedeemed";
+
+pub(super) fn decode(payload: &[u8]) -> Result<Occurrence, String> {
+    let event: pb::RewardRedeemed = message(payload)?;
+    Ok(Occurrence::RewardRedeemed {
+        member_id: uuid(&event.member_id, "member_id")?,
+        reward_id: text(event.reward_id, "reward_id")?,
+        quantity: positive(event.quantity, "quantity")?,
+        points: positive(event.points, "points")?,
+        available: event.available,
+    })
+}

@@ -1,0 +1,91 @@
+//! The record of commands: replay and audit in one row each.
+
+use std::collections::HashMap;
+
+use ambient::Time;
+use db::sea_orm::ConnectionTrait;
+use db::sea_orm::sea_query::ArrayType;
+use db::{Keyed, Tx, select_in};
+use uuid::Uuid;
+
+use super::entity::command;
+use super::owner::Owner;
+
+/// A request that was answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// The caller's id of it.
+    pub request_id: Uuid,
+    /// The RPC.
+    pub method: String,
+    /// The request, encoded as it was sent.
+    pub request: Vec<u8>,
+    /// The gRPC code of the answer; 0 if it was done.
+    pub status: i32,
+    /// The encoded response, or the encoded `google.rpc.Status`.
+    pub reply: Vec<u8>,
+    /// Who asked.
+    pub subject: String,
+    /// When it was decided.
+    pub create_time: Time,
+}
+
+/// Finds the records of these requests, each in its scope.
+///
+/// # Errors
+/// That the database refused.
+pub async fn find(
+    db: &impl ConnectionTrait,
+    requests: &[(Owner, Uuid)],
+) -> Result<HashMap<(Owner, Uuid), Record>, db::Error> {
+    let select = Keyed {
+        table: "command",
+        on: &["bucket", "tenant_id", "scope_id", "request_id"],
+        types: &[ArrayType::Int, ArrayType::String, ArrayType::Uuid, ArrayType::Uuid],
+        filter: "",
+        order: "",
+        first: None,
+        lock: false,
+    };
+    let keys: Vec<_> = requests.iter().map(|(owner, id)| owner.key_with([(*id).into()])).collect();
+    let rows: Vec<command::Model> = select_in(db, select, &keys).await?;
+    Ok(rows.into_iter().map(found).collect())
+}
+
+fn found(row: command::Model) -> ((Owner, Uuid), Record) {
+    let owner = Owner::of_row(row.bucket, &row.tenant_id, row.scope_id);
+    let record = Record {
+        request_id: row.request_id,
+        method: row.method,
+        request: row.request,
+        status: row.status,
+        reply: row.reply,
+        subject: row.subject,
+        create_time: Time::from_micros(row.create_time),
+    };
+    ((owner, row.request_id), record)
+}
+
+/// Writes records.
+///
+/// # Errors
+/// `Constraint` if one of the ids was recorded meanwhile: decide again.
+pub async fn insert(tx: &Tx, records: Vec<(Owner, Record)>) -> Result<(), db::Error> {
+    let rows: Vec<command::Model> = records.into_iter().map(|(owner, record)| row(&owner, record)).collect();
+    db::bulk_insert::<command::Entity>(tx, &rows).await
+}
+
+fn row(owner: &Owner, record: Record) -> command::Model {
+    command::Model {
+        bucket: owner.bucket(),
+        tenant_id: owner.tenant().id().to_owned(),
+        scope_id: owner.id(),
+        request_id: record.request_id,
+        method: record.method,
+        request: record.request,
+        status: record.status,
+        reply: record.reply,
+        subject: record.subject,
+        create_time: record.create_time.micros(),
+    }
+}

@@ -1,0 +1,30 @@
+//! Keys that all replicas of the service share.
+
+use ambient::Ids;
+use db::Db;
+use db::sea_orm::EntityTrait;
+use futures::FutureExt;
+
+use super::entity::secret;
+
+const PAGE_KEY: &str = "page_tokens";
+
+/// The key that page tokens are sealed with, drawn when the database is first used.
+///
+/// # Errors
+/// That the database refused, or `Damaged` for a key of another length.
+pub async fn page_key(db: &Db, ids: &Ids) -> Result<[u8; 32], db::Error> {
+    let drawn = [*ids.v4().as_bytes(), *ids.v4().as_bytes()].concat();
+    let stored = db.transact(move |tx| {
+        let drawn = drawn.clone();
+        async move {
+            let row = secret::Model { name: PAGE_KEY.to_owned(), value: drawn };
+            // Of two replicas that start at once, one draws.
+            db::bulk_upsert::<secret::Entity>(tx, &[row], "ON CONFLICT (name) DO NOTHING").await?;
+            Ok(secret::Entity::find_by_id(PAGE_KEY.to_owned()).one(tx).await?)
+        }
+        .boxed()
+    });
+    let value = stored.await?.map(|row| row.value).unwrap_or_default();
+    value.try_into().map_err(|_| db::Error::Damaged("the key of page tokens".into()))
+}
