@@ -41,6 +41,7 @@ pub struct Courier {
     kinds: Vec<String>,
     progress: Progress,
     noted: BTreeMap<i32, i64>,
+    oldest: Option<i64>,
     flushed: Instant,
     report: Report,
 }
@@ -66,6 +67,7 @@ impl Courier {
             kinds: Vec::new(),
             progress: Progress::default(),
             noted: BTreeMap::new(),
+            oldest: None,
             flushed: Instant::now(),
             report,
         }
@@ -239,7 +241,8 @@ impl Courier {
         Ok(Round::Busy)
     }
 
-    /// Writes down how far the subscriber is, for retention; and asks again about buckets that stand still.
+    /// Writes down how far the subscriber is, for retention; looks up what it lacks; asks again about buckets
+    /// that stand still.
     async fn note(&mut self) {
         let places = self.progress.places();
         if places != self.noted {
@@ -248,6 +251,9 @@ impl Courier {
                 Err(error) => tracing::warn!(%error, "the progress of a subscriber was not written down"),
             }
         }
+        let next: Vec<_> = self.progress.places().into_iter().map(|(bucket, at)| (bucket, at + 1)).collect();
+        // A figure for people; what cannot be looked up now is looked up the next time.
+        self.oldest = self.log.oldest(&next).await.unwrap_or_default();
         let sum = self.progress.sum(&self.buckets.borrow());
         if sum.diverged + sum.truncated > 0 {
             self.progress.forget(true);
@@ -263,6 +269,7 @@ impl Courier {
             subscriber: self.subscriber,
             lag: sum.lag,
             places: self.progress.places(),
+            oldest: self.oldest,
             buckets: i32::try_from(buckets.len()).unwrap_or(i32::MAX),
             unknown: sum.unknown,
             failing: sum.failing,

@@ -142,7 +142,7 @@ impl Positioner {
             self.claim().await?;
         }
         let count = self.round().await?;
-        if count == 0 && self.retained.elapsed() >= RETAIN {
+        if self.retained.elapsed() >= RETAIN {
             let bounds = (RETENTION, RETENTION_MAX);
             let retained = self.log.retain(&mut self.leases, machine_now_micros(), bounds).await?;
             if retained.lost > 0 {

@@ -8,6 +8,7 @@ use telemetry::names::{attribute, metric};
 use tokio::sync::watch;
 
 use crate::log::{Bucket, Buckets};
+use crate::machine_now_micros;
 
 /// How far one subscriber is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,6 +21,8 @@ pub struct Subscription {
     pub lag: i64,
     /// The position up to which it has acknowledged each bucket.
     pub places: BTreeMap<i32, i64>,
+    /// Order key of the oldest event that it lacked when that was last looked up, if it lacked any.
+    pub oldest: Option<i64>,
     /// Buckets whose lease this process holds.
     pub buckets: i32,
     /// Buckets about which it was not asked yet.
@@ -83,7 +86,7 @@ impl Report {
 /// Shows the figures as metrics for as long as the process runs.
 pub(super) fn observe(reports: &[Report]) {
     let meter = telemetry::meter();
-    let (lags, stops) = (reports.to_vec(), reports.to_vec());
+    let (lags, ages, stops) = (reports.to_vec(), reports.to_vec(), reports.to_vec());
     let labels = |s: &Subscription| {
         [
             KeyValue::new(attribute::MESSAGING_DESTINATION_NAME, s.source),
@@ -96,6 +99,16 @@ pub(super) fn observe(reports: &[Report]) {
         .with_callback(move |gauge| {
             for subscription in lags.iter().map(Report::now) {
                 gauge.observe(subscription.lag, &labels(&subscription));
+            }
+        })
+        .build();
+    meter
+        .f64_observable_gauge(metric::EVENTS_OLDEST_AGE)
+        .with_description("Age of the oldest event that a subscriber lacks, in seconds")
+        .with_callback(move |gauge| {
+            for subscription in ages.iter().map(Report::now) {
+                let age = |order_key| machine_now_micros().saturating_sub(order_key).max(0) as f64 / 1e6;
+                gauge.observe(subscription.oldest.map_or(0.0, age), &labels(&subscription));
             }
         })
         .build();

@@ -211,11 +211,16 @@ const CHECKS: &[(&str, &str)] = &[
     ),
     (
         "events_are_numbered_without_gaps",
-        "SELECT w.wallet_id, ABS(w.event_seq - COALESCE(MAX(e.aggregate_seq), w.event_seq)) \
-           + COALESCE(ABS(MAX(e.aggregate_seq) - MIN(e.aggregate_seq) + 1 - COUNT(*)), 0) AS diff \
-         FROM wallet w LEFT JOIN event e ON e.bucket = w.bucket AND e.tenant_id = w.tenant_id \
-           AND e.aggregate_id = w.wallet_id WHERE w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2) \
-         GROUP BY w.bucket, w.tenant_id, w.wallet_id, w.event_seq",
+        // Those without a position yet and those in the log, whose beginning may have been dropped.
+        "SELECT w.wallet_id, ABS(w.event_seq - COALESCE(e.newest, w.event_seq)) \
+           + COALESCE(ABS(e.newest - e.oldest + 1 - e.kept), 0) AS diff \
+         FROM wallet w LEFT JOIN (SELECT bucket, tenant_id, aggregate_id, MAX(aggregate_seq) AS newest, \
+             MIN(aggregate_seq) AS oldest, COUNT(*) AS kept \
+           FROM (SELECT bucket, tenant_id, aggregate_id, aggregate_seq FROM event UNION ALL \
+             SELECT bucket, tenant_id, aggregate_id, aggregate_seq FROM event_log) a \
+           WHERE tenant_id = $1 GROUP BY bucket, tenant_id, aggregate_id) e \
+           ON e.bucket = w.bucket AND e.tenant_id = w.tenant_id AND e.aggregate_id = w.wallet_id \
+         WHERE w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)",
     ),
     (
         "postings_name_a_recorded_command",
