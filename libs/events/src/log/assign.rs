@@ -1,11 +1,12 @@
 //! Positions: the next events of each bucket, in `(order_key, event_id)` order, move from the appended ones
 //! into the log.
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use db::sea_orm::sea_query::ArrayType;
-use db::sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Value};
+use db::sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Statement, Value};
 use db::{Keyed, execute_in, select_in};
 use futures::FutureExt;
 use uuid::Uuid;
@@ -30,57 +31,40 @@ pub enum Assigned {
 /// An appended event: all that its position depends on.
 #[derive(Clone, Debug, PartialEq, Eq, FromQueryResult)]
 pub struct Appended {
-    pub(crate) bucket: i32,
-    pub(crate) order_key: i64,
-    pub(crate) event_id: Uuid,
+    bucket: i32,
+    tenant_id: String,
+    aggregate_id: Uuid,
+    aggregate_seq: i64,
+    order_key: i64,
+    event_id: Uuid,
 }
 
 impl Log {
-    /// Gives positions to waiting events of the held buckets, as one transaction that first makes sure of the
-    /// leases.
+    /// Gives positions to waiting events of the held buckets, as one transaction that makes sure of the leases
+    /// before it writes anything else.
     ///
     /// # Errors
     /// That the database refused.
     pub async fn assign(&self, leases: &mut Leases) -> Result<Assigned, db::Error> {
-        let waiting = self.waiting(leases).await?;
-        self.assign_to(leases, waiting).await
+        let known = Arc::new(leases.clone());
+        let written = self.db.transact(move |tx| {
+            let leases = known.clone();
+            async move {
+                let plan = Plan::of(&leases, waiting(tx, &leases).await?);
+                plan.write(tx).await?;
+                Ok(plan)
+            }
+            .boxed()
+        });
+        assigned(leases, written.await)
     }
 
-    /// The first appended events of the held buckets, fairly among them, in their order.
+    /// The first appended events of the held buckets, in their order.
     ///
     /// # Errors
     /// That the database refused.
     pub async fn waiting(&self, leases: &Leases) -> Result<Vec<Appended>, db::Error> {
-        let events_max = match self.db.backend() {
-            DbBackend::Postgres => EVENTS_MAX_POSTGRES,
-            _ => EVENTS_MAX_SQLITE,
-        };
-        let keys: Vec<Vec<Value>> = leases.buckets.keys().map(|bucket| vec![(*bucket).into()]).collect();
-        let mut each = events_max / keys.len().max(1);
-        loop {
-            let waiting = self.first_of_each(&keys, each).await?;
-            // One busy bucket among idle ones gets the room that these leave.
-            let more = waiting.len() < events_max / 2 && waiting.len() >= each && each < events_max;
-            if !more {
-                return Ok(waiting.into_iter().take(events_max).collect());
-            }
-            each = (each * 8).min(events_max);
-        }
-    }
-
-    async fn first_of_each(&self, keys: &[Vec<Value>], each: usize) -> Result<Vec<Appended>, db::Error> {
-        let select = Keyed {
-            table: "event",
-            on: &["bucket"],
-            types: &[ArrayType::Int],
-            filter: "",
-            order: "t.order_key, t.event_id",
-            first: Some(u32::try_from(each.max(1)).unwrap_or(u32::MAX)),
-            lock: false,
-        };
-        let mut waiting: Vec<Appended> = select_in(self.db.reader(), select, keys).await?;
-        waiting.sort_unstable_by_key(|event| (event.order_key, event.event_id));
-        Ok(waiting)
+        waiting(self.db.reader(), leases).await
     }
 
     /// Gives these events the next positions of their buckets.
@@ -92,31 +76,85 @@ impl Log {
         leases: &mut Leases,
         waiting: Vec<Appended>,
     ) -> Result<Assigned, db::Error> {
-        if waiting.is_empty() {
-            return Ok(Assigned::Events(0));
-        }
         let plan = Arc::new(Plan::of(leases, waiting));
-        let count = plan.moves.len();
-        let work = plan.clone();
         let written = self.db.transact(move |tx| {
-            let plan = work.clone();
-            async move { plan.write(tx).await }.boxed()
+            let plan = plan.clone();
+            async move { plan.write(tx).await.map(|()| plan) }.boxed()
         });
-        if let Err(error) = written.await {
-            // Whatever happened, what this process knew of its buckets may be wrong now.
-            leases.buckets.clear();
-            return match error {
-                db::Error::Aborted => Ok(Assigned::LeaseLost),
-                error => Err(error),
-            };
-        }
-        for (bucket, last) in &plan.ends {
-            if let Some(held) = leases.buckets.get_mut(bucket) {
-                held.last = *last;
-            }
-        }
-        Ok(Assigned::Events(count))
+        assigned(leases, written.await)
     }
+}
+
+/// Takes note of what a transaction did.
+fn assigned(
+    leases: &mut Leases,
+    written: Result<impl Borrow<Plan>, db::Error>,
+) -> Result<Assigned, db::Error> {
+    match written {
+        Ok(plan) => {
+            let plan: &Plan = plan.borrow();
+            for (bucket, last) in &plan.ends {
+                if let Some(held) = leases.buckets.get_mut(bucket) {
+                    held.last = *last;
+                }
+            }
+            Ok(Assigned::Events(plan.moves.len()))
+        }
+        // Whatever happened, what this process knew of its buckets may be wrong now.
+        Err(error) => {
+            leases.buckets.clear();
+            if matches!(error, db::Error::Aborted) { Ok(Assigned::LeaseLost) } else { Err(error) }
+        }
+    }
+}
+
+/// The first appended events of the held buckets, in their order and fairly among buckets.
+async fn waiting(db: &impl ConnectionTrait, leases: &Leases) -> Result<Vec<Appended>, db::Error> {
+    if db.get_database_backend() != DbBackend::Postgres {
+        return all_waiting(db, leases).await;
+    }
+    let keys: Vec<Vec<Value>> = leases.buckets.keys().map(|bucket| vec![(*bucket).into()]).collect();
+    let mut each = EVENTS_MAX_POSTGRES / keys.len().max(1);
+    loop {
+        let waiting = first_of_each(db, &keys, each).await?;
+        // One busy bucket among idle ones gets the room that these leave.
+        let more =
+            waiting.len() < EVENTS_MAX_POSTGRES / 2 && waiting.len() >= each && each < EVENTS_MAX_POSTGRES;
+        if !more {
+            return Ok(waiting.into_iter().take(EVENTS_MAX_POSTGRES).collect());
+        }
+        each = (each * 8).min(EVENTS_MAX_POSTGRES);
+    }
+}
+
+/// SQLite has one relay, which holds every bucket.
+async fn all_waiting(db: &impl ConnectionTrait, leases: &Leases) -> Result<Vec<Appended>, db::Error> {
+    let sql = "SELECT bucket, tenant_id, aggregate_id, aggregate_seq, order_key, event_id FROM event \
+               ORDER BY order_key, event_id LIMIT $1";
+    let limit = i64::try_from(EVENTS_MAX_SQLITE).unwrap_or(i64::MAX);
+    let statement = Statement::from_sql_and_values(db.get_database_backend(), sql, [limit.into()]);
+    let mut waiting = Appended::find_by_statement(statement).all(db).await?;
+    waiting.retain(|event| leases.buckets.contains_key(&event.bucket));
+    Ok(waiting)
+}
+
+async fn first_of_each(
+    db: &impl ConnectionTrait,
+    keys: &[Vec<Value>],
+    each: usize,
+) -> Result<Vec<Appended>, db::Error> {
+    let select = Keyed {
+        table: "event",
+        on: &["bucket"],
+        types: &[ArrayType::Int],
+        filter: "",
+        order: "t.order_key, t.event_id",
+        first: Some(u32::try_from(each.max(1)).unwrap_or(u32::MAX)),
+        lock: false,
+    };
+    let mut waiting: Vec<Appended> = select_in(db, select, keys).await?;
+    waiting.sort_unstable_by_key(|event| (event.order_key, event.event_id));
+    Ok(waiting)
 }
 
 /// Everything that one transaction writes.
@@ -140,8 +178,9 @@ impl Plan {
             let position = end.position;
             moves.push(vec![
                 event.bucket.into(),
-                event.order_key.into(),
-                event.event_id.into(),
+                event.tenant_id.into(),
+                event.aggregate_id.into(),
+                event.aggregate_seq.into(),
                 position.into(),
             ]);
         }
@@ -170,7 +209,8 @@ impl Plan {
             ArrayType::BigInt,
             ArrayType::Uuid,
         ];
-        const MOVE: [ArrayType; 4] = [ArrayType::Int, ArrayType::BigInt, ArrayType::Uuid, ArrayType::BigInt];
+        const MOVE: [ArrayType; 5] =
+            [ArrayType::Int, ArrayType::String, ArrayType::Uuid, ArrayType::BigInt, ArrayType::BigInt];
         let now = machine_now(tx.get_database_backend());
         let fenced = execute_in(tx, &FENCE, &self.fences, |k| {
             format!(
@@ -186,14 +226,18 @@ impl Plan {
             format!(
                 "INSERT INTO event_log (bucket, position, event_id, tenant_id, aggregate_id, aggregate_seq, \
                  kind, order_key, traceparent, payload) \
-                 SELECT k.c0, k.c3, e.event_id, e.tenant_id, e.aggregate_id, e.aggregate_seq, \
+                 SELECT k.c0, k.c4, e.event_id, e.tenant_id, e.aggregate_id, e.aggregate_seq, \
                  e.kind, e.order_key, e.traceparent, e.payload FROM {k} CROSS JOIN event e \
-                 WHERE e.bucket = k.c0 AND e.order_key = k.c1 AND e.event_id = k.c2"
+                 WHERE e.bucket = k.c0 AND e.tenant_id = k.c1 AND e.aggregate_id = k.c2 \
+                 AND e.aggregate_seq = k.c3"
             )
         });
         let moved = moved.await?;
         let removed = execute_in(tx, &MOVE, &self.moves, |k| {
-            format!("DELETE FROM event WHERE (bucket, order_key, event_id) IN (SELECT c0, c1, c2 FROM {k})")
+            format!(
+                "DELETE FROM event WHERE (bucket, tenant_id, aggregate_id, aggregate_seq) \
+                 IN (SELECT c0, c1, c2, c3 FROM {k})"
+            )
         });
         let removed = removed.await?;
         let wanted = self.moves.len() as u64;

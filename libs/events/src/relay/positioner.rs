@@ -18,7 +18,7 @@ const POLL_POSTGRES: Duration = Duration::from_millis(20);
 /// On SQLite every commit rings; this is for what a panic may have swallowed.
 const POLL_SQLITE: Duration = Duration::from_secs(1);
 /// A pause between rounds lets events gather.
-const PAUSE: Duration = Duration::from_millis(20);
+const PAUSE: Duration = Duration::from_millis(40);
 /// After a database error.
 const PAUSE_ERROR: Duration = Duration::from_millis(500);
 /// Old events are looked for this often, and again at once while there are many.
