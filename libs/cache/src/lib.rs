@@ -6,10 +6,14 @@
 //! of the caller go on.
 //!
 //! How it holds: every value carries the version of its row, and a store takes a value only if it is newer
-//! than what it has. Every value also carries the machine moment at which it was known to be the newest, and
-//! dies 30 s after it, whatever became of the writes that should have replaced it.
+//! than what it has. What a reader brings from the database after a miss is taken only if nobody wrote the
+//! key meanwhile, because what was written may be gone already. Every value also carries the machine moment
+//! at which it was known to be the newest, and dies 30 s after it, whatever became of the writes that should
+//! have replaced it.
 
 mod error;
+mod fill;
+mod flights;
 mod in_process;
 mod key;
 mod metrics;
@@ -25,9 +29,10 @@ use std::time::{Duration, Instant};
 use ambient::Time;
 
 pub use error::Error;
+pub use fill::{Fill, Lookup};
 pub use key::Key;
 pub use settings::RedisSettings;
-pub use snapshot::{Fill, Snapshot};
+pub use snapshot::Snapshot;
 
 use in_process::InProcess;
 use remote::Remote;
@@ -95,6 +100,18 @@ impl Cache {
         }
     }
 
+    /// As [`Cache::get`]; of all readers that miss a key at the same time, one reads the database for the
+    /// others, which wait for it briefly: with Redis, within the time that one call may take. Whoever waited
+    /// in vain reads for itself.
+    pub async fn get_or_fill(&self, key: &Key, now: Time, version_min: Option<i64>) -> Lookup {
+        let limits = Limits { now, version_min };
+        match &self.0 {
+            Store::Nothing => Lookup::alone(),
+            Store::InProcess(store) => store.get_or_fill(key, limits).await,
+            Store::Redis(remote) => remote.get_or_fill(key, limits).await,
+        }
+    }
+
     /// Publishes what a commit wrote; each snapshot is taken only if it is newer than what the store has.
     /// `as_of` is a moment at which all of them were the newest state or about to be: take it just before the
     /// commit.
@@ -115,24 +132,6 @@ impl Cache {
             Store::Nothing => {}
             Store::InProcess(store) => store.put_many(&entries),
             Store::Redis(remote) => remote.publish(&entries).await,
-        }
-    }
-
-    /// Begins to fill `key` after a miss: call it before the database is read.
-    pub async fn begin_fill(&self, key: &Key) -> Fill {
-        Fill { key: key.clone(), as_of: Instant::now() }
-    }
-
-    /// Offers what the database said to the store, under the same rule as [`Cache::put_many`]. A fill that
-    /// does not arrive costs the next reader a database read and nothing else.
-    pub async fn fill(&self, fill: Fill, snapshot: Snapshot) {
-        let entries = [(&fill.key, Entry::of(&snapshot, fill.as_of))];
-        match &self.0 {
-            Store::Nothing => {}
-            Store::InProcess(store) => store.put_many(&entries),
-            Store::Redis(remote) => {
-                remote.offer(&entries).await;
-            }
         }
     }
 }

@@ -18,6 +18,7 @@ pub(crate) struct Metrics {
     store: &'static str,
     reads: Counter<u64>,
     writes: Counter<u64>,
+    leases: Counter<u64>,
     breaker_open: Gauge<u64>,
 }
 
@@ -32,6 +33,19 @@ pub(crate) enum Lost {
     Garbage,
 }
 
+/// What became of a reader that missed.
+#[derive(Clone, Copy)]
+pub(crate) enum Leasing {
+    /// It reads the database for the others.
+    Taken,
+    /// Another one brought what it wants.
+    WaitedHit,
+    /// It waited in vain and reads the database for itself.
+    WaitedTimeout,
+    /// What it read was not accepted, because the key was written meanwhile or it took too long.
+    Void,
+}
+
 impl Metrics {
     pub(crate) fn new(store: &'static str) -> Metrics {
         let meter = telemetry::meter();
@@ -39,6 +53,10 @@ impl Metrics {
             store,
             reads: meter.u64_counter(metric::CACHE_READS).with_description("Cache reads by outcome").build(),
             writes: meter.u64_counter(WRITES).with_description("Cache writes by outcome").build(),
+            leases: meter
+                .u64_counter(metric::CACHE_LEASES)
+                .with_description("Fill leases by outcome")
+                .build(),
             breaker_open: meter
                 .u64_gauge(metric::CACHE_BREAKER_OPEN)
                 .with_description("1 while the breaker keeps calls away from the cache")
@@ -65,6 +83,20 @@ impl Metrics {
 
     pub(crate) fn write_lost(&self, key: &Key, lost: Lost) {
         self.writes.add(1, &self.labels(key, lost.outcome()));
+    }
+
+    pub(crate) fn lease(&self, key: &Key, leasing: Leasing) {
+        let outcome = match leasing {
+            Leasing::Taken => "taken",
+            Leasing::WaitedHit => "waited_hit",
+            Leasing::WaitedTimeout => "waited_timeout",
+            Leasing::Void => "void",
+        };
+        self.leases.add(1, &self.labels(key, outcome));
+    }
+
+    pub(crate) fn lease_lost(&self, key: &Key, lost: Lost) {
+        self.leases.add(1, &self.labels(key, lost.outcome()));
     }
 
     pub(crate) fn breaker(&self, open: bool) {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use ambient::Time;
 use bytes::Bytes;
 
-use crate::{AGE_MAX, Key};
+use crate::AGE_MAX;
 
 /// What a row looked like at one version.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,13 +17,6 @@ pub struct Snapshot {
     pub valid_until: Time,
     /// The encoded view.
     pub bytes: Bytes,
-}
-
-/// A fill under way: remembers when the database was about to be read.
-#[derive(Debug)]
-pub struct Fill {
-    pub(crate) key: Key,
-    pub(crate) as_of: Instant,
 }
 
 /// What a reader accepts.
@@ -69,6 +62,11 @@ impl Entry {
         (self.version, self.bytes.as_ref().map(|_| self.valid_until))
     }
 
+    /// Itself while it is younger than `ttl`; then what stays true: that its version exists.
+    pub(crate) fn or_tombstone(self, ttl: Duration) -> Entry {
+        if self.as_of.elapsed() < ttl { self } else { Entry::tombstone(self.version, Instant::now()) }
+    }
+
     /// How much longer this entry may be read; zero when it may not.
     pub(crate) fn life(&self) -> Duration {
         AGE_MAX.saturating_sub(self.as_of.elapsed())
@@ -83,6 +81,12 @@ impl Entry {
             return Read::Miss;
         }
         Read::Hit(Snapshot { version: self.version, valid_until: self.valid_until, bytes })
+    }
+}
+
+impl Read {
+    pub(crate) fn is_hit(&self) -> bool {
+        matches!(self, Read::Hit(_))
     }
 }
 

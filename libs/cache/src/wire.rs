@@ -12,6 +12,9 @@
 //! | 19..27 | machine time, ms since the epoch, after which the value is dead |
 //! | 27..31 | length of the payload |
 //! | 31..39 | checksum over the key and all other bytes |
+//!
+//! A lease stands in the place of the value that it is about, as a tombstone whose payload is its token: so
+//! whatever replaces the value ends the lease too, in one step and within one cluster slot.
 
 use std::time::{Duration, Instant};
 
@@ -35,7 +38,15 @@ pub(crate) fn machine_now() -> Duration {
 
 /// `entry` for `key`, dead at `dead_after` (machine time).
 pub(crate) fn encode(key: &Key, entry: &Entry, dead_after: Duration) -> Bytes {
-    let payload = entry.bytes.as_deref().unwrap_or_default();
+    encode_with(key, entry, entry.bytes.as_deref().unwrap_or_default(), dead_after)
+}
+
+/// The lease `token` on `key`, dead at `dead_after`: refuses what is older than `version`.
+pub(crate) fn encode_lease(key: &Key, version: i64, token: [u8; 16], dead_after: Duration) -> Bytes {
+    encode_with(key, &Entry::tombstone(version, Instant::now()), &token, dead_after)
+}
+
+fn encode_with(key: &Key, entry: &Entry, payload: &[u8], dead_after: Duration) -> Bytes {
     let mut raw = BytesMut::with_capacity(HEADER + payload.len());
     raw.put_u8(MAGIC);
     raw.put_u8(FORMAT);
@@ -55,8 +66,12 @@ pub(crate) fn encode(key: &Key, entry: &Entry, dead_after: Duration) -> Bytes {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Decoded {
     Entry(Entry),
+    /// A reader is bringing a value.
+    Leased,
     /// Ours, and past its life.
-    Dead,
+    Dead {
+        version: i64,
+    },
     /// Not ours, not whole, not this key's, or of another format.
     Garbage,
 }
@@ -72,12 +87,13 @@ pub(crate) fn decode(key: &Key, raw: Bytes, now: Duration) -> Decoded {
     if u64::from_be_bytes(bytes_at(header, CHECKSUM.start)) != checksum(key, &raw) {
         return Decoded::Garbage;
     }
-    if now.as_millis() > u128::from(u64::from_be_bytes(bytes_at(header, 19))) {
-        return Decoded::Dead;
-    }
     let version = unordered(bytes_at(header, 2));
+    if now.as_millis() > u128::from(u64::from_be_bytes(bytes_at(header, 19))) {
+        return Decoded::Dead { version };
+    }
     let as_of = Instant::now();
     match header[10] {
+        0 if payload_len > 0 => Decoded::Leased,
         0 => Decoded::Entry(Entry::tombstone(version, as_of)),
         _ => {
             let valid_until = Time::from_micros(unordered(bytes_at(header, 11)));
@@ -132,7 +148,17 @@ mod tests {
         let Decoded::Entry(entry) = decode(&key(), encoded(-7, b"hello"), NOW) else { panic!("not decoded") };
         assert_eq!((entry.version, entry.valid_until.micros()), (-7, 5));
         assert_eq!(entry.bytes.as_deref(), Some(&b"hello"[..]));
-        assert_eq!(decode(&key(), encoded(1, b""), NOW + Duration::from_millis(1)), Decoded::Dead);
+        let dead = decode(&key(), encoded(1, b""), NOW + Duration::from_millis(1));
+        assert_eq!(dead, Decoded::Dead { version: 1 });
+    }
+
+    #[test]
+    fn a_lease_keeps_the_rank_of_a_tombstone_and_ends() {
+        let lease = encode_lease(&key(), 4, [7; 16], NOW);
+        assert_eq!(decode(&key(), lease.clone(), NOW), Decoded::Leased);
+        let dead = decode(&key(), lease.clone(), NOW + Duration::from_millis(1));
+        assert_eq!(dead, Decoded::Dead { version: 4 });
+        assert_eq!(lease[2..19], encode(&key(), &Entry::tombstone(4, Instant::now()), NOW)[2..19]);
     }
 
     #[test]

@@ -38,6 +38,8 @@ pub(super) enum Failure {
     Open,
     #[error("no answer within the budget")]
     TimedOut,
+    #[error("no answer while the reader could wait")]
+    OutOfPatience,
     #[error(transparent)]
     Refused(RedisError),
 }
@@ -46,7 +48,7 @@ impl Failure {
     pub(super) fn lost(&self) -> Lost {
         match self {
             Failure::Open => Lost::Bypassed,
-            Failure::TimedOut | Failure::Refused(_) => Lost::Error,
+            Failure::TimedOut | Failure::OutOfPatience | Failure::Refused(_) => Lost::Error,
         }
     }
 }
@@ -85,7 +87,7 @@ impl Breaker {
     /// nothing will ever come back on it.
     pub(super) fn failed(&self, link: &Link, side: Side, failure: &Failure) -> bool {
         let broken = match failure {
-            Failure::Open => return false,
+            Failure::Open | Failure::OutOfPatience => return false,
             Failure::TimedOut => false,
             Failure::Refused(error) => error.is_io_error() || error.is_unrecoverable_error(),
         };

@@ -8,7 +8,7 @@ use redis::io::tcp::TcpSettings;
 use redis::{AsyncConnectionConfig, Client, Cmd, ConnectionInfo, IntoConnectionInfo, RedisResult, Value};
 use tokio::time::timeout;
 
-use super::script::Script;
+use super::script::Scripts;
 use crate::{Error, RedisSettings};
 
 /// Commands that may wait for the connection's one writer; more than the 50 of the crate's default, which
@@ -53,8 +53,8 @@ impl Endpoint {
         Ok(Endpoint { client, address, settings: settings.clone() })
     }
 
-    /// A connection that has answered within a call's budget and knows the script.
-    pub(super) async fn connect(&self, script: &Script) -> Result<Connection, Error> {
+    /// A connection that has answered within a call's budget and knows the scripts.
+    pub(super) async fn connect(&self, scripts: &Scripts) -> Result<Connection, Error> {
         let unavailable = |reason: String| Error::Unavailable { address: self.address.clone(), reason };
         let connecting = timeout(self.settings.connect_timeout, self.dial());
         let mut connection = match connecting.await {
@@ -62,7 +62,7 @@ impl Endpoint {
             Ok(Err(error)) => return Err(unavailable(error.to_string())),
             Err(_) => return Err(unavailable("connecting took too long".to_owned())),
         };
-        match timeout(self.settings.response_timeout, script.load(&mut connection)).await {
+        match timeout(self.settings.response_timeout, scripts.load(&mut connection)).await {
             Ok(Ok(())) => Ok(connection),
             Ok(Err(error)) => Err(unavailable(error.to_string())),
             Err(_) => Err(unavailable("no answer within the budget of a call".to_owned())),

@@ -1,17 +1,20 @@
 //! The keeper: connects in the background, strikes out what could not be published, and closes the breaker.
 //!
 //! No caller ever waits for a connection or pays for an attempt.
+//!
+//! What is lost while older values are struck out is struck out after the breaker has closed: waiting for a
+//! moment in which nothing is lost could last for ever, as everything is lost until the breaker closes.
 
 use std::sync::Arc;
 use std::time::Instant;
 
+use redis::Cmd;
 use tokio::time::{sleep, timeout};
 
 use super::Shared;
 use super::breaker::Link;
 use super::endpoint::Connection;
 use crate::snapshot::Entry;
-use crate::{Key, wire};
 
 /// Tombstones per round trip.
 const STRIKES_MAX: usize = 512;
@@ -35,7 +38,7 @@ pub(super) async fn keep(shared: Arc<Shared>) {
 async fn connect(shared: &Shared) -> Connection {
     let mut silent = false;
     loop {
-        let error = match shared.endpoint.connect(&shared.script).await {
+        let error = match shared.endpoint.connect(&shared.scripts).await {
             Ok(mut connection) => {
                 if strike(shared, &mut connection).await {
                     tracing::info!("the cache is in use");
@@ -70,24 +73,20 @@ async fn watch(shared: &Shared, mut connection: Connection) {
     }
 }
 
-/// Leaves a tombstone for every remembered key; false if Redis did not take them.
+/// Leaves a tombstone for every key that is remembered now; false if Redis did not take them.
 async fn strike(shared: &Shared, connection: &mut Connection) -> bool {
-    loop {
-        let keys = shared.unpublished.some(STRIKES_MAX);
-        if keys.is_empty() {
-            return true;
-        }
-        let as_of = Instant::now();
-        let entries: Vec<(&Key, Entry)> =
-            keys.iter().map(|(key, version)| (key, Entry::tombstone(*version, as_of))).collect();
-        let now = wire::machine_now();
-        let work = shared.script.set_if_newer(connection, &entries, now, || shared.settings.ttl_drawn());
+    for keys in shared.unpublished.all().chunks(STRIKES_MAX) {
+        let now = Instant::now();
+        let calls: Vec<Cmd> =
+            keys.iter().map(|(key, version)| shared.write(key, Entry::tombstone(*version, now))).collect();
+        let work = shared.scripts.set_if_newer.run(connection, &calls);
         let Ok(Ok(answers)) = timeout(shared.settings.connect_timeout, work).await else { return false };
         if answers.iter().any(Result::is_err) {
             return false;
         }
-        for (key, version) in &keys {
+        for (key, version) in keys {
             shared.unpublished.forget(key, *version);
         }
     }
+    true
 }

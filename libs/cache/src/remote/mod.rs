@@ -4,35 +4,51 @@
 mod breaker;
 mod endpoint;
 mod keeper;
+mod lease;
+mod offer;
 mod script;
 mod unpublished;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use redis::Value;
+use redis::{Cmd, RedisResult, Value};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use crate::flights::{Flights, Patience};
 use crate::metrics::{Lost, Metrics};
 use crate::snapshot::{Entry, Limits, Read};
 use crate::wire::{self, Decoded};
-use crate::{Error, Key, RedisSettings, Snapshot, trace};
+use crate::{Error, Key, Lookup, RedisSettings, Snapshot, trace};
 
 use breaker::{Breaker, Failure, Link, Side};
 use endpoint::Endpoint;
-use script::Script;
+use script::{Script, Scripts};
 use unpublished::Unpublished;
+
+pub(crate) use lease::Lease;
 
 /// What the callers and the keeper share.
 struct Shared {
     settings: RedisSettings,
     endpoint: Endpoint,
-    script: Script,
+    scripts: Scripts,
     breaker: Breaker,
     unpublished: Unpublished,
+    flights: Arc<Flights>,
     metrics: Metrics,
+}
+
+/// What one look at Redis brings.
+enum Look {
+    Hit(Snapshot),
+    /// These bytes, if any, which the reader cannot use.
+    Miss(Bytes),
+    /// No answer.
+    Lost,
 }
 
 pub(crate) struct Remote {
@@ -47,8 +63,9 @@ impl Remote {
         let endpoint = Endpoint::new(&settings)?;
         let shared = Arc::new(Shared {
             breaker: Breaker::new(settings.failures_max),
-            script: Script::new(),
+            scripts: Scripts::new(),
             unpublished: Unpublished::default(),
+            flights: Arc::default(),
             metrics: Metrics::new("redis"),
             endpoint,
             settings,
@@ -62,60 +79,29 @@ impl Remote {
     }
 
     pub(crate) async fn check(&self) -> Result<(), Error> {
-        self.shared.endpoint.connect(&self.shared.script).await.map(|_| ())
+        self.shared.endpoint.connect(&self.shared.scripts).await.map(|_| ())
     }
 
     pub(crate) async fn get(&self, key: &Key, limits: Limits) -> Option<Snapshot> {
-        let metrics = &self.shared.metrics;
-        let raw = match self.shared.fetch(key).await {
-            Ok(raw) => raw,
-            Err(failure) => {
-                metrics.read_lost(key, failure.lost());
-                return None;
-            }
-        };
-        let read = match raw.map(|raw| wire::decode(key, raw, wire::machine_now())) {
-            Some(Decoded::Entry(entry)) => entry.read(limits),
-            Some(Decoded::Dead) | None => Read::Miss,
-            Some(Decoded::Garbage) => {
-                metrics.read_lost(key, Lost::Garbage);
-                return None;
-            }
-        };
-        metrics.read(key, &read);
-        match read {
-            Read::Hit(snapshot) => Some(snapshot),
-            Read::Miss | Read::Stale => None,
+        match self.shared.look(key, self.shared.narrow(key, limits)).await {
+            Look::Hit(snapshot) => Some(snapshot),
+            Look::Miss(_) | Look::Lost => None,
         }
     }
 
-    /// Writes what was committed. What does not arrive is remembered, and older values of it are struck out
-    /// before the breaker closes again.
+    /// All of it ends within the budget of one call.
+    pub(crate) async fn get_or_fill(&self, key: &Key, limits: Limits) -> Lookup {
+        let patience = Patience::of(self.shared.settings.response_timeout);
+        let limits = self.shared.narrow(key, limits);
+        match self.shared.look(key, limits).await {
+            Look::Hit(snapshot) => Lookup::Hit(snapshot),
+            Look::Miss(seen) => Box::pin(lease::get_or_fill(&self.shared, key, limits, seen, patience)).await,
+            Look::Lost => Lookup::alone(),
+        }
+    }
+
     pub(crate) async fn publish(&self, entries: &[(&Key, Entry)]) {
-        let arrived = self.offer(entries).await;
-        for ((key, entry), arrived) in entries.iter().zip(arrived) {
-            if !arrived {
-                self.shared.unpublished.remember(key, entry.version);
-            }
-        }
-    }
-
-    /// Offers all entries in one round trip; says for each whether Redis has it or something newer.
-    pub(crate) async fn offer(&self, entries: &[(&Key, Entry)]) -> Vec<bool> {
-        let Some((first, _)) = entries.first() else { return Vec::new() };
-        let metrics = &self.shared.metrics;
-        let answers = trace::client("EVALSHA", first.kind(), self.shared.store(entries)).await;
-        let (answers, lost) = match answers {
-            Ok(answers) => (answers, Lost::Error),
-            Err(failure) => (vec![None; entries.len()], failure.lost()),
-        };
-        for ((key, _), answer) in entries.iter().zip(&answers) {
-            match answer {
-                Some(taken) => metrics.written(key, *taken),
-                None => metrics.write_lost(key, lost),
-            }
-        }
-        answers.iter().map(Option::is_some).collect()
+        self.shared.publish(entries).await;
     }
 }
 
@@ -132,16 +118,50 @@ impl fmt::Debug for Remote {
 }
 
 impl Shared {
-    /// The bytes under `key`, within the budget.
-    async fn fetch(&self, key: &Key) -> Result<Option<Bytes>, Failure> {
+    /// Looks at Redis once.
+    async fn look(&self, key: &Key, limits: Limits) -> Look {
+        let fetched = match self.unpublished.is_blind(Instant::now()) {
+            true => Err(Failure::Open),
+            false => self.fetch(key, self.settings.response_timeout).await,
+        };
+        let raw = match fetched {
+            Ok(raw) => raw,
+            Err(failure) => {
+                self.metrics.read_lost(key, failure.lost());
+                return Look::Lost;
+            }
+        };
+        let seen = raw.clone().unwrap_or_default();
+        let read = match raw.map(|raw| wire::decode(key, raw, wire::machine_now())) {
+            Some(Decoded::Entry(entry)) => entry.read(limits),
+            Some(Decoded::Leased | Decoded::Dead { .. }) | None => Read::Miss,
+            Some(Decoded::Garbage) => {
+                self.metrics.read_lost(key, Lost::Garbage);
+                return Look::Miss(seen);
+            }
+        };
+        self.metrics.read(key, &read);
+        match read {
+            Read::Hit(snapshot) => Look::Hit(snapshot),
+            Read::Miss | Read::Stale => Look::Miss(seen),
+        }
+    }
+
+    /// The limits of a read that begins now: nothing that this process knows to be replaced.
+    fn narrow(&self, key: &Key, limits: Limits) -> Limits {
+        Limits { version_min: limits.version_min.max(self.unpublished.version_min(key)), ..limits }
+    }
+
+    /// The bytes under `key`, within `budget`.
+    async fn fetch(&self, key: &Key, budget: Duration) -> Result<Option<Bytes>, Failure> {
         let mut link = self.breaker.link()?;
         let command = redis::cmd("GET").arg(key.text()).to_owned();
         let call = async {
-            match timeout(self.settings.response_timeout, link.connection.one(&command)).await {
+            match timeout(budget, link.connection.one(&command)).await {
                 Ok(Ok(value)) => Ok(value),
                 Ok(Err(error)) if error.code() == Some("WRONGTYPE") => Ok(Value::Okay),
                 Ok(Err(error)) => Err(Failure::Refused(error)),
-                Err(_) => Err(Failure::TimedOut),
+                Err(_) => Err(self.timed_out(budget)),
             }
         };
         let answer = trace::client("GET", key.kind(), call).await;
@@ -154,20 +174,29 @@ impl Shared {
         }
     }
 
-    /// Offers all entries within the budget: `Some(taken)` for each that Redis answered.
-    async fn store(&self, entries: &[(&Key, Entry)]) -> Result<Vec<Option<bool>>, Failure> {
+    /// Runs calls of a script within `budget`; none is made while the breaker is open.
+    async fn run(
+        &self,
+        script: &Script,
+        budget: Duration,
+        calls: impl FnOnce() -> Vec<Cmd>,
+    ) -> Result<Vec<RedisResult<Value>>, Failure> {
         let mut link = self.breaker.link()?;
-        let now = wire::machine_now();
-        let work = self.script.set_if_newer(&mut link.connection, entries, now, || self.settings.ttl_drawn());
-        let answer = match timeout(self.settings.response_timeout, work).await {
+        let calls = calls();
+        let answers = match timeout(budget, script.run(&mut link.connection, &calls)).await {
             Ok(Ok(answers)) => Ok(answers),
             Ok(Err(error)) => Err(Failure::Refused(error)),
-            Err(_) => Err(Failure::TimedOut),
+            Err(_) => Err(self.timed_out(budget)),
         };
-        let refused = answer.as_ref().ok().and_then(|answers| answers.iter().find_map(|a| a.as_ref().err()));
+        let refused = answers.as_ref().ok().and_then(|answers| answers.iter().find_map(|a| a.as_ref().err()));
         let refused = refused.cloned().map(Failure::Refused);
-        self.settle(&link, Side::Writes, answer.as_ref().err().or(refused.as_ref()));
-        Ok(answer?.into_iter().map(Result::ok).collect())
+        self.settle(&link, Side::Writes, answers.as_ref().err().or(refused.as_ref()));
+        answers
+    }
+
+    /// What no answer within `budget` means: less than a whole one says nothing about Redis.
+    fn timed_out(&self, budget: Duration) -> Failure {
+        if budget < self.settings.response_timeout { Failure::OutOfPatience } else { Failure::TimedOut }
     }
 
     /// Counts the outcome of a call; the failure that opens the breaker is logged once.

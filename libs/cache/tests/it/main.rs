@@ -2,7 +2,10 @@
 
 #![cfg(test)]
 
+mod harness;
 mod redis_cluster;
 mod redis_faults;
+mod redis_leases;
 mod redis_server;
+mod redis_unpublished;
 mod stores;

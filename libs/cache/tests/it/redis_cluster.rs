@@ -4,12 +4,12 @@ use std::time::{Duration, Instant};
 
 use ambient::Time;
 use bytes::Bytes;
-use rapport_cache::{Cache, Key, RedisSettings, Snapshot};
+use rapport_cache::{Cache, Key, Lookup, RedisSettings, Snapshot};
 
 use crate::redis_server::RedisServer;
 
 #[tokio::test]
-async fn a_batch_over_many_slots_is_published_and_read() {
+async fn batches_and_fills_over_many_slots_are_taken_and_read() {
     let folder = tempfile::tempdir().unwrap();
     let nodes = folder.path().join("nodes.conf").display().to_string();
     let server = RedisServer::start(&["--cluster-enabled", "yes", "--cluster-config-file", &nodes]);
@@ -28,5 +28,14 @@ async fn a_batch_over_many_slots_is_published_and_read() {
             assert_eq!(cache.get(key, Time::from_micros(0), None).await.as_ref(), Some(put));
         }
         server.tell(&[b"SCRIPT", b"FLUSH"]).await;
+    }
+    // A key, its lease and the script that knows both meet in every slot.
+    for owner in 200..300 {
+        let key = Key::new("acme", owner, "balance");
+        let found = cache.get_or_fill(&key, Time::from_micros(0), None).await;
+        let Lookup::Miss(fill) = found else { panic!("nobody wrote {key:?}") };
+        let snapshot = Snapshot { version: 1, valid_until: Time::NEVER, bytes: Bytes::from_static(b"x") };
+        fill.offer(snapshot.clone()).await;
+        assert_eq!(cache.get(&key, Time::from_micros(0), None).await, Some(snapshot));
     }
 }

@@ -3,58 +3,12 @@
 
 use std::time::{Duration, Instant};
 
-use crate::redis_server::RedisServer;
 use ambient::Time;
 use bytes::Bytes;
 use rapport_cache::{Cache, Key, RedisSettings, Snapshot};
 
-const NOW: Time = Time::from_micros(1_000);
-
-/// No fault here may take longer to heal, on a busy machine.
-const BOUND: Duration = Duration::from_secs(20);
-
-fn key() -> Key {
-    Key::new("acme", "m-1", "balance")
-}
-
-fn settings(server: &RedisServer) -> RedisSettings {
-    // Ten budgets of the default: a busy machine may stop any of the processes for a while.
-    let response_timeout = Duration::from_millis(500);
-    let half_open_after = Duration::from_millis(20);
-    RedisSettings { response_timeout, half_open_after, failures_max: 3, ..RedisSettings::new(server.url()) }
-}
-
-async fn connected(server: &RedisServer) -> Cache {
-    let cache = Cache::redis(settings(server)).unwrap();
-    tokio::time::timeout(BOUND, cache.ready()).await.expect("Redis answers");
-    cache
-}
-
-async fn put(cache: &Cache, version: i64) {
-    let bytes = Bytes::from(format!("version {version}"));
-    let snapshot = Snapshot { version, valid_until: Time::NEVER, bytes };
-    let put = [(key(), snapshot)];
-    bounded(cache.put_many(&put, Instant::now())).await;
-}
-
-async fn version(cache: &Cache) -> Option<i64> {
-    bounded(cache.get(&key(), NOW, None)).await.map(|snapshot| snapshot.version)
-}
-
-async fn bounded<T>(call: impl Future<Output = T>) -> T {
-    tokio::time::timeout(BOUND, call).await.expect("every call is bounded")
-}
-
-/// Asks again and again until the answer is yes.
-async fn eventually(what: &str, mut ask: impl AsyncFnMut() -> bool) {
-    let mut beat = tokio::time::interval(Duration::from_millis(5));
-    let asking = async {
-        while !ask().await {
-            beat.tick().await;
-        }
-    };
-    assert!(tokio::time::timeout(BOUND, asking).await.is_ok(), "not within {BOUND:?}: {what}");
-}
+use crate::harness::{BOUND, NOW, connected, eventually, key, metric, put, settings, version};
+use crate::redis_server::RedisServer;
 
 #[tokio::test]
 async fn garbage_under_our_key_is_a_miss_and_is_replaced() {
@@ -281,11 +235,4 @@ async fn reads_are_counted_by_outcome() {
             telemetry::render_metrics()
         );
     }
-}
-
-/// The value of the first line of the process's metrics with this name and these labels.
-fn metric(name: &str, labels: &str) -> Option<f64> {
-    let text = telemetry::render_metrics();
-    let line = text.lines().find(|line| line.starts_with(name) && line.contains(labels))?;
-    line.rsplit(' ').next()?.parse().ok()
 }

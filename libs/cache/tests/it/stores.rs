@@ -1,6 +1,8 @@
 //! Both stores keep the same promise: the same list runs against the one in the process and against a private
 //! Redis.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use crate::redis_server::RedisServer;
@@ -8,7 +10,7 @@ use ambient::Time;
 use bytes::Bytes;
 use futures::future::join_all;
 use rand::seq::SliceRandom;
-use rapport_cache::{Cache, Key, RedisSettings, Snapshot};
+use rapport_cache::{Cache, Fill, Key, Lookup, RedisSettings, Snapshot};
 
 const NOW: Time = Time::from_micros(1_000);
 
@@ -66,7 +68,10 @@ on_both_stores! {
     a_token_never_reads_an_older_state
     a_tombstone_refuses_older_and_takes_its_own_version
     a_fill_that_was_overtaken_is_refused
-    a_fill_counts_from_before_its_database_read
+    readers_that_miss_a_key_together_read_the_database_once
+    a_fill_that_is_dropped_passes_to_one_who_waits
+    who_waits_gets_nothing_older_than_its_token_or_past_its_moment
+    a_write_30_s_old_is_not_read_and_refuses_what_is_older
     keys_do_not_touch_each_other
 }
 
@@ -152,27 +157,107 @@ async fn a_tombstone_refuses_older_and_takes_its_own_version(cache: Cache) {
     assert_eq!(text(&cache).await, None);
     put(&cache, snapshot(4, "four")).await;
     assert_eq!(text(&cache).await, None);
+    missed(&cache).await.offer(snapshot(4, "four")).await;
+    assert_eq!(text(&cache).await, None);
     put(&cache, snapshot(5, "five")).await;
     assert_eq!(text(&cache).await.as_deref(), Some("five"));
     cache.invalidate(&key(), 5).await;
     assert_eq!(text(&cache).await.as_deref(), Some("five"));
 }
 
+async fn missed(cache: &Cache) -> Fill {
+    match cache.get_or_fill(&key(), NOW, None).await {
+        Lookup::Miss(fill) => fill,
+        Lookup::Hit(snapshot) => panic!("nothing may be found, but {snapshot:?} was"),
+    }
+}
+
 async fn a_fill_that_was_overtaken_is_refused(cache: Cache) {
-    let fill = cache.begin_fill(&key()).await;
+    let fill = missed(&cache).await;
+    let waiting = tokio::spawn({
+        let cache = cache.clone();
+        async move { cache.get_or_fill(&key(), NOW, None).await }
+    });
+    tokio::task::yield_now().await;
     put(&cache, snapshot(5, "committed meanwhile")).await;
-    cache.fill(fill, snapshot(4, "read before")).await;
+    fill.offer(snapshot(4, "read before")).await;
     assert_eq!(text(&cache).await.as_deref(), Some("committed meanwhile"));
-    let fill = cache.begin_fill(&key()).await;
-    cache.fill(fill, snapshot(6, "filled")).await;
+    let Lookup::Hit(found) = waiting.await.unwrap() else { panic!("version 5 is there") };
+    assert_eq!(found.version, 5);
+    cache.invalidate(&key(), 6).await;
+    let fill = missed(&cache).await;
+    fill.offer(snapshot(6, "filled")).await;
     assert_eq!(text(&cache).await.as_deref(), Some("filled"));
 }
 
-async fn a_fill_counts_from_before_its_database_read(cache: Cache) {
+async fn readers_that_miss_a_key_together_read_the_database_once(cache: Cache) {
+    let reads = Arc::new(AtomicUsize::new(0));
+    let readers = (0..200).map(|_| {
+        let (cache, reads) = (cache.clone(), Arc::clone(&reads));
+        tokio::spawn(async move {
+            match cache.get_or_fill(&key(), NOW, None).await {
+                Lookup::Hit(found) => assert_eq!(found, snapshot(1, "one")),
+                Lookup::Miss(fill) => {
+                    reads.fetch_add(1, Ordering::Relaxed);
+                    tokio::task::yield_now().await;
+                    fill.offer(snapshot(1, "one")).await;
+                }
+            }
+        })
+    });
+    for reader in join_all(readers).await {
+        reader.unwrap();
+    }
+    assert_eq!(reads.load(Ordering::Relaxed), 1);
+}
+
+async fn a_fill_that_is_dropped_passes_to_one_who_waits(cache: Cache) {
+    let fill = missed(&cache).await;
+    let readers = (0..10).map(|_| {
+        let cache = cache.clone();
+        tokio::spawn(async move {
+            match cache.get_or_fill(&key(), NOW, None).await {
+                Lookup::Hit(_) => 0,
+                Lookup::Miss(fill) => {
+                    fill.offer(snapshot(1, "one")).await;
+                    1
+                }
+            }
+        })
+    });
+    let readers: Vec<_> = readers.collect();
+    tokio::task::yield_now().await;
+    drop(fill);
+    let reads: usize = join_all(readers).await.into_iter().map(Result::unwrap).sum();
+    assert_eq!((reads, text(&cache).await.as_deref()), (1, Some("one")));
+}
+
+async fn who_waits_gets_nothing_older_than_its_token_or_past_its_moment(cache: Cache) {
+    let limits = [(NOW, Some(2)), (Time::from_micros(2_000), None)];
+    let fill = missed(&cache).await;
+    let readers = limits.map(|(now, version_min)| {
+        let cache = cache.clone();
+        let missed =
+            async move { matches!(cache.get_or_fill(&key(), now, version_min).await, Lookup::Miss(_)) };
+        tokio::spawn(missed)
+    });
+    tokio::task::yield_now().await;
+    fill.offer(Snapshot { valid_until: Time::from_micros(2_000), ..snapshot(1, "one") }).await;
+    for reader in readers {
+        assert!(reader.await.unwrap());
+    }
+}
+
+async fn a_write_30_s_old_is_not_read_and_refuses_what_is_older(cache: Cache) {
     let long_ago =
         Instant::now().checked_sub(rapport_cache::AGE_MAX).expect("the machine has been up for 30 s");
-    cache.put_many(&[(key(), snapshot(1, "was stuck for 30 s"))], long_ago).await;
+    put(&cache, snapshot(1, "one")).await;
+    cache.put_many(&[(key(), snapshot(2, "was stuck for 30 s"))], long_ago).await;
     assert_eq!(text(&cache).await, None);
+    put(&cache, snapshot(1, "one")).await;
+    assert_eq!(text(&cache).await, None);
+    put(&cache, snapshot(2, "two")).await;
+    assert_eq!(text(&cache).await.as_deref(), Some("two"));
 }
 
 async fn keys_do_not_touch_each_other(cache: Cache) {
@@ -193,6 +278,7 @@ async fn no_store_at_all_misses_and_takes_everything() {
     let cache = Cache::none();
     put(&cache, snapshot(1, "one")).await;
     cache.invalidate(&key(), 2).await;
+    missed(&cache).await.offer(snapshot(2, "two")).await;
     assert_eq!(text(&cache).await, None);
     cache.check().await.unwrap();
     cache.ready().await;

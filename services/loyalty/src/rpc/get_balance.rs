@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ambient::Time;
 use bytes::Bytes;
-use cache::{Key, Snapshot};
+use cache::{Fill, Key, Lookup, Snapshot};
 use chrono::{Datelike, NaiveDate};
 use futures::FutureExt;
 use prost::Message;
@@ -49,17 +49,21 @@ pub(super) async fn handle(
         return read(api, &owner, version_min, Moment::Now(now), true).await;
     }
     let key = Key::new(caller.tenant.id(), member_id, "balance");
-    if let Some(hit) = api.cache.get(&key, now, version_min).await
-        && let Ok(cached) = pb::GetBalanceResponse::decode(hit.bytes)
-    {
-        return Ok(pb::GetBalanceResponse { read_token: read_token(member_id, hit.version), ..cached });
-    }
-    let fill = api.cache.begin_fill(&key).await;
+    let fill = match api.cache.get_or_fill(&key, now, version_min).await {
+        Lookup::Miss(fill) => fill,
+        Lookup::Hit(hit) => match pb::GetBalanceResponse::decode(hit.bytes) {
+            Ok(cached) => {
+                let read_token = read_token(member_id, hit.version);
+                return Ok(pb::GetBalanceResponse { read_token, ..cached });
+            }
+            Err(_) => Fill::default(),
+        },
+    };
     let (wallet, program) = present(api, &owner, now).await?;
     check_version(&wallet, version_min)?;
     let bytes = Bytes::from(snapshot(&wallet, &program));
     let published = Snapshot { version: wallet.version, valid_until: wallet.next_due, bytes };
-    api.cache.fill(fill, published).await;
+    fill.offer(published).await;
     Ok(message_of(&wallet, &program))
 }
 
