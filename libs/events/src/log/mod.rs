@@ -86,7 +86,18 @@ impl Log {
         self.log_id
     }
 
-    /// Events that have no position yet.
+    /// True if an event has no position yet.
+    ///
+    /// # Errors
+    /// That the database refused.
+    pub async fn has_waiting(&self) -> Result<bool, db::Error> {
+        let db = self.db.reader();
+        let sql = "SELECT CAST(1 AS BIGINT) AS count FROM event LIMIT 1";
+        let found = Count::find_by_statement(Statement::from_string(db.get_database_backend(), sql));
+        Ok(found.one(db).await?.is_some_and(|one| one.count > 0))
+    }
+
+    /// How many events have no position yet.
     ///
     /// # Errors
     /// That the database refused.

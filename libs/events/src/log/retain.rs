@@ -1,6 +1,6 @@
 //! Retention: events that every registered subscriber has, and that are old in machine time, are dropped.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use db::Keyed;
@@ -95,16 +95,19 @@ impl Log {
         let least = self.least().await?;
         let mut ends: BTreeMap<i32, i64> = BTreeMap::new();
         let mut done = Retained::default();
-        let mut closed = std::collections::BTreeSet::new();
-        for row in self.first_events(leases).await? {
-            let acknowledged = least.get(&row.bucket).is_none_or(|least| row.position <= *least);
-            let goes = row.order_key < too_old || (row.order_key < old && acknowledged);
-            if !goes || closed.contains(&row.bucket) {
+        let mut closed = BTreeSet::new();
+        let acknowledged = |row: &Row| least.get(&row.bucket).is_none_or(|least| row.position <= *least);
+        let goes = |row: &Row| row.order_key < too_old || (row.order_key < old && acknowledged(row));
+        // Most often nothing is old, which one event of each bucket shows.
+        let heads = self.first_events(leases.buckets.keys().copied(), 1).await?;
+        let beginning = heads.iter().filter(|row| goes(row)).map(|row| row.bucket);
+        for row in self.first_events(beginning, EVENTS_MAX).await? {
+            if !goes(&row) || closed.contains(&row.bucket) {
                 // Only a beginning of the log may go.
                 closed.insert(row.bucket);
                 continue;
             }
-            done.lost += u64::from(!acknowledged);
+            done.lost += u64::from(!acknowledged(&row));
             ends.insert(row.bucket, row.position);
         }
         done.dropped = self.drop_through(leases, &ends).await?;
@@ -120,17 +123,21 @@ impl Log {
         Ok(rows.into_iter().map(|row| (row.bucket, row.position)).collect())
     }
 
-    async fn first_events(&self, leases: &Leases) -> Result<Vec<Row>, db::Error> {
+    async fn first_events(
+        &self,
+        buckets: impl Iterator<Item = i32>,
+        each: u32,
+    ) -> Result<Vec<Row>, db::Error> {
         let select = Keyed {
             table: "event_log",
             on: &["bucket"],
             types: &[ArrayType::Int],
             filter: "",
             order: "t.position",
-            first: Some(EVENTS_MAX),
+            first: Some(each),
             lock: false,
         };
-        let keys: Vec<_> = leases.buckets.keys().map(|bucket| vec![(*bucket).into()]).collect();
+        let keys: Vec<_> = buckets.map(|bucket| vec![bucket.into()]).collect();
         let mut rows: Vec<Row> = db::select_in(self.db.reader(), select, &keys).await?;
         rows.sort_unstable_by_key(|row| (row.bucket, row.position));
         Ok(rows)

@@ -1,8 +1,7 @@
 //! The log with its positions, the leases of its buckets, and how far its subscribers are.
 
 use db::schema::Kind::{Big, Bytes, Int, Text, Uuid};
-use db::schema::{NewTable, create, index};
-use sea_orm::DbBackend;
+use db::schema::{NewTable, create};
 use sea_orm_migration::prelude::*;
 
 /// Creates what a relay works with.
@@ -18,11 +17,6 @@ impl MigrationName for CreateRelay {
 #[async_trait::async_trait]
 impl MigrationTrait for CreateRelay {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        // SQLite has one relay, in the process that appends: what waits there is few rows, faster sorted.
-        if manager.get_database_backend() == DbBackend::Postgres {
-            let order = ["bucket", "order_key", "event_id"];
-            index(manager, ("event_order", "event"), &order, true, None).await?;
-        }
         let log = NewTable {
             name: "event_log",
             columns: &[

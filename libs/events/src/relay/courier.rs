@@ -22,7 +22,7 @@ use crate::{Place, trace};
 /// Cursors that only pass over events of other kinds move this often.
 const FLUSH: Duration = Duration::from_millis(250);
 /// A pause between rounds lets events gather.
-const PAUSE: Duration = Duration::from_millis(40);
+const PAUSE: Duration = Duration::from_millis(25);
 /// A subscriber that fails is called again after this, doubled each time.
 const BACKOFF: Duration = Duration::from_millis(50);
 const BACKOFF_MAX: Duration = Duration::from_secs(5);

@@ -18,7 +18,7 @@ const POLL_POSTGRES: Duration = Duration::from_millis(20);
 /// On SQLite every commit rings; this is for what a panic may have swallowed.
 const POLL_SQLITE: Duration = Duration::from_secs(1);
 /// A pause between rounds lets events gather.
-const PAUSE: Duration = Duration::from_millis(40);
+const PAUSE: Duration = Duration::from_millis(25);
 /// After a database error.
 const PAUSE_ERROR: Duration = Duration::from_millis(500);
 /// Old events are looked for this often, and again at once while there are many.
@@ -141,7 +141,8 @@ impl Positioner {
         if self.claimed.is_none_or(|at| at.elapsed() >= RENEW) {
             self.claim().await?;
         }
-        let count = self.round().await?;
+        // A look at one row costs less than a transaction that finds nothing.
+        let count = if self.log.has_waiting().await? { self.round().await? } else { 0 };
         if self.retained.elapsed() >= RETAIN {
             let bounds = (RETENTION, RETENTION_MAX);
             let retained = self.log.retain(&mut self.leases, machine_now_micros(), bounds).await?;
