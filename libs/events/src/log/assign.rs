@@ -36,8 +36,8 @@ pub struct Appended {
 }
 
 impl Log {
-    /// Gives positions to waiting events of the held buckets, as one transaction that makes sure of the leases
-    /// before it writes anything else.
+    /// Gives positions to waiting events of the held buckets, as one transaction that makes sure of the
+    /// leases before it writes anything else.
     ///
     /// # Errors
     /// That the database refused.
@@ -104,8 +104,8 @@ fn assigned(
     }
 }
 
-/// The first appended events of the held buckets, in their order. What waits is few rows, which are sorted faster
-/// than an index on their order is kept.
+/// The first appended events of the held buckets, in their order. What waits is few rows, which are sorted
+/// faster than an index on their order is kept.
 async fn waiting(db: &impl ConnectionTrait, leases: &Leases) -> Result<Vec<Appended>, db::Error> {
     let sql = "SELECT bucket, tenant_id, aggregate_id, aggregate_seq, order_key, event_id FROM event \
                ORDER BY order_key, event_id LIMIT $1";
@@ -202,8 +202,8 @@ impl Plan {
             [ArrayType::Int, ArrayType::String, ArrayType::Uuid, ArrayType::BigInt, ArrayType::BigInt];
         const INSERT: &str = "INSERT INTO event_log (bucket, position, event_id, tenant_id, aggregate_id, \
                               aggregate_seq, kind, order_key, traceparent, payload)";
-        const COLUMNS: &str = "e.event_id, e.tenant_id, e.aggregate_id, e.aggregate_seq, e.kind, e.order_key, \
-                               e.traceparent, e.payload";
+        const COLUMNS: &str = "e.event_id, e.tenant_id, e.aggregate_id, e.aggregate_seq, e.kind, \
+                               e.order_key, e.traceparent, e.payload";
         const KEYED: &str = "e.bucket = k.c0 AND e.tenant_id = k.c1 AND e.aggregate_id = k.c2 \
                              AND e.aggregate_seq = k.c3";
         if tx.get_database_backend() == DbBackend::Postgres {
