@@ -127,12 +127,10 @@ async fn columns(db: &DatabaseConnection, table: &str) -> Vec<Column> {
 
 /// The rows that the last earn left in a table: those of the last activity's wallet with the highest numbers.
 async fn last_rows(db: &DatabaseConnection, table: &str) -> Vec<serde_json::Value> {
-    // Events have their positions by now.
-    let table = if table == "event" { "event_log" } else { table };
     let of_wallet = "(SELECT wallet_id FROM activity ORDER BY create_time DESC, activity_id DESC LIMIT 1)";
     let (owner, order, count) = match table {
         "command" => ("scope_id", "create_time", 1),
-        "event_log" => ("aggregate_id", "aggregate_seq", 2),
+        "event" => ("aggregate_id", "aggregate_seq", 2),
         "activity" => ("wallet_id", "create_time", 1),
         "lot" => ("wallet_id", "lot_number", 1),
         _ => ("wallet_id", "seq", 1),

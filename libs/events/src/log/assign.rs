@@ -55,6 +55,11 @@ impl Log {
         assigned(leases, written.await)
     }
 
+    /// Events that get positions in one transaction at most: what is more waits for the next one.
+    pub fn events_max(&self) -> usize {
+        usize::try_from(events_max(self.db.backend())).unwrap_or(usize::MAX)
+    }
+
     /// The first appended events of the held buckets, in their order.
     ///
     /// # Errors

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 use super::link::Link;
+use super::pause;
 use super::progress::{Progress, Stand};
 use super::status::{Report, Subscription};
 use crate::log::{Buckets, Log};
@@ -21,8 +22,6 @@ use crate::{Place, trace};
 
 /// Cursors that only pass over events of other kinds move this often.
 const FLUSH: Duration = Duration::from_millis(250);
-/// A pause between rounds lets events gather.
-const PAUSE: Duration = Duration::from_millis(25);
 /// A subscriber that fails is called again after this, doubled each time.
 const BACKOFF: Duration = Duration::from_millis(50);
 const BACKOFF_MAX: Duration = Duration::from_secs(5);
@@ -198,10 +197,10 @@ impl Courier {
                 round = self.round() => round,
             };
             self.progress.round();
-            let pause = match round {
+            let wait = match round {
                 Ok(Round::Busy) => {
                     failures = 0;
-                    PAUSE
+                    pause(self.log.db.backend())
                 }
                 Ok(Round::Idle) => FLUSH,
                 Err(reason) => {
@@ -218,10 +217,10 @@ impl Courier {
                 noted = Instant::now();
                 self.note().await;
             }
-            let idle = matches!(pause, FLUSH);
+            let idle = matches!(wait, FLUSH);
             tokio::select! {
                 () = stop.cancelled() => break,
-                () = tokio::time::sleep(pause) => {}
+                () = tokio::time::sleep(wait) => {}
                 changed = self.buckets.changed(), if idle => if changed.is_err() { break },
             }
         }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ambient::Ids;
+use db::sea_orm::DbBackend;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -27,6 +28,15 @@ use status::Report;
 
 /// How long a lease lasts without renewal.
 pub const LEASE: Duration = Duration::from_secs(10);
+
+/// The pause of a round that leaves nothing waiting, so that events gather for the next one; what comes after a
+/// quiet time does not wait for it. SQLite has one writer, which callers need.
+pub(crate) fn pause(backend: DbBackend) -> Duration {
+    match backend {
+        DbBackend::Postgres => Duration::from_millis(25),
+        _ => Duration::from_millis(80),
+    }
+}
 
 /// A relay that does not run yet: its parts can be driven step by step.
 #[derive(Debug)]
@@ -94,12 +104,14 @@ impl Relay {
         Ok((events, calls))
     }
 
-    /// Runs until it is stopped.
+    /// Runs until it is stopped. Without a subscriber nothing runs: events wait where they were appended.
     pub fn start(self) -> Running {
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let (log, bell) = (self.positioner.log().clone(), self.positioner.bell().clone());
         status::observe(&self.reports);
-        tasks.spawn(self.positioner.run(stop.clone()));
+        if !self.couriers.is_empty() {
+            tasks.spawn(self.positioner.run(stop.clone()));
+        }
         for courier in self.couriers {
             tasks.spawn(courier.run(stop.clone()));
         }
@@ -148,6 +160,9 @@ impl Running {
 
     /// Resolves when every event appended so far has a position.
     async fn positioned(&self) -> Result<(), db::Error> {
+        if self.reports.is_empty() {
+            return Ok(());
+        }
         while self.log.pending().await? > 0 {
             self.bell.round().await;
         }

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::pause;
 use crate::log::{Assigned, Buckets, Leases, Log, RETENTION, RETENTION_MAX};
 use crate::{Bell, machine_now_micros};
 
@@ -17,8 +18,6 @@ const RENEW: Duration = Duration::from_secs(3);
 const POLL_POSTGRES: Duration = Duration::from_millis(20);
 /// On SQLite every commit rings; this is for what a panic may have swallowed.
 const POLL_SQLITE: Duration = Duration::from_secs(1);
-/// A pause between rounds lets events gather.
-const PAUSE: Duration = Duration::from_millis(25);
 /// After a database error.
 const PAUSE_ERROR: Duration = Duration::from_millis(500);
 /// Old events are looked for this often, and again at once while there are many.
@@ -115,9 +114,10 @@ impl Positioner {
             _ => POLL_SQLITE,
         };
         while !stop.is_cancelled() {
-            let pause = match self.work().await {
+            let wait = match self.work().await {
                 Ok(0) => poll,
-                Ok(_) => PAUSE,
+                Ok(count) if count >= self.log.events_max() => Duration::ZERO,
+                Ok(_) => pause(self.log.db.backend()),
                 Err(error) => {
                     tracing::warn!(%error, source = self.log.source(), "events cannot get positions");
                     self.claimed = None;
@@ -125,10 +125,10 @@ impl Positioner {
                 }
             };
             self.bell.looked();
-            let waits_for_bell = pause == poll;
+            let waits_for_bell = wait == poll;
             tokio::select! {
                 () = stop.cancelled() => {}
-                () = tokio::time::sleep(pause) => {}
+                () = tokio::time::sleep(wait) => {}
                 () = self.bell.rung(), if waits_for_bell => {}
             }
         }

@@ -320,6 +320,16 @@ mod tests {
         assert_eq!((sent, ids_in(&std::fs::read_to_string(house.file()).unwrap()).len()), (2_000, 2_000));
     }
 
+    /// Waits until the file has this many lines.
+    async fn lines(house: &House, count: usize) {
+        let complete = async {
+            while ids_in(&std::fs::read_to_string(house.file()).unwrap()).len() < count {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), complete).await.expect("somebody writes them");
+    }
+
     #[tokio::test]
     async fn an_applied_batch_wakes_the_worker() {
         let house = House::with_file().await;
@@ -327,13 +337,17 @@ mod tests {
         let worker = tokio::spawn(sender(&house).run(Duration::from_secs(3_600), stop.clone()));
         house.apply(&with_redemptions(2)).await.unwrap();
         (house.service.handler().applied)();
-        let complete = async {
-            while ids_in(&std::fs::read_to_string(house.file()).unwrap()).len() < 2 {
-                tokio::task::yield_now().await;
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(30), complete).await.expect("the worker was woken");
+        lines(&house, 2).await;
         stop.cancel();
         worker.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_round_ends_even_if_nobody_waits_for_it() {
+        let house = House::with_file().await;
+        house.apply(&with_redemptions(2)).await.unwrap();
+        assert!(sender(&house).run_once().now_or_never().is_none());
+        lines(&house, 2).await;
+        assert_eq!(sender(&house).run_once().await.unwrap(), 0);
     }
 }
