@@ -29,8 +29,8 @@ use status::Report;
 /// How long a lease lasts without renewal.
 pub const LEASE: Duration = Duration::from_secs(10);
 
-/// The pause of a round that leaves nothing waiting, so that events gather for the next one; what comes after a
-/// quiet time does not wait for it. SQLite has one writer, which callers need.
+/// The pause of a round that leaves nothing waiting, so that events gather for the next one; what comes after
+/// a quiet time does not wait for it. SQLite has one writer, which callers need.
 pub(crate) fn pause(backend: DbBackend) -> Duration {
     match backend {
         DbBackend::Postgres => Duration::from_millis(25),
