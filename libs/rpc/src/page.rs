@@ -75,6 +75,76 @@ impl PageTokens {
     }
 }
 
+/// A page ends early when its texts are longer than this: a thousand of the longest would not fit into the
+/// message that a caller takes.
+const PAGE_BYTES_MAX: usize = 1024 * 1024;
+
+/// A list as a caller asked for it.
+#[derive(Clone, Copy, Debug)]
+pub struct List<'a> {
+    /// What seals the tokens of its pages.
+    pub tokens: &'a PageTokens,
+    /// Who asks.
+    pub tenant: &'a str,
+    /// The RPC.
+    pub method: &'a str,
+    /// Everything that selects or orders the rows.
+    pub filter: &'a str,
+    /// Rows on a page.
+    pub size: u32,
+}
+
+impl List<'_> {
+    /// How many rows to read: one more than a page has tells whether there is a next one.
+    pub fn limit(&self) -> u64 {
+        u64::from(self.size) + 1
+    }
+
+    /// The cursor of a page token; nothing for the first page.
+    ///
+    /// # Errors
+    /// INVALID_ARGUMENT (PAGE_TOKEN_INVALID).
+    pub fn open(&self, token: &str) -> Result<Option<Vec<u8>>, Problem> {
+        if token.is_empty() {
+            return Ok(None);
+        }
+        self.tokens.open(self.tenant, self.method, self.filter, token).map(Some)
+    }
+
+    /// Cuts rows that were read one too many to what fits on the page, and returns the token of the page
+    /// after it. `bytes` is the length of a row's texts.
+    pub fn next<T>(
+        &self,
+        rows: &mut Vec<T>,
+        bytes: impl Fn(&T) -> usize,
+        cursor: impl Fn(&T) -> Vec<u8>,
+    ) -> String {
+        let size = usize::try_from(self.size).unwrap_or(usize::MAX);
+        let fitting = fitting(rows.iter().take(size).map(bytes));
+        if rows.len() <= fitting {
+            return String::new();
+        }
+        rows.truncate(fitting);
+        let last = rows.last().map(cursor).unwrap_or_default();
+        self.tokens.seal(self.tenant, self.method, self.filter, &last)
+    }
+}
+
+/// How many rows of these sizes fit on a page: at least one, or a list would never end.
+fn fitting(sizes: impl Iterator<Item = usize>) -> usize {
+    let mut total: usize = 0;
+    let fits = sizes.take_while(|size| {
+        total = total.saturating_add(*size);
+        total <= PAGE_BYTES_MAX
+    });
+    fits.count().max(1)
+}
+
+/// A cursor that is a row's number.
+pub fn number(cursor: &[u8]) -> i64 {
+    cursor.try_into().map_or(0, i64::from_be_bytes)
+}
+
 /// The number of rows to read: 0 is the default, too many is the maximum, less than 0 is an error (AIP-158).
 pub fn page_size(requested: i32) -> Result<u32, Problem> {
     match u32::try_from(requested) {
@@ -121,6 +191,13 @@ mod tests {
             );
         }
         assert!(tokens.open("t", "m", "f", "not base64 !").is_err());
+    }
+
+    #[test]
+    fn a_page_ends_before_its_texts_grow_too_long() {
+        assert_eq!(fitting([10, 10, 10].into_iter()), 3);
+        assert_eq!(fitting([PAGE_BYTES_MAX - 1, 1, 1].into_iter()), 2);
+        assert_eq!(fitting([PAGE_BYTES_MAX + 1, 1].into_iter()), 1, "a row that is too long stands alone");
     }
 
     #[test]

@@ -14,7 +14,7 @@ use tonic::service::Routes;
 
 use crate::ledger::{self, Catalogue, Lanes};
 use crate::rpc::{Api, audit_response, balance_snapshot};
-use crate::store::{self, Tenant, secrets};
+use crate::store::{self, Tenant};
 use crate::workers::Settler;
 
 /// How the service works.
@@ -62,7 +62,7 @@ pub struct Service {
 pub async fn build(settings: Settings, deps: Deps) -> Result<Service, db::Error> {
     let Deps { db, cache, clock, ids, bell } = deps;
     let catalogue = Catalogue::default();
-    let key = secrets::page_key(&db, &ids).await?;
+    let pages = requests::page_tokens(&db, &ids).await?;
     let lane_deps = ledger::Deps {
         db: db.clone(),
         cache: cache.clone(),
@@ -72,7 +72,6 @@ pub async fn build(settings: Settings, deps: Deps) -> Result<Service, db::Error>
         snapshot: balance_snapshot,
     };
     let lanes = Arc::new(Lanes::start(settings.lanes, lane_deps));
-    let pages = rpc::PageTokens::new(key);
     let api = Api { db, cache, clock, ids, bell, catalogue, lanes, pages };
     let service = Service { api, stop: CancellationToken::new(), workers: TaskTracker::new() };
     service.workers.spawn(service.settler().run(settings.settle_pause, service.stop.clone()));

@@ -14,7 +14,6 @@ use crate::consume;
 use crate::domain::Channel;
 use crate::rpc::Api;
 use crate::send::Sender;
-use crate::store::secrets;
 
 /// How the service works.
 #[derive(Clone, Debug)]
@@ -57,13 +56,12 @@ pub struct Service {
 /// That the database refused, or `Settings` if the file of messages cannot be used.
 pub async fn build(settings: Settings, deps: Deps) -> Result<Service, db::Error> {
     let Deps { db, clock, ids } = deps;
-    let key = secrets::page_key(&db, &ids).await?;
+    let pages = requests::page_tokens(&db, &ids).await?;
     let open = |path: &PathBuf| {
         let told = |e| db::Error::Settings(format!("message file {} cannot be used: {e}", path.display()));
         Sender::open(path, db.clone(), &ids).map_err(told)
     };
     let sender = settings.file_sink.as_ref().map(open).transpose()?;
-    let pages = rpc::PageTokens::new(key);
     let api = Api { db, clock, pages };
     let service = Service { api, sender, stop: CancellationToken::new(), workers: TaskTracker::new() };
     if let Some(sender) = service.sender() {

@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use ambient::Time;
 use db::Tx;
+use requests::{Call, Record, Written, replay};
 use uuid::Uuid;
 
-use super::{Answer, Answered, Call, Catalogue, Request, Written, announce};
+use super::{Answer, Answered, Asked, Catalogue, Request, announce};
 use crate::domain::{Command, Context, Decision, Program, Reward, State, Stock, Wallet, decide};
-use crate::store::commands::{self, Record};
 use crate::store::{Changes, Owner, activities, lots, rewards};
 
 pub(super) struct Batch {
@@ -41,8 +41,10 @@ impl Batch {
         locked: HashMap<Owner, Wallet>,
         now: Time,
     ) -> Result<Batch, db::Error> {
-        let ids: BTreeSet<(Owner, Uuid)> =
-            requests.iter().filter_map(|r| Some((r.owner.clone(), r.call.as_ref()?.request_id))).collect();
+        let ids: BTreeSet<(Owner, Uuid)> = requests
+            .iter()
+            .filter_map(|r| Some((r.owner.clone(), r.call.as_ref()?.call.request_id)))
+            .collect();
         let ids: Vec<_> = ids.into_iter().collect();
         let external: BTreeSet<(Owner, String)> = requests.iter().filter_map(external_id).collect();
         let external: Vec<_> = external.into_iter().collect();
@@ -51,7 +53,7 @@ impl Batch {
             machine_now_micros: events::machine_now_micros(),
             wallets: open(tx, catalogue, locked).await?,
             repeated: ids.len() < requests.len(),
-            recorded: commands::find(tx, &ids).await?,
+            recorded: requests::find(tx, &ids).await?,
             external: activities::find_external(tx, &external).await?,
             rewards: HashMap::new(),
             stock: HashMap::new(),
@@ -113,10 +115,10 @@ impl Batch {
 
     /// Decides one request on what the ones before it left.
     pub(super) fn decide(&mut self, request: &Request) -> Answer {
-        if let Some(call) = &request.call
+        if let Some(Asked { call, .. }) = &request.call
             && let Some(record) = self.recorded.get(&(request.owner.clone(), call.request_id))
         {
-            return replay(call, record);
+            return Answer::Given(replay(call, record));
         }
         let key = self.reward_key(request);
         let Some(open) = self.wallets.get(&request.owner) else { return Answer::NoWallet };
@@ -130,9 +132,9 @@ impl Batch {
         // A decision that panics leaves no trace: everything below it works on copies.
         let decided = catch_unwind(AssertUnwindSafe(|| {
             let decision = decide(&open.state, &request.command, context, self.now);
-            let written = request.call.as_ref().map(|call| {
+            let written = request.call.as_ref().map(|asked| {
                 let wallet = &decision.outcome.wallet;
-                (call.encode)(&Answered { answer: &decision.answer, wallet, program: &open.program })
+                (asked.encode)(&Answered { answer: &decision.answer, wallet, program: &open.program })
             });
             (decision, written)
         }));
@@ -142,10 +144,10 @@ impl Batch {
         };
         self.keep(request, key, decision);
         let written = written.unwrap_or(Written { status: 0, bytes: Vec::new() });
-        if let Some(call) = &request.call {
-            self.record(&request.owner, call, written.clone());
+        if let Some(Asked { call, .. }) = &request.call {
+            self.record(&request.owner, call, &written);
         }
-        Answer::Written { written, replayed: false }
+        Answer::Given(requests::Answer::Written { written, replayed: false })
     }
 
     fn keep(&mut self, request: &Request, reward: Option<rewards::Key>, decision: Decision) {
@@ -174,22 +176,14 @@ impl Batch {
         if let Some(activity) = outcome.activity.as_ref().filter(|a| !a.external_id.is_empty()) {
             self.external.insert((request.owner.clone(), activity.external_id.clone()), activity.id);
         }
-        let request_id = request.call.as_ref().map_or(Uuid::nil(), |call| call.request_id);
+        let request_id = request.call.as_ref().map_or(Uuid::nil(), |asked| asked.call.request_id);
         self.changes.add(&request.owner, request_id, lot_seq, &outcome);
         open.state.evolve(&outcome);
         open.changed = true;
     }
 
-    fn record(&mut self, owner: &Owner, call: &Call, written: Written) {
-        let record = Record {
-            request_id: call.request_id,
-            method: call.method.to_owned(),
-            request: call.body.clone(),
-            status: written.status,
-            reply: written.bytes,
-            subject: call.subject.clone(),
-            create_time: self.now,
-        };
+    fn record(&mut self, owner: &Owner, call: &Call, written: &Written) {
+        let record = call.record(written, self.now);
         if self.repeated {
             self.recorded.insert((owner.clone(), call.request_id), record.clone());
         }
@@ -224,18 +218,4 @@ fn external_id(request: &Request) -> Option<(Owner, String)> {
     let Command::RecordActivity(record) = &request.command else { return None };
     let id = &record.external_id;
     (!id.is_empty()).then(|| (request.owner.clone(), id.clone()))
-}
-
-/// The answer to a request id that was used before.
-pub(super) fn replay(call: &Call, record: &Record) -> Answer {
-    if record.method != call.method {
-        return Answer::Reused { field: "method".into() };
-    }
-    if record.request != call.body {
-        let message = format!("rapport.loyalty.v1.{}Request", call.method);
-        let field = proto::first_difference(&message, &record.request, &call.body);
-        return Answer::Reused { field: field.unwrap_or_else(|| "request".into()) };
-    }
-    let written = Written { status: record.status, bytes: record.reply.clone() };
-    Answer::Written { written, replayed: true }
 }

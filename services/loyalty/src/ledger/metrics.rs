@@ -3,6 +3,7 @@
 use std::sync::LazyLock;
 
 use opentelemetry::metrics::{Counter, Gauge, Histogram};
+use requests::Answer as Given;
 use telemetry::KeyValue;
 use telemetry::names::{attribute, metric};
 
@@ -38,9 +39,9 @@ pub(super) fn committed(answers: &[Answer]) {
     let (mut done, mut refused, mut replayed, mut failed) = (0, 0, 0, 0);
     for answer in answers {
         match answer {
-            Answer::Written { replayed: true, .. } => replayed += 1,
-            Answer::Written { written, .. } if written.status == 0 => done += 1,
-            Answer::Written { .. } | Answer::NoWallet | Answer::Reused { .. } => refused += 1,
+            Answer::Given(Given::Written { replayed: true, .. }) => replayed += 1,
+            Answer::Given(Given::Written { written, .. }) if written.status == 0 => done += 1,
+            Answer::Given(_) | Answer::NoWallet => refused += 1,
             Answer::Panicked => failed += 1,
         }
     }

@@ -14,9 +14,8 @@ mod execute;
 mod lane;
 mod lanes;
 mod metrics;
-mod once;
 
-use uuid::Uuid;
+use requests::Written;
 
 use crate::domain::{Command, Program, Refusal, Reply, Wallet};
 use crate::store::Owner;
@@ -26,7 +25,6 @@ pub use catalogue::Catalogue;
 pub use execute::{Executed, execute};
 pub use lanes::{Deps, Failure, Lanes};
 pub(crate) use metrics::audited;
-pub use once::{Once, once};
 
 /// A command on its way to the ledger.
 #[derive(Clone, Debug)]
@@ -36,22 +34,16 @@ pub struct Request {
     /// What to do.
     pub command: Command,
     /// The call that asked for it; none for the service's own.
-    pub call: Option<Call>,
+    pub call: Option<Asked>,
     /// The trace of the call as W3C `traceparent`; empty if it is not traced.
     pub traceparent: String,
 }
 
-/// What is remembered of a call.
+/// A call, and how its answer is written down.
 #[derive(Clone, Debug)]
-pub struct Call {
-    /// Unique within the wallet.
-    pub request_id: Uuid,
-    /// The RPC.
-    pub method: &'static str,
-    /// The request, encoded as it was sent.
-    pub body: Vec<u8>,
-    /// Who asked.
-    pub subject: String,
+pub struct Asked {
+    /// The call; its request id is unique within the wallet.
+    pub call: requests::Call,
     /// Writes the answer down.
     pub encode: fn(&Answered<'_>) -> Written,
 }
@@ -67,32 +59,13 @@ pub struct Answered<'a> {
     pub program: &'a Program,
 }
 
-/// An answer as it is stored and sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Written {
-    /// The gRPC code; 0 if it was done.
-    pub status: i32,
-    /// The encoded response, or the encoded `google.rpc.Status`.
-    pub bytes: Vec<u8>,
-}
-
 /// What became of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// It was decided, now or (`replayed`) before.
-    Written {
-        /// The answer.
-        written: Written,
-        /// True if it is the stored one of an earlier call.
-        replayed: bool,
-    },
+    /// It was decided, now or before, or its id was used for another one.
+    Given(requests::Answer),
     /// There is no such wallet; not remembered.
     NoWallet,
-    /// The request id was used for another request.
-    Reused {
-        /// The first field in which they differ.
-        field: String,
-    },
     /// The decision broke an invariant; nothing was done.
     Panicked,
 }

@@ -1,16 +1,15 @@
 //! AdjustPoints: points given or taken by hand, through the ledger.
 
-use prost::Message;
 use proto::rapport::loyalty::v1 as pb;
 use proto::{Path, Violations};
+use requests::{Caller, Written};
 use tonic::{Request, Status};
 
 use super::Api;
-use super::call::Caller;
-use super::refusal::{DOMAIN, problem, written};
+use super::refusal::{DOMAIN, problem};
 use super::wire::{balance, read_token, uuid};
 use crate::domain::{AdjustPoints, Command};
-use crate::ledger::{Answered, Written};
+use crate::ledger::{Answered, Asked};
 
 pub(super) async fn handle(
     api: &Api,
@@ -27,7 +26,7 @@ pub(super) async fn handle(
         note: format!("{} (approved by {})", message.reason, message.approver),
         expected_version: (message.expected_version > 0).then_some(message.expected_version),
     });
-    let call = caller.call("AdjustPoints", request_id, &message, encode);
+    let call = Asked { call: caller.call(DOMAIN, "AdjustPoints", request_id, &message), encode };
     let submitted = api.submit(&caller, member_id, command, call).await;
     let (response, replayed): (pb::AdjustPointsResponse, bool) = submitted?;
     Ok(pb::AdjustPointsResponse { replayed, ..response })
@@ -35,12 +34,12 @@ pub(super) async fn handle(
 
 fn encode(answered: &Answered<'_>) -> Written {
     if let Err(refusal) = answered.answer {
-        return written(&problem(refusal));
+        return Written::refused(&problem(refusal));
     }
     let response = pb::AdjustPointsResponse {
         balance: Some(balance(answered.wallet, answered.program)),
         read_token: read_token(answered.wallet.id, answered.wallet.version),
         replayed: false,
     };
-    Written { status: 0, bytes: response.encode_to_vec() }
+    Written::done(&response)
 }

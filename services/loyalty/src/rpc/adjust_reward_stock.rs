@@ -3,19 +3,17 @@
 use std::sync::Arc;
 
 use futures::FutureExt;
-use prost::Message;
 use proto::rapport::loyalty::v1 as pb;
 use proto::{Path, Violations};
+use requests::{Caller, Once, Written};
 use tonic::{Request, Status};
 
 use super::Api;
-use super::call::{Caller, told};
-use super::create_program::not_a_wallet;
+use super::call::told;
 use super::get_reward::{reward_key, reward_message};
-use super::refusal::{DOMAIN, problem, reward_not_found, stock_unlimited, written};
+use super::refusal::{DOMAIN, problem, reward_not_found, stock_unlimited};
 use super::wire::uuid;
 use crate::domain::{Refusal, Reward, Stock};
-use crate::ledger::{Once, Written};
 use crate::store::{Owner, rewards};
 
 pub(super) async fn handle(
@@ -29,8 +27,8 @@ pub(super) async fn handle(
     let key = reward_key(&caller.tenant, &message.program_id, &message.reward_id);
     let reward = api.catalogue.reward(api.db.reader(), &key).await.map_err(|e| told(&e))?;
     let reward = reward.ok_or_else(|| reward_not_found(&message.reward_id))?;
-    let call = caller.call("AdjustRewardStock", request_id, &message, not_a_wallet);
-    let scope = Owner::program(&caller.tenant, &message.program_id);
+    let call = caller.call(DOMAIN, "AdjustRewardStock", request_id, &message);
+    let scope = Owner::named(&caller.tenant, &message.program_id);
     let command = Once { scope, call, now: api.clock.now() };
     let units = message.units;
     let submitted = api.submit_once(&caller, command, move |tx| {
@@ -49,16 +47,19 @@ async fn adjust(
 ) -> Result<Written, db::Error> {
     let stock = rewards::stock(tx, std::slice::from_ref(key), true).await?;
     let Some(remaining) = stock.get(key).copied() else {
-        return Ok(written(&stock_unlimited(&reward.id)));
+        return Ok(Written::refused(&stock_unlimited(&reward.id)));
     };
     let Some(left) = remaining.checked_add(units) else {
-        return Ok(written(&problem(&Refusal::AmountOverflow)));
+        return Ok(Written::refused(&problem(&Refusal::AmountOverflow)));
     };
     if left < 0 {
-        return Ok(written(&problem(&Refusal::OutOfStock { reward_id: reward.id.clone(), remaining })));
+        return Ok(Written::refused(&problem(&Refusal::OutOfStock {
+            reward_id: reward.id.clone(),
+            remaining,
+        })));
     }
     rewards::add_stock(tx, key, units).await?;
     let reward = Some(reward_message(reward, Stock::Remaining(left)));
     let response = pb::AdjustRewardStockResponse { reward, replayed: false };
-    Ok(Written { status: 0, bytes: response.encode_to_vec() })
+    Ok(Written::done(&response))
 }

@@ -2,10 +2,11 @@
 
 use futures::FutureExt;
 use proto::rapport::loyalty::v1 as pb;
+use requests::Caller;
 use tonic::{Request, Status};
 
 use super::Api;
-use super::call::{Caller, told};
+use super::call::told;
 use crate::ledger;
 use crate::store::{self, Check, Report};
 

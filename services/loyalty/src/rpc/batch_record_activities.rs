@@ -1,10 +1,11 @@
 //! BatchRecordActivities: many activities, each on its own.
 
 use proto::rapport::loyalty::v1 as pb;
+use requests::Caller;
 use tonic::{Request, Status};
 
 use super::Api;
-use super::call::{Caller, ledger_request, response};
+use super::call::{ledger_request, response};
 use super::record_activity::decode;
 
 pub(super) async fn handle(

@@ -2,18 +2,16 @@
 
 use ambient::Time;
 use futures::FutureExt;
-use prost::Message;
 use proto::rapport::loyalty::v1 as pb;
 use proto::{Path, Violations};
+use requests::{Caller, Once, Written};
 use tonic::{Request, Status};
 
 use super::Api;
-use super::call::Caller;
 use super::get_program::program_message;
-use super::refusal::{DOMAIN, exists, written};
+use super::refusal::{DOMAIN, exists};
 use super::wire::{amount, uuid};
 use crate::domain::{Currency, EarningRule, Expiry, Ladder, PointCurrency, Program, Tier};
-use crate::ledger::{Answered, Once, Written};
 use crate::store::{Owner, programs};
 
 pub(super) async fn handle(
@@ -27,30 +25,25 @@ pub(super) async fn handle(
     let program = decode(message.program.as_ref(), now, &mut found);
     found.into_result(DOMAIN)?;
     let program = program.ok_or_else(|| rpc::error::internal_because("a valid program was not decoded"))?;
-    let call = caller.call("CreateProgram", request_id, &message, not_a_wallet);
-    let command = Once { scope: Owner::program(&caller.tenant, &program.id), call, now };
+    let call = caller.call(DOMAIN, "CreateProgram", request_id, &message);
+    let command = Once { scope: Owner::named(&caller.tenant, &program.id), call, now };
     let tenant = caller.tenant.clone();
     let submitted = api.submit_once(&caller, command, move |tx| {
         let (tenant, program) = (tenant.clone(), program.clone());
         async move {
             if programs::find(tx, &tenant, &program.id).await?.is_some() {
                 let problem = exists("PROGRAM_EXISTS", &format!("program {}", program.id));
-                return Ok(written(&problem.with("program_id", &program.id)));
+                return Ok(Written::refused(&problem.with("program_id", &program.id)));
             }
             programs::insert(tx, &tenant, &program).await?;
             let program = Some(program_message(&program));
             let response = pb::CreateProgramResponse { program, replayed: false };
-            Ok(Written { status: 0, bytes: response.encode_to_vec() })
+            Ok(Written::done(&response))
         }
         .boxed()
     });
     let (response, replayed): (pb::CreateProgramResponse, bool) = submitted.await?;
     Ok(pb::CreateProgramResponse { replayed, ..response })
-}
-
-/// Commands on the catalogue write their answers down themselves.
-pub(super) fn not_a_wallet(_: &Answered<'_>) -> Written {
-    Written { status: tonic::Code::Internal as i32, bytes: Vec::new() }
 }
 
 fn decode(given: Option<&pb::Program>, now: Time, found: &mut Violations) -> Option<Program> {

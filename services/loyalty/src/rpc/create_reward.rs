@@ -1,19 +1,17 @@
 //! CreateReward: a new reward with its stock.
 
 use futures::FutureExt;
-use prost::Message;
 use proto::rapport::loyalty::v1 as pb;
 use proto::{Path, Violations};
+use requests::{Caller, Once, Written};
 use tonic::{Request, Status};
 
 use super::Api;
-use super::call::{Caller, told};
-use super::create_program::not_a_wallet;
+use super::call::told;
 use super::get_reward::{reward_key, reward_message};
-use super::refusal::{DOMAIN, exists, program_not_found, written};
+use super::refusal::{DOMAIN, exists, program_not_found};
 use super::wire::uuid;
 use crate::domain::{Reward, Stock};
-use crate::ledger::{Once, Written};
 use crate::store::{Owner, rewards};
 
 pub(super) async fn handle(
@@ -45,8 +43,8 @@ pub(super) async fn handle(
         create_time: now,
         counted: matches!(stock, Stock::Remaining(_)),
     };
-    let call = caller.call("CreateReward", request_id, &message, not_a_wallet);
-    let command = Once { scope: Owner::program(&caller.tenant, &reward.program_id), call, now };
+    let call = caller.call(DOMAIN, "CreateReward", request_id, &message);
+    let command = Once { scope: Owner::named(&caller.tenant, &reward.program_id), call, now };
     let tenant = caller.tenant.clone();
     let submitted = api.submit_once(&caller, command, move |tx| {
         let (tenant, reward) = (tenant.clone(), reward.clone());
@@ -54,12 +52,12 @@ pub(super) async fn handle(
             let key = reward_key(&tenant, &reward.program_id, &reward.id);
             if rewards::find(tx, &key).await?.is_some() {
                 let problem = exists("REWARD_EXISTS", &format!("reward {}", reward.id));
-                return Ok(written(&problem.with("reward_id", &reward.id)));
+                return Ok(Written::refused(&problem.with("reward_id", &reward.id)));
             }
             rewards::insert(tx, &tenant, &reward, stock).await?;
             let reward = Some(reward_message(&reward, stock));
             let response = pb::CreateRewardResponse { reward, replayed: false };
-            Ok(Written { status: 0, bytes: response.encode_to_vec() })
+            Ok(Written::done(&response))
         }
         .boxed()
     });

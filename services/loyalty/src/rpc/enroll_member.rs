@@ -1,18 +1,17 @@
 //! EnrollMember: a new member with an empty wallet.
 
 use futures::FutureExt;
-use prost::Message;
 use proto::rapport::loyalty::v1 as pb;
 use proto::{Path, Violations};
+use requests::{Caller, Once, Written};
 use tonic::{Request, Status};
 
 use super::Api;
-use super::call::{Caller, told};
-use super::create_program::not_a_wallet;
-use super::refusal::{DOMAIN, exists, program_not_found, written};
+use super::call::told;
+use super::refusal::{DOMAIN, exists, program_not_found};
 use super::wire::{read_token, timestamp, uuid, uuid_text};
 use crate::domain::{Program, Wallet};
-use crate::ledger::{Once, Written, enrolled};
+use crate::ledger::enrolled;
 use crate::store::members::{self, Member};
 use crate::store::{Owner, Tenant, wallets};
 
@@ -37,8 +36,8 @@ pub(super) async fn handle(
         state: members::ACTIVE,
         create_time: now,
     };
-    let call = caller.call("EnrollMember", request_id, &message, not_a_wallet);
-    let command = Once { scope: Owner::program(&caller.tenant, program_id), call, now };
+    let call = caller.call(DOMAIN, "EnrollMember", request_id, &message);
+    let command = Once { scope: Owner::named(&caller.tenant, program_id), call, now };
     let traceparent = telemetry::traceparent().unwrap_or_default();
     let tenant = caller.tenant.clone();
     let submitted = api.submit_once(&caller, command, move |tx| {
@@ -59,7 +58,7 @@ async fn enroll(
 ) -> Result<Written, db::Error> {
     if let Some(first) = members::find_external(tx, tenant, &program.id, &member.external_id).await? {
         let problem = exists("MEMBER_EXISTS", "a member with this external_id").with("member_id", first.id);
-        return Ok(written(&problem));
+        return Ok(Written::refused(&problem));
     }
     let owner = Owner::new(tenant, member.wallet_id);
     let order_key = events::next_order_key(events::machine_now_micros(), 0);
@@ -72,7 +71,7 @@ async fn enroll(
         read_token: read_token(wallet.id, wallet.version),
         replayed: false,
     };
-    Ok(Written { status: 0, bytes: response.encode_to_vec() })
+    Ok(Written::done(&response))
 }
 
 pub(super) fn member_message(member: &Member) -> pb::Member {

@@ -12,11 +12,12 @@ use prost::Message;
 use proto::google::r#type as gtype;
 use proto::rapport::loyalty::v1 as pb;
 use proto::{Path, Violations};
+use requests::Caller;
 use rpc::Problem;
 use tonic::{Request, Status};
 
 use super::Api;
-use super::call::{Caller, told};
+use super::call::told;
 use super::refusal::{DOMAIN, member_not_found};
 use super::wire::{balance, opt_timestamp, read_token, read_version, tier, time, uuid, uuid_text};
 use crate::domain::{Program, State, Wallet, YearSpend, end_of_day, local_date, start_of_year, view};

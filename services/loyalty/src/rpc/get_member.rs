@@ -2,10 +2,11 @@
 
 use proto::rapport::loyalty::v1 as pb;
 use proto::{Path, Violations};
+use requests::Caller;
 use tonic::{Request, Status};
 
 use super::Api;
-use super::call::{Caller, told};
+use super::call::told;
 use super::enroll_member::member_message;
 use super::refusal::{DOMAIN, member_not_found};
 use super::wire::uuid;

@@ -1,10 +1,11 @@
 //! GetProgram: one program by its id.
 
 use proto::rapport::loyalty::v1 as pb;
+use requests::Caller;
 use tonic::{Request, Status};
 
 use super::Api;
-use super::call::{Caller, told};
+use super::call::told;
 use super::refusal::program_not_found;
 use super::wire::{money, timestamp};
 use crate::domain::{Expiry, Money, Program};

@@ -2,11 +2,12 @@
 
 use proto::rapport::loyalty::v1 as pb;
 use proto::{Path, Violations};
+use requests::Caller;
 use rpc::Problem;
 use tonic::{Request, Status};
 
 use super::Api;
-use super::call::{Caller, told};
+use super::call::told;
 use super::redeem_reward::redemption_message;
 use super::refusal::DOMAIN;
 use super::wire::uuid;

@@ -1,10 +1,11 @@
 //! GetReward: one reward with its stock.
 
 use proto::rapport::loyalty::v1 as pb;
+use requests::Caller;
 use tonic::{Request, Status};
 
 use super::Api;
-use super::call::{Caller, told};
+use super::call::told;
 use super::refusal::reward_not_found;
 use super::wire::timestamp;
 use crate::domain::{Reward, Stock};

@@ -2,15 +2,16 @@
 
 use proto::rapport::loyalty::v1 as pb;
 use proto::{Path, Violations};
+use requests::Caller;
 use tonic::{Request, Status};
 
 use super::Api;
-use super::call::{Caller, told};
-use super::page::number;
+use super::call::told;
 use super::refusal::DOMAIN;
 use super::wire::{opt_timestamp, timestamp, uuid, uuid_text};
 use crate::domain::Lot;
 use crate::store::{Owner, lots};
+use rpc::page::number;
 
 const METHOD: &str = "ListLots";
 
@@ -22,17 +23,16 @@ pub(super) async fn handle(
     let mut violations = Violations::default();
     let member_id = uuid(&message.member_id, &Path::ROOT, "member_id", &mut violations);
     violations.into_result(DOMAIN)?;
-    let size = rpc::page_size(message.page_size)?;
     let filter = format!("{} {}", message.member_id, message.open_only);
-    let cursor = api.open_page(&caller, METHOD, &filter, &message.page_token)?;
+    let list = caller.list(&api.pages, METHOD, &filter, message.page_size)?;
+    let cursor = list.open(&message.page_token)?;
     let after = cursor.map_or(0, |bytes| number(&bytes));
     let owner = Owner::new(&caller.tenant, member_id);
     api.settled(&caller, &owner).await?;
-    let mut found = lots::page(api.db.reader(), &owner, after, message.open_only, u64::from(size) + 1)
+    let mut found = lots::page(api.db.reader(), &owner, after, message.open_only, list.limit())
         .await
         .map_err(|e| told(&e))?;
-    let next_page_token =
-        api.next_page(&caller, METHOD, &filter, &mut found, size, |l| l.key.number.to_be_bytes().to_vec());
+    let next_page_token = list.next(&mut found, |_| 0, |l| l.key.number.to_be_bytes().to_vec());
     Ok(pb::ListLotsResponse { lots: found.iter().map(lot_message).collect(), next_page_token })
 }
 

@@ -2,15 +2,16 @@
 
 use proto::rapport::loyalty::v1 as pb;
 use proto::{Path, Violations};
+use requests::Caller;
 use tonic::{Request, Status};
 
 use super::Api;
-use super::call::{Caller, told};
-use super::page::number;
+use super::call::told;
 use super::refusal::DOMAIN;
 use super::wire::{timestamp, uuid, uuid_text};
 use crate::domain::{Account, Posting, Program, Reason};
 use crate::store::{Owner, postings};
+use rpc::page::number;
 
 const METHOD: &str = "ListPostings";
 
@@ -22,15 +23,14 @@ pub(super) async fn handle(
     let mut violations = Violations::default();
     let member_id = uuid(&message.member_id, &Path::ROOT, "member_id", &mut violations);
     violations.into_result(DOMAIN)?;
-    let size = rpc::page_size(message.page_size)?;
-    let cursor = api.open_page(&caller, METHOD, &message.member_id, &message.page_token)?;
+    let list = caller.list(&api.pages, METHOD, &message.member_id, message.page_size)?;
+    let cursor = list.open(&message.page_token)?;
     let before = cursor.map_or(i64::MAX, |bytes| number(&bytes));
     let owner = Owner::new(&caller.tenant, member_id);
     let program = api.settled(&caller, &owner).await?;
     let mut found =
-        postings::page(api.db.reader(), &owner, before, u64::from(size) + 1).await.map_err(|e| told(&e))?;
-    let next_page_token = api
-        .next_page(&caller, METHOD, &message.member_id, &mut found, size, |p| p.seq.to_be_bytes().to_vec());
+        postings::page(api.db.reader(), &owner, before, list.limit()).await.map_err(|e| told(&e))?;
+    let next_page_token = list.next(&mut found, |_| 0, |p| p.seq.to_be_bytes().to_vec());
     let postings = found.iter().map(|p| posting_message(p, &program)).collect();
     Ok(pb::ListPostingsResponse { postings, next_page_token })
 }

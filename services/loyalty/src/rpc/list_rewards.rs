@@ -1,10 +1,11 @@
 //! ListRewards: the rewards of a program with their stock, page by page.
 
 use proto::rapport::loyalty::v1 as pb;
+use requests::Caller;
 use tonic::{Request, Status};
 
 use super::Api;
-use super::call::{Caller, told};
+use super::call::told;
 use super::get_reward::{reward_key, reward_message};
 use super::refusal::program_not_found;
 use crate::domain::Stock;
@@ -20,14 +21,12 @@ pub(super) async fn handle(
     let (db, program_id) = (api.db.reader(), &message.program_id);
     let program = api.catalogue.program(db, &caller.tenant, program_id).await.map_err(|e| told(&e))?;
     program.ok_or_else(|| program_not_found(program_id))?;
-    let size = rpc::page_size(message.page_size)?;
-    let cursor = api.open_page(&caller, METHOD, program_id, &message.page_token)?.unwrap_or_default();
+    let list = caller.list(&api.pages, METHOD, program_id, message.page_size)?;
+    let cursor = list.open(&message.page_token)?.unwrap_or_default();
     let after = String::from_utf8_lossy(&cursor);
-    let mut found = rewards::page(db, &caller.tenant, program_id, &after, u64::from(size) + 1)
-        .await
-        .map_err(|e| told(&e))?;
-    let next_page_token =
-        api.next_page(&caller, METHOD, program_id, &mut found, size, |r| r.id.as_bytes().to_vec());
+    let mut found =
+        rewards::page(db, &caller.tenant, program_id, &after, list.limit()).await.map_err(|e| told(&e))?;
+    let next_page_token = list.next(&mut found, |_| 0, |r| r.id.as_bytes().to_vec());
     let keys: Vec<_> = found.iter().map(|r| reward_key(&caller.tenant, program_id, &r.id)).collect();
     let stock = rewards::stock(db, &keys, false).await.map_err(|e| told(&e))?;
     let rewards = found.iter().zip(&keys).map(|(reward, key)| {

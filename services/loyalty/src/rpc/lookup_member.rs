@@ -1,11 +1,12 @@
 //! LookupMember: a member by the caller's own key.
 
 use proto::rapport::loyalty::v1 as pb;
+use requests::Caller;
 use rpc::Problem;
 use tonic::{Request, Status};
 
 use super::Api;
-use super::call::{Caller, told};
+use super::call::told;
 use super::enroll_member::member_message;
 use super::refusal::DOMAIN;
 use crate::store::members;

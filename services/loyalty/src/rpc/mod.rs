@@ -19,10 +19,10 @@ mod list_postings;
 mod list_programs;
 mod list_rewards;
 mod lookup_member;
-mod page;
 mod record_activity;
 mod redeem_reward;
 mod refusal;
+mod settled;
 pub(crate) mod wire;
 
 use ambient::{Clock, Ids};

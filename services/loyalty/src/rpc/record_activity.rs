@@ -1,18 +1,17 @@
 //! RecordActivity: what a member did, through the ledger.
 
 use ambient::Time;
-use prost::Message;
 use proto::rapport::loyalty::v1 as pb;
 use proto::{Path, Violations};
+use requests::{Caller, Written};
 use tonic::{Request, Status};
 use uuid::Uuid;
 
 use super::Api;
-use super::call::Caller;
-use super::refusal::{DOMAIN, problem, written};
+use super::refusal::{DOMAIN, problem};
 use super::wire::{amount, balance, money, read_token, time, timestamp, uuid, uuid_text};
 use crate::domain::{Activity, ActivityKind, Command, RecordActivity, Reply};
-use crate::ledger::{Answered, Call, Written};
+use crate::ledger::{Answered, Asked};
 
 pub(super) const METHOD: &str = "RecordActivity";
 
@@ -32,7 +31,7 @@ pub(super) fn decode(
     api: &Api,
     caller: &Caller,
     message: &pb::RecordActivityRequest,
-) -> Result<(Uuid, Command, Call), Status> {
+) -> Result<(Uuid, Command, Asked), Status> {
     let mut found = Violations::default();
     let root = Path::ROOT;
     let request_id = uuid(&message.request_id, &root, "request_id", &mut found);
@@ -57,13 +56,13 @@ pub(super) fn decode(
         amount,
         external_id: given.external_id,
     });
-    Ok((member_id, command, caller.call(METHOD, request_id, message, encode)))
+    Ok((member_id, command, Asked { call: caller.call(DOMAIN, METHOD, request_id, message), encode }))
 }
 
 fn encode(answered: &Answered<'_>) -> Written {
     let reply = match answered.answer {
         Ok(reply) => reply,
-        Err(refusal) => return written(&problem(refusal)),
+        Err(refusal) => return Written::refused(&problem(refusal)),
     };
     let activity = match reply {
         Reply::Recorded(activity) => Some(activity_message(activity)),
@@ -75,7 +74,7 @@ fn encode(answered: &Answered<'_>) -> Written {
         read_token: read_token(answered.wallet.id, answered.wallet.version),
         replayed: false,
     };
-    Written { status: 0, bytes: response.encode_to_vec() }
+    Written::done(&response)
 }
 
 fn activity_message(activity: &Activity) -> pb::Activity {

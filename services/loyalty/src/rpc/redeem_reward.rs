@@ -1,16 +1,15 @@
 //! RedeemReward: points for a reward, in one step.
 
-use prost::Message;
 use proto::rapport::loyalty::v1 as pb;
 use proto::{Path, Violations};
+use requests::{Caller, Written};
 use tonic::{Request, Status};
 
 use super::Api;
-use super::call::Caller;
-use super::refusal::{DOMAIN, problem, written};
+use super::refusal::{DOMAIN, problem};
 use super::wire::{balance, read_token, timestamp, uuid, uuid_text};
 use crate::domain::{Command, RedeemReward, Redemption, RedemptionState, Reply};
-use crate::ledger::{Answered, Written};
+use crate::ledger::{Answered, Asked};
 
 pub(super) async fn handle(
     api: &Api,
@@ -27,7 +26,7 @@ pub(super) async fn handle(
         reward_id: message.reward_id.clone(),
         quantity: message.quantity.max(1),
     });
-    let call = caller.call("RedeemReward", request_id, &message, encode);
+    let call = Asked { call: caller.call(DOMAIN, "RedeemReward", request_id, &message), encode };
     let submitted = api.submit(&caller, member_id, command, call).await;
     let (response, replayed): (pb::RedeemRewardResponse, bool) = submitted?;
     Ok(pb::RedeemRewardResponse { replayed, ..response })
@@ -36,7 +35,7 @@ pub(super) async fn handle(
 fn encode(answered: &Answered<'_>) -> Written {
     let reply = match answered.answer {
         Ok(reply) => reply,
-        Err(refusal) => return written(&problem(refusal)),
+        Err(refusal) => return Written::refused(&problem(refusal)),
     };
     let redemption = match reply {
         Reply::Redeemed(redemption) => Some(redemption_message(redemption)),
@@ -48,7 +47,7 @@ fn encode(answered: &Answered<'_>) -> Written {
         read_token: read_token(answered.wallet.id, answered.wallet.version),
         replayed: false,
     };
-    Written { status: 0, bytes: response.encode_to_vec() }
+    Written::done(&response)
 }
 
 pub(super) fn redemption_message(redemption: &Redemption) -> pb::Redemption {

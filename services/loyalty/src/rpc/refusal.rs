@@ -3,7 +3,6 @@
 use rpc::Problem;
 
 use crate::domain::Refusal;
-use crate::ledger::Written;
 
 pub(crate) const DOMAIN: &str = "rapport.loyalty";
 
@@ -76,16 +75,4 @@ pub(super) fn reward_not_found(reward_id: &str) -> Problem {
 pub(super) fn stock_unlimited(reward_id: &str) -> Problem {
     let message = format!("the stock of reward {reward_id} is not counted");
     Problem::precondition(DOMAIN, "STOCK_UNLIMITED", message).with("reward_id", reward_id)
-}
-
-pub(super) fn request_id_reused(field: &str) -> Problem {
-    let message = format!("this request_id was used for a request with another {field}");
-    Problem::invalid(DOMAIN, "REQUEST_ID_REUSED", message)
-        .with("field", field)
-        .field("request_id", "must be new for a new request")
-}
-
-/// A refusal as it is stored.
-pub(super) fn written(problem: &Problem) -> Written {
-    Written { status: problem.code as i32, bytes: problem.to_wire() }
 }

@@ -6,11 +6,10 @@ use ambient::Time;
 use chrono::{Datelike, NaiveDate};
 use db::sea_orm::sea_query::ArrayType;
 use db::sea_orm::{ConnectionTrait, FromQueryResult, Statement};
-use db::{Keyed, select_in};
+use db::{Keyed, Owner, select_in};
 use uuid::Uuid;
 
 use super::entity::{activity, day_spend};
-use super::owner::Owner;
 use crate::domain::{Activity, ActivityKind, DaySpend};
 
 /// Finds activities by their callers' own keys.

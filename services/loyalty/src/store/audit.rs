@@ -3,11 +3,10 @@
 //! `ledger_imbalance` = sum of |wallet total - its postings| + |account - lots behind it| + |held - open
 //! holds| + |member accounts - program accounts| and the like: 0 in a sound ledger, whoever wrote to it.
 
-use db::Tx;
 use db::sea_orm::{ConnectionTrait, FromQueryResult, Statement, Value};
+use db::{Tenant, Tx};
 use uuid::Uuid;
 
-use super::owner::Tenant;
 use crate::domain::Account;
 
 /// What an audit found.

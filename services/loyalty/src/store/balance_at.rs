@@ -1,9 +1,9 @@
 //! Balances of the past: postings up to a moment, plus what fell due by then and was not settled yet.
 
 use ambient::Time;
+use db::Owner;
 use db::sea_orm::{ConnectionTrait, FromQueryResult, Statement};
 
-use super::owner::Owner;
 use crate::domain::{Account, Totals};
 
 #[derive(FromQueryResult)]

@@ -2,13 +2,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use db::Tx;
 use db::sea_orm::ConnectionTrait;
+use db::{Owner, Tx};
+use requests::Record;
 use uuid::Uuid;
 
-use super::commands::{self, Record};
 use super::entity::{activity, allocation, day_spend, lot, posting, redemption};
-use super::owner::Owner;
 use super::{activities, lots, postings, redemptions, rewards, wallets};
 use crate::domain::{Lot, Outcome, Wallet};
 
@@ -86,7 +85,7 @@ impl Changes {
         let days: Vec<_> = self.days.into_values().collect();
         let wallets: Vec<_> = self.wallets.into_iter().collect();
         let write = async {
-            commands::insert(tx, self.records).await?;
+            requests::insert(tx, self.records).await?;
             db::bulk_insert::<activity::Entity>(tx, &self.activities).await?;
             db::bulk_insert::<posting::Entity>(tx, &self.postings).await?;
             db::bulk_insert::<lot::Entity>(tx, &lot_rows(self.opened)).await?;

@@ -8,10 +8,10 @@ use db::sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect,
     Statement,
 };
-use db::{Keyed, select_in};
+use db::{Keyed, Owner, select_in};
 
+use super::OWNER;
 use super::entity::lot;
-use super::owner::{OWNER, Owner};
 use crate::domain::{Lot, LotKey};
 
 /// Which open lots of a wallet a decision needs.

@@ -1,12 +1,11 @@
 //! Member rows.
 
 use ambient::Time;
-use db::Tx;
 use db::sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use db::{Owner, Tenant, Tx};
 use uuid::Uuid;
 
 use super::entity::member;
-use super::owner::{Owner, Tenant};
 
 /// The stored number of a member who may act.
 pub const ACTIVE: i32 = 1;

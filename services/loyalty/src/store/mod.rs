@@ -7,19 +7,19 @@ pub mod activities;
 mod audit;
 pub mod balance_at;
 mod changes;
-pub mod commands;
 mod entity;
 pub mod lots;
 pub mod members;
 pub mod migration;
-mod owner;
 pub mod postings;
 pub mod programs;
 pub mod redemptions;
 pub mod rewards;
-pub mod secrets;
 pub mod wallets;
 
 pub use audit::{Check, Report, Totals as LedgerTotals, audit};
 pub use changes::Changes;
-pub use owner::{Owner, Tenant};
+pub use db::{Owner, Tenant};
+
+/// The leading columns of what a wallet owns.
+const OWNER: [&str; 3] = ["bucket", "tenant_id", "wallet_id"];

@@ -1,11 +1,11 @@
 //! Posting rows and the allocations of debits to lots.
 
 use ambient::Time;
+use db::Owner;
 use db::sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
 use super::entity::{allocation, posting};
-use super::owner::Owner;
 use crate::domain::{Account, Allocation, Posting, Reason, Source};
 
 /// One page of a wallet's postings with numbers below `before`, newest first.

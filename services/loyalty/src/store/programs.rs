@@ -1,12 +1,11 @@
 //! Program rows.
 
 use ambient::Time;
-use db::Tx;
 use db::sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use db::{Tenant, Tx};
 use serde::{Deserialize, Serialize};
 
 use super::entity::program;
-use super::owner::Tenant;
 use crate::domain::{Currency, EarningRule, Expiry, Ladder, PointCurrency, Program, Tier};
 
 #[derive(Serialize, Deserialize)]

@@ -1,11 +1,11 @@
 //! Redemption rows.
 
 use ambient::Time;
+use db::Owner;
 use db::sea_orm::{ConnectionTrait, EntityTrait};
 use uuid::Uuid;
 
 use super::entity::redemption;
-use super::owner::Owner;
 use crate::domain::{Redemption, RedemptionState};
 
 /// Finds one redemption of a wallet.

@@ -7,10 +7,9 @@ use db::sea_orm::sea_query::{ArrayType, Expr};
 use db::sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect,
 };
-use db::{Keyed, Tx, select_in};
+use db::{Keyed, Tenant, Tx, select_in};
 
 use super::entity::{reward, reward_stock};
-use super::owner::Tenant;
 use crate::domain::{Reward, Stock};
 
 /// A reward of a program of a tenant. Sorts in the order in which stock rows are locked.

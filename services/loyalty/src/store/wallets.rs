@@ -5,10 +5,10 @@ use std::collections::{HashMap, HashSet};
 use ambient::Time;
 use db::sea_orm::sea_query::Expr;
 use db::sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
-use db::{Keyed, Tx, select_in};
+use db::{Keyed, OWNER_TYPES, Owner, Tx, select_in};
 
+use super::OWNER;
 use super::entity::wallet;
-use super::owner::{OWNER, OWNER_TYPES, Owner};
 use crate::domain::{Totals, Wallet, YearSpend};
 
 /// Loads wallets and, on PostgreSQL, locks their rows in the owners' order until the transaction ends. What

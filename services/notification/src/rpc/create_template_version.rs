@@ -1,14 +1,12 @@
 //! CreateTemplateVersion: checks a text and keeps it as the newest version.
 
 use futures::FutureExt;
-use prost::Message;
 use proto::rapport::notification::v1 as pb;
 use proto::{Path, Violations};
+use requests::{Caller, Written};
 use tonic::{Request, Status};
 
 use super::Api;
-use super::call::Caller;
-use super::once::Written;
 use super::refusal::{DOMAIN, template_invalid};
 use super::wire::{template_message, uuid, variables};
 use crate::domain::{Part, Shipped, Template};
@@ -29,8 +27,8 @@ pub(super) async fn handle(
     if !flaws.is_empty() {
         return Err(template_invalid(&template.id, &flaws, field).to_status());
     }
-    let call = caller.call("CreateTemplateVersion", request_id, &message);
-    let scope = Owner::template(&caller.tenant, &template.id);
+    let call = caller.call(DOMAIN, "CreateTemplateVersion", request_id, &message);
+    let scope = Owner::named(&caller.tenant, &template.id);
     let tenant = caller.tenant.clone();
     let submitted = api.submit_once(&caller, scope, call, move |tx| {
         let (tenant, template) = (tenant.clone(), template.clone());
@@ -48,7 +46,7 @@ async fn create(tx: &db::Tx, tenant: &Tenant, template: Template) -> Result<Writ
     templates::insert(tx, tenant, &template).await?;
     let template = Some(template_message(&template));
     let response = pb::CreateTemplateVersionResponse { template, replayed: false };
-    Ok(Written { status: 0, bytes: response.encode_to_vec() })
+    Ok(Written::done(&response))
 }
 
 fn decode(given: pb::Template, now: ambient::Time, found: &mut Violations) -> Template {

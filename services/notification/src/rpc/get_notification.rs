@@ -2,10 +2,11 @@
 
 use proto::Violations;
 use proto::rapport::notification::v1 as pb;
+use requests::Caller;
 use tonic::{Request, Status};
 
 use super::Api;
-use super::call::{Caller, told};
+use super::call::told;
 use super::refusal::{DOMAIN, notification_not_found};
 use super::wire::{opt_timestamp, timestamp, uuid};
 use crate::domain::{Channel, Delivery, DeliveryState, Message};

@@ -1,10 +1,11 @@
 //! GetTemplate: one version of a template, shipped or own.
 
 use proto::rapport::notification::v1 as pb;
+use requests::Caller;
 use tonic::{Request, Status};
 
 use super::Api;
-use super::call::{Caller, told};
+use super::call::told;
 use super::refusal::template_not_found;
 use super::wire::template_message;
 use crate::domain::Template;

@@ -3,15 +3,16 @@
 use futures::FutureExt;
 use proto::Violations;
 use proto::rapport::notification::v1 as pb;
+use requests::Caller;
 use tonic::{Request, Status};
 
 use super::Api;
-use super::call::{Caller, told};
-use super::page::{List, number};
+use super::call::told;
 use super::refusal::DOMAIN;
 use super::wire::{opt_timestamp, timestamp, uuid};
 use crate::domain::Message;
 use crate::store::{Owner, messages, recipients};
+use rpc::page::number;
 
 pub(super) async fn handle(
     api: &Api,
@@ -21,11 +22,10 @@ pub(super) async fn handle(
     let mut violations = Violations::default();
     let recipient_id = uuid(&message.recipient_id, "recipient_id", &mut violations);
     violations.into_result(DOMAIN)?;
-    let size = rpc::page_size(message.page_size)?;
     let unread_only = message.unread_only;
     let filter = format!("{} {unread_only}", message.recipient_id);
-    let list = List { caller: &caller, method: "ListInbox", filter: &filter, size };
-    let before = api.open_page(list, &message.page_token)?.map_or(i64::MAX, |cursor| number(&cursor));
+    let list = caller.list(&api.pages, "ListInbox", &filter, message.page_size)?;
+    let before = list.open(&message.page_token)?.map_or(i64::MAX, |cursor| number(&cursor));
     let (owner, limit) = (Owner::new(&caller.tenant, recipient_id), list.limit());
     // One snapshot: the count and the list must agree.
     let read = api.db.snapshot(move |tx| {
@@ -37,8 +37,7 @@ pub(super) async fn handle(
         .boxed()
     });
     let (inbox, mut found) = read.await.map_err(|e| told(&e))?;
-    let next_page_token = api.next_page(
-        list,
+    let next_page_token = list.next(
         &mut found,
         |message| message.text.subject.len() + message.text.body.len(),
         |message| message.seq.to_be_bytes().to_vec(),

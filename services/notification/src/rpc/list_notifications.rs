@@ -2,14 +2,15 @@
 
 use proto::Violations;
 use proto::rapport::notification::v1 as pb;
+use requests::Caller;
 use tonic::{Request, Status};
 
 use super::Api;
-use super::call::{Caller, told};
-use super::page::{List, number};
+use super::call::told;
 use super::refusal::DOMAIN;
 use super::wire::uuid;
 use crate::store::{Owner, messages};
+use rpc::page::number;
 
 pub(super) async fn handle(
     api: &Api,
@@ -19,14 +20,12 @@ pub(super) async fn handle(
     let mut violations = Violations::default();
     let recipient_id = uuid(&message.recipient_id, "recipient_id", &mut violations);
     violations.into_result(DOMAIN)?;
-    let size = rpc::page_size(message.page_size)?;
-    let list = List { caller: &caller, method: "ListNotifications", filter: &message.recipient_id, size };
-    let before = api.open_page(list, &message.page_token)?.map_or(i64::MAX, |cursor| number(&cursor));
+    let list = caller.list(&api.pages, "ListNotifications", &message.recipient_id, message.page_size)?;
+    let before = list.open(&message.page_token)?.map_or(i64::MAX, |cursor| number(&cursor));
     let owner = Owner::new(&caller.tenant, recipient_id);
     let page = messages::page(api.db.reader(), &owner, before, false, list.limit());
     let mut found = page.await.map_err(|e| told(&e))?;
-    let next_page_token = api.next_page(
-        list,
+    let next_page_token = list.next(
         &mut found,
         |message| message.text.subject.len() + message.text.body.len(),
         |message| message.seq.to_be_bytes().to_vec(),

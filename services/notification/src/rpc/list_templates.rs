@@ -1,11 +1,11 @@
 //! ListTemplates: the newest version of every template, page by page.
 
 use proto::rapport::notification::v1 as pb;
+use requests::Caller;
 use tonic::{Request, Status};
 
 use super::Api;
-use super::call::{Caller, told};
-use super::page::List;
+use super::call::told;
 use super::wire::template_message;
 use crate::store::templates;
 
@@ -14,14 +14,12 @@ pub(super) async fn handle(
     request: Request<pb::ListTemplatesRequest>,
 ) -> Result<pb::ListTemplatesResponse, Status> {
     let (caller, message) = Caller::open(request)?;
-    let size = rpc::page_size(message.page_size)?;
-    let list = List { caller: &caller, method: "ListTemplates", filter: "", size };
-    let cursor = api.open_page(list, &message.page_token)?.unwrap_or_default();
+    let list = caller.list(&api.pages, "ListTemplates", "", message.page_size)?;
+    let cursor = list.open(&message.page_token)?.unwrap_or_default();
     let after = String::from_utf8_lossy(&cursor);
     let mut found =
         templates::page(api.db.reader(), &caller.tenant, &after, list.limit()).await.map_err(|e| told(&e))?;
-    let next_page_token = api.next_page(
-        list,
+    let next_page_token = list.next(
         &mut found,
         |template| template.subject.len() + template.body.len(),
         |template| template.id.as_bytes().to_vec(),

@@ -4,16 +4,14 @@ use std::collections::BTreeSet;
 
 use ambient::Time;
 use futures::FutureExt;
-use prost::Message as _;
 use proto::rapport::notification::v1 as pb;
 use proto::{Path, Violations};
+use requests::{Caller, Written};
 use tonic::{Request, Status};
 use uuid::Uuid;
 
 use super::Api;
-use super::call::Caller;
-use super::once::Written;
-use super::refusal::{DOMAIN, notification_not_found, written};
+use super::refusal::{DOMAIN, notification_not_found};
 use super::wire::uuid;
 use crate::domain::Message;
 use crate::store::{Owner, messages, recipients};
@@ -28,7 +26,7 @@ pub(super) async fn handle(
     let recipient_id = uuid(&message.recipient_id, "recipient_id", &mut found);
     let ids = decode(&message, &mut found);
     found.into_result(DOMAIN)?;
-    let call = caller.call("MarkRead", request_id, &message);
+    let call = caller.call(DOMAIN, "MarkRead", request_id, &message);
     let owner = Owner::new(&caller.tenant, recipient_id);
     let (up_to_seq, now) = (message.up_to_seq, api.clock.now());
     let scope = owner.clone();
@@ -64,7 +62,7 @@ async fn mark(
     let mut inbox = locked.unwrap_or_default();
     let named = messages::find(tx, owner, ids).await?;
     if let Some(id) = ids.iter().find(|id| named.iter().all(|message| message.id != **id)) {
-        return Ok(written(&notification_not_found(*id)));
+        return Ok(Written::refused(&notification_not_found(*id)));
     }
     let unread: Vec<Message> = named
         .into_iter()
@@ -80,7 +78,7 @@ async fn mark(
     }
     let unread_count = inbox.unread;
     let response = pb::MarkReadResponse { marked_count, unread_count, replayed: false };
-    Ok(Written { status: 0, bytes: response.encode_to_vec() })
+    Ok(Written::done(&response))
 }
 
 #[cfg(test)]

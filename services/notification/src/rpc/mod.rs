@@ -8,8 +8,6 @@ mod list_inbox;
 mod list_notifications;
 mod list_templates;
 mod mark_read;
-mod once;
-mod page;
 mod preview_template;
 mod refusal;
 mod wire;

@@ -2,10 +2,10 @@
 
 use proto::rapport::notification::v1 as pb;
 use proto::{Path, Violations};
+use requests::Caller;
 use tonic::{Request, Status};
 
 use super::Api;
-use super::call::Caller;
 use super::refusal::{DOMAIN, template_invalid};
 use super::wire::variables;
 

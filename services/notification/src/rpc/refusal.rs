@@ -3,7 +3,6 @@
 use rpc::Problem;
 use uuid::Uuid;
 
-use super::once::Written;
 use crate::domain::{Flaw, Part};
 
 pub(super) const DOMAIN: &str = "rapport.notification";
@@ -33,16 +32,4 @@ pub(super) fn template_invalid(
 pub(super) fn notification_not_found(notification_id: Uuid) -> Problem {
     Problem::not_found(DOMAIN, "NOTIFICATION_NOT_FOUND", "the recipient has no such notification")
         .with("notification_id", notification_id)
-}
-
-pub(super) fn request_id_reused(field: &str) -> Problem {
-    let message = format!("this request_id was used for a request with another {field}");
-    Problem::invalid(DOMAIN, "REQUEST_ID_REUSED", message)
-        .with("field", field)
-        .field("request_id", "must be new for a new request")
-}
-
-/// A refusal as it is stored.
-pub(super) fn written(problem: &Problem) -> Written {
-    Written { status: problem.code as i32, bytes: problem.to_wire() }
 }

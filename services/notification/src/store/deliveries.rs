@@ -4,11 +4,10 @@ use std::collections::HashMap;
 
 use db::sea_orm::ConnectionTrait;
 use db::sea_orm::sea_query::ArrayType;
-use db::{Keyed, Tx, select_in};
+use db::{Keyed, OWNER_TYPES, Owner, Tx, select_in};
 use uuid::Uuid;
 
 use super::entity::delivery;
-use super::owner::{OWNER_TYPES, Owner};
 use crate::domain::{Channel, Delivery, DeliveryState, Message, Notice};
 
 /// The deliveries of a recipient's messages by their numbers, each by channel.

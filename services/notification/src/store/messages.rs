@@ -7,11 +7,10 @@ use db::sea_orm::sea_query::{ArrayType, Expr};
 use db::sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect,
 };
-use db::{Keyed, Tx, select_in};
+use db::{Keyed, OWNER_TYPES, Owner, Tx, select_in};
 use uuid::Uuid;
 
 use super::entity::message;
-use super::owner::{OWNER_TYPES, Owner};
 use crate::domain::{Message, Rendered};
 
 /// Spelled out rather than bound, so that the index of unread messages is found.

@@ -4,15 +4,15 @@
 //! forget whose rows it may see; only a worker, which serves all tenants, looks for [`sendings`] without.
 //! Entities stay private to this module.
 
-pub mod commands;
 pub mod deliveries;
 mod entity;
 pub mod messages;
 pub mod migration;
-mod owner;
 pub mod recipients;
-pub mod secrets;
 pub mod sendings;
 pub mod templates;
 
-pub use owner::{Owner, Tenant};
+pub use db::{Owner, Tenant};
+
+/// The leading columns of what a recipient owns.
+const OWNER: [&str; 3] = ["bucket", "tenant_id", "recipient_id"];

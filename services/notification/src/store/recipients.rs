@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use db::sea_orm::ConnectionTrait;
-use db::{Keyed, Tx, select_in};
+use db::{Keyed, OWNER_TYPES, Owner, Tx, select_in};
 
+use super::OWNER;
 use super::entity::recipient;
-use super::owner::{OWNER, OWNER_TYPES, Owner};
 use crate::domain::Inbox;
 
 /// Makes sure that the recipients have rows, then locks them as [`lock`] does. Sorted owners do not deadlock.

@@ -4,13 +4,12 @@
 //! back takes up at once what it left, and one whose lease ran out finds it taken. What is handed over has no
 //! lease any more: only its own sink can tell what became of it.
 
-use db::Tx;
 use db::sea_orm::{ConnectionTrait, FromQueryResult, Statement, Value};
+use db::{Owner, Tx};
 use uuid::Uuid;
 
 use super::deliveries;
 use super::entity::delivery;
-use super::owner::Owner;
 use crate::domain::{Channel, Delivery, DeliveryState};
 
 const QUEUED: i32 = DeliveryState::Queued as i32;

@@ -5,11 +5,10 @@ use std::collections::{BTreeMap, HashMap};
 use ambient::Time;
 use db::sea_orm::sea_query::ArrayType;
 use db::sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
-use db::{Keyed, Tx, select_in};
+use db::{Keyed, Tenant, Tx, select_in};
 use serde::{Deserialize, Serialize};
 
 use super::entity::template;
-use super::owner::Tenant;
 use crate::domain::{Datum, Shipped, Template, Variable};
 
 /// A template of a tenant.

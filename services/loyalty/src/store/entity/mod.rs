@@ -3,7 +3,6 @@
 
 pub(super) mod activity;
 pub(super) mod allocation;
-pub(super) mod command;
 pub(super) mod day_spend;
 pub(super) mod lot;
 pub(super) mod member;
@@ -12,5 +11,4 @@ pub(super) mod program;
 pub(super) mod redemption;
 pub(super) mod reward;
 pub(super) mod reward_stock;
-pub(super) mod secret;
 pub(super) mod wallet;

@@ -1,6 +1,6 @@
 //! Programs, rewards and members.
 
-use db::schema::Kind::{Big, Bool, Bytes, Int, Text, Uuid};
+use db::schema::Kind::{Big, Bool, Int, Text, Uuid};
 use db::schema::{NewTable, create, index};
 use sea_orm_migration::prelude::*;
 
@@ -16,14 +16,7 @@ impl MigrationName for CreateCatalogue {
 #[async_trait::async_trait]
 impl MigrationTrait for CreateCatalogue {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let secret = NewTable {
-            name: "secret",
-            columns: &[("name", Text), ("value", Bytes)],
-            key: 1,
-            checks: &[],
-            updated: false,
-        };
-        create(manager, secret).await?;
+        create(manager, requests::secrets_table()).await?;
         let program = NewTable {
             name: "program",
             columns: &[

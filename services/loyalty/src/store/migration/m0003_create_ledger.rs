@@ -1,6 +1,6 @@
 //! Wallets and everything that is numbered by one, and the record of commands.
 
-use db::schema::Kind::{self, Big, Bytes, Int, Text, Uuid};
+use db::schema::Kind::{self, Big, Int, Text, Uuid};
 use db::schema::{NewTable, create, index};
 use sea_orm_migration::prelude::*;
 
@@ -24,7 +24,7 @@ impl MigrationTrait for CreateLedger {
             let table = NewTable { name, columns: &columns, key: 3 + key, checks, updated: *updated };
             create(manager, table).await?;
         }
-        create(manager, command()).await?;
+        create(manager, requests::table()).await?;
         let due = Some("next_due < 9223372036854775807");
         index(manager, ("wallet_due", "wallet"), &["next_due"], false, due).await?;
         // By `open`, not by `remaining`: a debit that leaves something then touches no index.
@@ -167,24 +167,3 @@ const OWNED_TABLES: &[Owned] = &[
         false,
     ),
 ];
-
-fn command() -> NewTable<'static> {
-    NewTable {
-        name: "command",
-        columns: &[
-            ("bucket", Int),
-            ("tenant_id", Text),
-            ("scope_id", Uuid),
-            ("request_id", Uuid),
-            ("method", Text),
-            ("request", Bytes),
-            ("status", Int),
-            ("reply", Bytes),
-            ("subject", Text),
-            ("create_time", Big),
-        ],
-        key: 4,
-        checks: &[],
-        updated: false,
-    }
-}

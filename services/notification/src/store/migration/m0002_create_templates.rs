@@ -1,6 +1,6 @@
 //! Keys of the service and the templates of its tenants.
 
-use db::schema::Kind::{Big, Bytes, Text};
+use db::schema::Kind::{Big, Text};
 use db::schema::{NewTable, create};
 use sea_orm_migration::prelude::*;
 
@@ -16,14 +16,7 @@ impl MigrationName for CreateTemplates {
 #[async_trait::async_trait]
 impl MigrationTrait for CreateTemplates {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        let secret = NewTable {
-            name: "secret",
-            columns: &[("name", Text), ("value", Bytes)],
-            key: 1,
-            checks: &[],
-            updated: false,
-        };
-        create(manager, secret).await?;
+        create(manager, requests::secrets_table()).await?;
         let template = NewTable {
             name: "template",
             columns: &[

@@ -1,6 +1,6 @@
 //! Recipients and everything that is numbered by one, and the record of commands.
 
-use db::schema::Kind::{self, Big, Bytes, Int, Text, Uuid};
+use db::schema::Kind::{self, Big, Int, Text, Uuid};
 use db::schema::{NewTable, create, index};
 use sea_orm_migration::prelude::*;
 
@@ -23,7 +23,7 @@ impl MigrationTrait for CreateMessages {
             let table = NewTable { name, columns: &columns, key: 3 + key, checks, updated: *updated };
             create(manager, table).await?;
         }
-        create(manager, command()).await?;
+        create(manager, requests::table()).await?;
         let by_id = ["bucket", "tenant_id", "recipient_id", "notification_id"];
         index(manager, ("message_notification_id", "message"), &by_id, true, None).await?;
         let unread = ["bucket", "tenant_id", "recipient_id", "seq"];
@@ -81,24 +81,3 @@ const OWNED_TABLES: &[Owned] = &[
         true,
     ),
 ];
-
-fn command() -> NewTable<'static> {
-    NewTable {
-        name: "command",
-        columns: &[
-            ("bucket", Int),
-            ("tenant_id", Text),
-            ("scope_id", Uuid),
-            ("request_id", Uuid),
-            ("method", Text),
-            ("request", Bytes),
-            ("status", Int),
-            ("reply", Bytes),
-            ("subject", Text),
-            ("create_time", Big),
-        ],
-        key: 4,
-        checks: &[],
-        updated: false,
-    }
-}

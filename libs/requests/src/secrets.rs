@@ -1,19 +1,33 @@
-//! Keys that all replicas of the service share.
+//! Keys that all replicas of a service share.
 
 use ambient::Ids;
 use db::Db;
-use db::sea_orm::EntityTrait;
+use db::schema::Kind::{Bytes, Text};
+use db::schema::NewTable;
 use futures::FutureExt;
+use rpc::PageTokens;
+use sea_orm::EntityTrait;
 
-use super::entity::secret;
+use crate::entity::secret;
 
 const PAGE_KEY: &str = "page_tokens";
 
-/// The key that page tokens are sealed with, drawn when the database is first used.
+/// The table that a service's migration creates.
+pub fn secrets_table() -> NewTable<'static> {
+    NewTable {
+        name: "secret",
+        columns: &[("name", Text), ("value", Bytes)],
+        key: 1,
+        checks: &[],
+        updated: false,
+    }
+}
+
+/// What seals page tokens, under a key drawn when the database is first used.
 ///
 /// # Errors
 /// That the database refused, or `Damaged` for a key of another length.
-pub async fn page_key(db: &Db, ids: &Ids) -> Result<[u8; 32], db::Error> {
+pub async fn page_tokens(db: &Db, ids: &Ids) -> Result<PageTokens, db::Error> {
     let drawn = [*ids.v4().as_bytes(), *ids.v4().as_bytes()].concat();
     let stored = db.transact(move |tx| {
         let drawn = drawn.clone();
@@ -26,5 +40,6 @@ pub async fn page_key(db: &Db, ids: &Ids) -> Result<[u8; 32], db::Error> {
         .boxed()
     });
     let value = stored.await?.map(|row| row.value).unwrap_or_default();
-    value.try_into().map_err(|_| db::Error::Damaged("the key of page tokens".into()))
+    let key = value.try_into().map_err(|_| db::Error::Damaged("the key of page tokens".into()))?;
+    Ok(PageTokens::new(key))
 }

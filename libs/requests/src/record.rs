@@ -1,15 +1,16 @@
-//! The record of commands: replay and audit in one row each.
+//! The record of requests: replay and audit in one row each.
 
 use std::collections::HashMap;
 
 use ambient::Time;
+use db::schema::Kind::{Big, Bytes, Int, Text, Uuid as Id};
+use db::schema::NewTable;
 use db::sea_orm::ConnectionTrait;
 use db::sea_orm::sea_query::ArrayType;
-use db::{Keyed, Tx, select_in};
+use db::{Keyed, Owner, Tx, select_in};
 use uuid::Uuid;
 
-use super::entity::command;
-use super::owner::Owner;
+use crate::entity::command;
 
 /// A request that was answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +29,28 @@ pub struct Record {
     pub subject: String,
     /// When it was decided.
     pub create_time: Time,
+}
+
+/// The table that a service's migration creates.
+pub fn table() -> NewTable<'static> {
+    NewTable {
+        name: "command",
+        columns: &[
+            ("bucket", Int),
+            ("tenant_id", Text),
+            ("scope_id", Id),
+            ("request_id", Id),
+            ("method", Text),
+            ("request", Bytes),
+            ("status", Int),
+            ("reply", Bytes),
+            ("subject", Text),
+            ("create_time", Big),
+        ],
+        key: 4,
+        checks: &[],
+        updated: false,
+    }
 }
 
 /// Finds the records of these requests, each in its scope.

@@ -3,11 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
-use db::sea_orm::Value;
-use db::sea_orm::sea_query::ArrayType;
+use sea_orm::Value;
+use sea_orm::sea_query::ArrayType;
 use uuid::Uuid;
 
-/// A tenant, from the caller's credential. Never from a request's body.
+use crate::bucket_of;
+
+/// A tenant, from the caller's credential or from an event. Never from a request's body.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Tenant(Arc<str>);
 
@@ -29,7 +31,8 @@ impl fmt::Debug for Tenant {
     }
 }
 
-/// A wallet (or another scope of request ids) of a tenant. Sorts in the order in which rows are locked.
+/// The one whom rows belong to, within a tenant: its bucket, its tenant and its id lead their primary key.
+/// Sorts in the order in which rows are locked.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Owner {
     bucket: i32,
@@ -38,15 +41,15 @@ pub struct Owner {
 }
 
 impl Owner {
-    /// The wallet `id` of `tenant`.
+    /// The owner `id` of `tenant`.
     pub fn new(tenant: &Tenant, id: Uuid) -> Owner {
-        let bucket = db::bucket_of(id.hyphenated().encode_lower(&mut Uuid::encode_buffer()));
+        let bucket = bucket_of(id.hyphenated().encode_lower(&mut Uuid::encode_buffer()));
         Owner { bucket, tenant: tenant.clone(), id }
     }
 
-    /// The scope of request ids that name a program rather than a wallet.
-    pub fn program(tenant: &Tenant, program_id: &str) -> Owner {
-        Owner::new(tenant, Uuid::new_v5(&Uuid::NAMESPACE_OID, program_id.as_bytes()))
+    /// An owner that has a name rather than an id.
+    pub fn named(tenant: &Tenant, name: &str) -> Owner {
+        Owner::new(tenant, Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes()))
     }
 
     /// Which bucket its rows live in.
@@ -59,26 +62,28 @@ impl Owner {
         &self.tenant
     }
 
-    /// The wallet's id.
+    /// Its id.
     pub fn id(&self) -> Uuid {
         self.id
     }
 
-    pub(super) fn key(&self) -> Vec<Value> {
+    /// The values of its leading columns, of the types [`OWNER_TYPES`].
+    pub fn key(&self) -> Vec<Value> {
         vec![self.bucket.into(), self.tenant.id().into(), self.id.into()]
     }
 
-    pub(super) fn key_with(&self, more: impl IntoIterator<Item = Value>) -> Vec<Value> {
+    /// The same with further values behind them.
+    pub fn key_with(&self, more: impl IntoIterator<Item = Value>) -> Vec<Value> {
         let mut key = self.key();
         key.extend(more);
         key
     }
 
     /// The owner that a row's leading columns name.
-    pub(super) fn of_row(bucket: i32, tenant_id: &str, id: Uuid) -> Owner {
+    pub fn of_row(bucket: i32, tenant_id: &str, id: Uuid) -> Owner {
         Owner { bucket, tenant: Tenant::new(tenant_id), id }
     }
 }
 
-pub(super) const OWNER: [&str; 3] = ["bucket", "tenant_id", "wallet_id"];
-pub(super) const OWNER_TYPES: [ArrayType; 3] = [ArrayType::Int, ArrayType::String, ArrayType::Uuid];
+/// The types of an owner's columns.
+pub const OWNER_TYPES: [ArrayType; 3] = [ArrayType::Int, ArrayType::String, ArrayType::Uuid];

@@ -1,52 +1,67 @@
-//! Mutations: one transaction each, and each request id acts once.
+//! Mutations of one transaction each.
 
 use std::sync::Arc;
 
 use ambient::Time;
-use db::{Db, Tx};
+use db::{Db, Owner, Tx};
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use prost::Message;
+use rpc::Problem;
 use uuid::Uuid;
 
-use crate::store::Owner;
-use crate::store::commands::{self, Record};
+use crate::record::{self, Record};
 
 /// What is remembered of a call.
 #[derive(Clone, Debug)]
-pub(super) struct Call {
+pub struct Call {
+    /// The `ErrorInfo` domain of the service, such as `rapport.loyalty`.
+    pub domain: &'static str,
     /// Unique within its scope.
-    pub(super) request_id: Uuid,
+    pub request_id: Uuid,
     /// The RPC.
-    pub(super) method: &'static str,
+    pub method: &'static str,
     /// The request, encoded as it was sent.
-    pub(super) body: Vec<u8>,
+    pub body: Vec<u8>,
     /// Who asked.
-    pub(super) subject: String,
+    pub subject: String,
 }
 
 /// A call on its way.
 #[derive(Clone, Debug)]
-pub(super) struct Once {
+pub struct Once {
     /// The scope of its request id.
-    pub(super) scope: Owner,
+    pub scope: Owner,
     /// The call.
-    pub(super) call: Call,
+    pub call: Call,
     /// When it is decided.
-    pub(super) now: Time,
+    pub now: Time,
 }
 
 /// An answer as it is stored and sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Written {
+pub struct Written {
     /// The gRPC code; 0 if it was done.
-    pub(super) status: i32,
+    pub status: i32,
     /// The encoded response, or the encoded `google.rpc.Status`.
-    pub(super) bytes: Vec<u8>,
+    pub bytes: Vec<u8>,
+}
+
+impl Written {
+    /// The response of a call that was done.
+    pub fn done(response: &impl Message) -> Written {
+        Written { status: 0, bytes: response.encode_to_vec() }
+    }
+
+    /// The refusal of a call that was not.
+    pub fn refused(problem: &Problem) -> Written {
+        Written { status: problem.code as i32, bytes: problem.to_wire() }
+    }
 }
 
 /// What became of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Answer {
+pub enum Answer {
     /// It was decided, now or (`replayed`) before.
     Written {
         /// The answer.
@@ -66,7 +81,10 @@ const RACES_MAX: usize = 4;
 
 /// Runs `work` unless the request was answered before, and records the answer in the same transaction. Two
 /// at once: the unique keys let one through, the other is decided again and finds what the first one wrote.
-pub(super) async fn once<F>(db: &Db, command: Once, work: F) -> Result<Answer, db::Error>
+///
+/// # Errors
+/// What `work` returns, or that the database refused.
+pub async fn once<F>(db: &Db, command: Once, work: F) -> Result<Answer, db::Error>
 where
     F: for<'a> Fn(&'a Tx) -> BoxFuture<'a, Result<Written, db::Error>> + Send + Sync + 'static,
 {
@@ -92,30 +110,36 @@ where
 {
     let Once { scope, call, now } = command;
     let key = (scope.clone(), call.request_id);
-    if let Some(record) = commands::find(tx, std::slice::from_ref(&key)).await?.remove(&key) {
+    if let Some(record) = record::find(tx, std::slice::from_ref(&key)).await?.remove(&key) {
         return Ok(replay(call, &record));
     }
     let written = work(tx).await?;
-    let record = Record {
-        request_id: call.request_id,
-        method: call.method.to_owned(),
-        request: call.body.clone(),
-        status: written.status,
-        reply: written.bytes.clone(),
-        subject: call.subject.clone(),
-        create_time: *now,
-    };
-    commands::insert(tx, vec![(scope.clone(), record)]).await?;
+    record::insert(tx, vec![(scope.clone(), call.record(&written, *now))]).await?;
     Ok(Answer::Written { written, replayed: false })
 }
 
+impl Call {
+    /// Its record with the answer that it got.
+    pub fn record(&self, written: &Written, now: Time) -> Record {
+        Record {
+            request_id: self.request_id,
+            method: self.method.to_owned(),
+            request: self.body.clone(),
+            status: written.status,
+            reply: written.bytes.clone(),
+            subject: self.subject.clone(),
+            create_time: now,
+        }
+    }
+}
+
 /// The answer to a request id that was used before.
-fn replay(call: &Call, record: &Record) -> Answer {
+pub fn replay(call: &Call, record: &Record) -> Answer {
     if record.method != call.method {
         return Answer::Reused { field: "method".into() };
     }
     if record.request != call.body {
-        let message = format!("rapport.notification.v1.{}Request", call.method);
+        let message = format!("{}.v1.{}Request", call.domain, call.method);
         let field = proto::first_difference(&message, &record.request, &call.body);
         return Answer::Reused { field: field.unwrap_or_else(|| "request".into()) };
     }
