@@ -33,8 +33,11 @@ fn the_list_and_the_code_agree() {
         "libs/rpc/src",
         "libs/proto/src",
         "libs/events/src",
+        "libs/requests/src",
+        "services/feedback/src/rpc",
         "services/loyalty/src/rpc",
         "services/notification/src/rpc",
+        "services/scoring/src/rpc",
     ] {
         sources(&root.join(place), &mut files);
     }

@@ -13,6 +13,7 @@ mod handler;
 pub mod log;
 mod migration;
 pub mod operate;
+pub mod payload;
 mod place;
 pub mod relay;
 mod subscriber;

@@ -11,6 +11,7 @@ mod entity;
 mod once;
 mod record;
 mod secrets;
+pub mod wire;
 
 pub use answer::{refused, response, told};
 pub use caller::Caller;

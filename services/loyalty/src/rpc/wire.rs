@@ -1,6 +1,5 @@
 //! The wire's shapes of what several RPCs speak of, in both directions.
 
-use ambient::Time;
 use proto::google::r#type as gtype;
 use proto::rapport::loyalty::v1 as pb;
 use proto::{Path, Violations};
@@ -8,16 +7,8 @@ use uuid::Uuid;
 
 use crate::domain::{Currency, Money, Program, TierStatus, Wallet};
 
-/// A moment.
-pub(crate) fn timestamp(at: Time) -> prost_types::Timestamp {
-    let (seconds, nanos) = at.parts();
-    prost_types::Timestamp { seconds, nanos }
-}
-
-/// A moment; unset for never.
-pub(crate) fn opt_timestamp(at: Time) -> Option<prost_types::Timestamp> {
-    (!at.is_never()).then(|| timestamp(at))
-}
+pub(crate) use requests::wire::{opt_timestamp, timestamp, uuid_text};
+pub(super) use requests::wire::{time, uuid};
 
 /// An amount.
 pub(crate) fn money(amount: Money) -> gtype::Money {
@@ -26,35 +17,6 @@ pub(crate) fn money(amount: Money) -> gtype::Money {
         units: amount.micros.div_euclid(Money::MICROS_PER_UNIT),
         nanos: i32::try_from(amount.micros.rem_euclid(Money::MICROS_PER_UNIT) * 1_000).unwrap_or(0),
     }
-}
-
-/// An id; empty for nil.
-pub(crate) fn uuid_text(id: Uuid) -> String {
-    if id.is_nil() { String::new() } else { id.hyphenated().to_string() }
-}
-
-/// An id from a field that its rule has checked already.
-pub(super) fn uuid(text: &str, path: &Path<'_>, field: &'static str, found: &mut Violations) -> Uuid {
-    Uuid::try_parse(text).unwrap_or_else(|_| {
-        found.add(path, field, "must be a UUID");
-        Uuid::nil()
-    })
-}
-
-/// A moment from a field.
-pub(super) fn time(
-    given: Option<prost_types::Timestamp>,
-    path: &Path<'_>,
-    field: &'static str,
-    found: &mut Violations,
-) -> Option<Time> {
-    let given = given?;
-    let whole = (0..1_000_000_000).contains(&given.nanos);
-    let time = Time::from_parts(given.seconds, given.nanos).filter(|_| whole);
-    if time.is_none() {
-        found.add(path, field, "must be a moment between the years 1 and 9999");
-    }
-    time
 }
 
 /// An amount from a field: never negative, at most six decimals, at most a thousand million units.

@@ -5,7 +5,6 @@ mod apply;
 mod points_expiring;
 mod reward_redeemed;
 mod tier_changed;
-mod wire;
 
 use std::sync::Arc;
 

@@ -2,8 +2,8 @@
 
 use proto::rapport::loyalty::v1 as pb;
 
-use super::wire::{message, text, uuid};
 use crate::domain::Occurrence;
+use events::payload::{message, text, uuid};
 
 pub(super) const KIND: &str = "rapport.loyalty.v1.TierChanged";
 

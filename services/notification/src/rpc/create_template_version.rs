@@ -19,7 +19,7 @@ pub(super) async fn handle(
 ) -> Result<pb::CreateTemplateVersionResponse, Status> {
     let (caller, message) = Caller::open(request)?;
     let mut found = Violations::default();
-    let request_id = uuid(&message.request_id, "request_id", &mut found);
+    let request_id = uuid(&message.request_id, &Path::ROOT, "request_id", &mut found);
     let given = message.template.clone().unwrap_or_default();
     let template = decode(given, api.clock.now(), &mut found);
     found.into_result(DOMAIN)?;

@@ -1,7 +1,7 @@
 //! GetNotification: one message with its deliveries.
 
-use proto::Violations;
 use proto::rapport::notification::v1 as pb;
+use proto::{Path, Violations};
 use requests::Caller;
 use tonic::{Request, Status};
 
@@ -18,8 +18,8 @@ pub(super) async fn handle(
 ) -> Result<pb::GetNotificationResponse, Status> {
     let (caller, message) = Caller::open(request)?;
     let mut found = Violations::default();
-    let recipient_id = uuid(&message.recipient_id, "recipient_id", &mut found);
-    let notification_id = uuid(&message.notification_id, "notification_id", &mut found);
+    let recipient_id = uuid(&message.recipient_id, &Path::ROOT, "recipient_id", &mut found);
+    let notification_id = uuid(&message.notification_id, &Path::ROOT, "notification_id", &mut found);
     found.into_result(DOMAIN)?;
     let owner = Owner::new(&caller.tenant, recipient_id);
     let read = messages::find(api.db.reader(), &owner, &[notification_id]).await.map_err(|e| told(&e))?;

@@ -1,8 +1,8 @@
 //! ListInbox: what a recipient sees in the app, newest first, and how much of it is unread.
 
 use futures::FutureExt;
-use proto::Violations;
 use proto::rapport::notification::v1 as pb;
+use proto::{Path, Violations};
 use requests::Caller;
 use tonic::{Request, Status};
 
@@ -20,7 +20,7 @@ pub(super) async fn handle(
 ) -> Result<pb::ListInboxResponse, Status> {
     let (caller, message) = Caller::open(request)?;
     let mut violations = Violations::default();
-    let recipient_id = uuid(&message.recipient_id, "recipient_id", &mut violations);
+    let recipient_id = uuid(&message.recipient_id, &Path::ROOT, "recipient_id", &mut violations);
     violations.into_result(DOMAIN)?;
     let unread_only = message.unread_only;
     let filter = format!("{} {unread_only}", message.recipient_id);

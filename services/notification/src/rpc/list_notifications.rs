@@ -1,7 +1,7 @@
 //! ListNotifications: the messages to a recipient with their deliveries, newest first.
 
-use proto::Violations;
 use proto::rapport::notification::v1 as pb;
+use proto::{Path, Violations};
 use requests::Caller;
 use tonic::{Request, Status};
 
@@ -18,7 +18,7 @@ pub(super) async fn handle(
 ) -> Result<pb::ListNotificationsResponse, Status> {
     let (caller, message) = Caller::open(request)?;
     let mut violations = Violations::default();
-    let recipient_id = uuid(&message.recipient_id, "recipient_id", &mut violations);
+    let recipient_id = uuid(&message.recipient_id, &Path::ROOT, "recipient_id", &mut violations);
     violations.into_result(DOMAIN)?;
     let list = caller.list(&api.pages, "ListNotifications", &message.recipient_id, message.page_size)?;
     let before = list.open(&message.page_token)?.map_or(i64::MAX, |cursor| number(&cursor));

@@ -22,8 +22,8 @@ pub(super) async fn handle(
 ) -> Result<pb::MarkReadResponse, Status> {
     let (caller, message) = Caller::open(request)?;
     let mut found = Violations::default();
-    let request_id = uuid(&message.request_id, "request_id", &mut found);
-    let recipient_id = uuid(&message.recipient_id, "recipient_id", &mut found);
+    let request_id = uuid(&message.request_id, &Path::ROOT, "request_id", &mut found);
+    let recipient_id = uuid(&message.recipient_id, &Path::ROOT, "recipient_id", &mut found);
     let ids = decode(&message, &mut found);
     found.into_result(DOMAIN)?;
     let call = caller.call(DOMAIN, "MarkRead", request_id, &message);

@@ -1,30 +1,11 @@
 //! The wire's shapes of what several RPCs speak of, in both directions.
 
-use ambient::Time;
 use proto::rapport::notification::v1 as pb;
 use proto::{Path, Violations};
-use uuid::Uuid;
 
 use crate::domain::{Datum, Template, Variable};
 
-/// A moment.
-pub(super) fn timestamp(at: Time) -> prost_types::Timestamp {
-    let (seconds, nanos) = at.parts();
-    prost_types::Timestamp { seconds, nanos }
-}
-
-/// A moment; unset for never.
-pub(super) fn opt_timestamp(at: Time) -> Option<prost_types::Timestamp> {
-    (!at.is_never()).then(|| timestamp(at))
-}
-
-/// An id from a field that its rule has checked already.
-pub(super) fn uuid(text: &str, field: &'static str, found: &mut Violations) -> Uuid {
-    Uuid::try_parse(text).unwrap_or_else(|_| {
-        found.add(&Path::ROOT, field, "must be a UUID");
-        Uuid::nil()
-    })
-}
+pub(super) use requests::wire::{opt_timestamp, timestamp, uuid};
 
 /// A template with its variables.
 pub(super) fn template_message(template: &Template) -> pb::Template {
