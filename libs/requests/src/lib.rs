@@ -15,6 +15,6 @@ pub mod wire;
 
 pub use answer::{refused, response, told};
 pub use caller::Caller;
-pub use once::{Answer, Call, Once, Written, once, replay};
+pub use once::{Answer, Call, Once, Written, decided, once, replay};
 pub use record::{Record, find, insert, table};
 pub use secrets::{page_tokens, secrets_table};

@@ -89,15 +89,22 @@ where
     F: for<'a> Fn(&'a Tx) -> BoxFuture<'a, Result<Written, db::Error>> + Send + Sync + 'static,
 {
     let job = Arc::new((command, work));
+    decided(db, move |tx| {
+        let job = job.clone();
+        async move { attempt(tx, &job.0, &job.1).await }.boxed()
+    })
+    .await
+}
+
+/// Runs `work` in a transaction, and again if somebody else was faster or the answer to its COMMIT was lost.
+/// `work` looks up its own keys first, so that a second time finds what the first one wrote.
+///
+/// # Errors
+/// What `work` returns, or that the database refused.
+pub async fn decided<T: Send>(db: &Db, work: impl db::Work<T>) -> Result<T, db::Error> {
     let mut races = 0;
     loop {
-        let outcome = db
-            .transact(|tx| {
-                let job = job.clone();
-                async move { attempt(tx, &job.0, &job.1).await }.boxed()
-            })
-            .await;
-        match outcome {
+        match db.transact(&work).await {
             Err(db::Error::Constraint(_) | db::Error::CommitUnknown(_)) if races < RACES_MAX => races += 1,
             outcome => return outcome,
         }
