@@ -20,6 +20,14 @@ pub fn uuid(text: &str, field: &str) -> Result<Uuid, String> {
     Uuid::try_parse(text).map_err(|_| format!("{field} is not a UUID"))
 }
 
+/// An id, or nil for the empty text.
+///
+/// # Errors
+/// That it is neither.
+pub fn optional_uuid(given: &str, field: &str) -> Result<Uuid, String> {
+    if given.is_empty() { Ok(Uuid::nil()) } else { uuid(given, field) }
+}
+
 /// A text that must be there.
 ///
 /// # Errors

@@ -2,6 +2,8 @@
 //! one way in which a batch of them is applied.
 
 mod apply;
+mod case_opened;
+mod case_resolved;
 mod points_expiring;
 mod reward_redeemed;
 mod tier_changed;
@@ -17,7 +19,13 @@ use futures::future::BoxFuture;
 use crate::domain::{Channel, Occurrence};
 
 /// The events it takes.
-const KINDS: &[&str] = &[reward_redeemed::KIND, tier_changed::KIND, points_expiring::KIND];
+const KINDS: &[&str] = &[
+    case_opened::KIND,
+    case_resolved::KIND,
+    reward_redeemed::KIND,
+    tier_changed::KIND,
+    points_expiring::KIND,
+];
 
 /// The ear of the service: messages go out over `channels`, and `applied` is called when some may wait.
 pub(crate) fn handler(
@@ -45,6 +53,8 @@ where
 /// values.
 fn decode(event: &Received) -> Result<Option<Occurrence>, String> {
     match event.kind.as_str() {
+        case_opened::KIND => case_opened::decode(&event.payload).map(Some),
+        case_resolved::KIND => case_resolved::decode(&event.payload).map(Some),
         reward_redeemed::KIND => reward_redeemed::decode(&event.payload).map(Some),
         tier_changed::KIND => tier_changed::decode(&event.payload).map(Some),
         points_expiring::KIND => points_expiring::decode(&event.payload).map(Some),

@@ -7,6 +7,10 @@ use super::template::{Datum, Template, Variable};
 /// A template that an event triggers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shipped {
+    /// A complaint became a case.
+    ComplaintReceived,
+    /// A case ended.
+    ComplaintResolved,
     /// Points will expire soon.
     PointsExpiring,
     /// Points were spent on a reward.
@@ -24,11 +28,19 @@ enum Sample {
 
 impl Shipped {
     /// All of them, by id.
-    pub const ALL: [Shipped; 3] = [Shipped::PointsExpiring, Shipped::RewardRedeemed, Shipped::TierUp];
+    pub const ALL: [Shipped; 5] = [
+        Shipped::ComplaintReceived,
+        Shipped::ComplaintResolved,
+        Shipped::PointsExpiring,
+        Shipped::RewardRedeemed,
+        Shipped::TierUp,
+    ];
 
     /// Its id.
     pub fn id(self) -> &'static str {
         match self {
+            Shipped::ComplaintReceived => "complaint_received",
+            Shipped::ComplaintResolved => "complaint_resolved",
             Shipped::PointsExpiring => "points_expiring",
             Shipped::RewardRedeemed => "reward_redeemed",
             Shipped::TierUp => "tier_up",
@@ -44,6 +56,14 @@ impl Shipped {
     pub fn variables(self) -> Vec<Variable> {
         use Sample::{Number, Text};
         let samples: &[(&str, Sample)] = match self {
+            Shipped::ComplaintReceived => &[
+                ("case_id", Text("7b1f0c5e-8d2a-4f60-9c3b-1e5d7a2f4b68")),
+                ("respond_due_date", Text("2026-03-02")),
+            ],
+            Shipped::ComplaintResolved => &[
+                ("case_id", Text("7b1f0c5e-8d2a-4f60-9c3b-1e5d7a2f4b68")),
+                ("open_date", Text("2026-03-01")),
+            ],
             Shipped::PointsExpiring => &[
                 ("points", Number(120)),
                 ("available", Number(1_500)),
@@ -72,6 +92,8 @@ impl Shipped {
             };
         }
         let (subject, body) = match self {
+            Shipped::ComplaintReceived => sources!("complaint_received"),
+            Shipped::ComplaintResolved => sources!("complaint_resolved"),
             Shipped::PointsExpiring => sources!("points_expiring"),
             Shipped::RewardRedeemed => sources!("reward_redeemed"),
             Shipped::TierUp => sources!("tier_up"),
@@ -116,6 +138,16 @@ mod tests {
             let rendered = shipped.template().render(&values).unwrap();
             format!("{} | {}", rendered.subject, rendered.body)
         };
+        assert_eq!(
+            text(Shipped::ComplaintReceived, &[]),
+            "We have heard you | We are sorry that we let you down, and thank you for telling us.\n\
+             Somebody will answer you by 2026-03-02."
+        );
+        assert_eq!(
+            text(Shipped::ComplaintResolved, &[]),
+            "Your complaint is settled | We have settled what you told us on 2026-03-01.\n\
+             If it is not settled for you, please tell us."
+        );
         assert_eq!(
             text(Shipped::RewardRedeemed, &[("available", Datum::Number(1))]),
             "Your reward is on its way | You spent 500 points on 2 x coffee-mug.\nYou have 1 point left."

@@ -9,6 +9,24 @@ use super::template::{Datum, Values};
 /// What happened elsewhere, as far as it matters here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Occurrence {
+    /// A complaint became a case.
+    CaseOpened {
+        /// Whose complaint; nil if nobody may be recognised.
+        customer_id: Uuid,
+        /// The case.
+        case_id: Uuid,
+        /// Until when the customer must have a first answer.
+        respond_due_time: Time,
+    },
+    /// A case ended.
+    CaseResolved {
+        /// Whose complaint; nil if nobody may be recognised.
+        customer_id: Uuid,
+        /// The case.
+        case_id: Uuid,
+        /// When it was opened.
+        open_time: Time,
+    },
     /// Points were spent on a reward.
     RewardRedeemed {
         /// Who redeemed.
@@ -62,9 +80,30 @@ pub struct Trigger {
 }
 
 impl Occurrence {
-    /// The messages it leads to, in their order. A lower tier is no message.
+    /// The messages it leads to, in their order. A lower tier is no message, and the anonymous get none.
     pub fn triggers(&self) -> Vec<Trigger> {
         let trigger = match self {
+            Occurrence::CaseOpened { customer_id, .. } | Occurrence::CaseResolved { customer_id, .. }
+                if customer_id.is_nil() =>
+            {
+                return Vec::new();
+            }
+            Occurrence::CaseOpened { customer_id, case_id, respond_due_time } => Trigger {
+                template: Shipped::ComplaintReceived,
+                recipient_id: *customer_id,
+                values: values([
+                    ("case_id", Datum::Text(case_id.to_string())),
+                    ("respond_due_date", Datum::Text(date(*respond_due_time))),
+                ]),
+            },
+            Occurrence::CaseResolved { customer_id, case_id, open_time } => Trigger {
+                template: Shipped::ComplaintResolved,
+                recipient_id: *customer_id,
+                values: values([
+                    ("case_id", Datum::Text(case_id.to_string())),
+                    ("open_date", Datum::Text(date(*open_time))),
+                ]),
+            },
             Occurrence::RewardRedeemed { member_id, reward_id, quantity, points, available } => Trigger {
                 template: Shipped::RewardRedeemed,
                 recipient_id: *member_id,
@@ -145,11 +184,22 @@ mod tests {
         }
     }
 
+    #[test]
+    fn the_anonymous_are_told_nothing() {
+        let (customer_id, case_id, at) = (Uuid::nil(), Uuid::from_u128(1), Time::from_micros(0));
+        let opened = Occurrence::CaseOpened { customer_id, case_id, respond_due_time: at };
+        let resolved = Occurrence::CaseResolved { customer_id, case_id, open_time: at };
+        assert_eq!((opened.triggers(), resolved.triggers()), (Vec::new(), Vec::new()));
+    }
+
     /// A template may use any of its variables, so an event must bring them all, and no others.
     #[test]
     fn every_trigger_brings_the_variables_of_its_template() {
         let id = Uuid::from_u128(1);
+        let at = Time::from_micros(0);
         let occurrences = [
+            Occurrence::CaseOpened { customer_id: id, case_id: id, respond_due_time: at },
+            Occurrence::CaseResolved { customer_id: id, case_id: id, open_time: at },
             Occurrence::RewardRedeemed {
                 member_id: id,
                 reward_id: "mug".into(),

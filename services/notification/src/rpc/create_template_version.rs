@@ -198,6 +198,8 @@ mod tests {
         let expected = [
             ("Zebra", 1),
             ("a.first", 1),
+            ("complaint_received", 1),
+            ("complaint_resolved", 1),
             ("points_expiring", 1),
             ("reward_redeemed", 1),
             ("tier_up", 3),
