@@ -7,6 +7,7 @@ use futures::future::join_all;
 use harness::calls::{self, purchase, redemption};
 use proto::rapport::event::v1 as event;
 use proto::rapport::event::v1::event_log_service_client::EventLogServiceClient;
+use proto::rapport::feedback::v1 as feedback;
 use proto::rapport::loyalty::v1 as pb;
 use proto::rapport::notification::v1::ListInboxRequest;
 use proto::rapport::notification::v1::inbox_service_client::InboxServiceClient;
@@ -72,7 +73,7 @@ impl Load {
         Measured::of(latencies, start.elapsed())
     }
 
-    /// Events that the subscriber lacks now, and the age of the oldest in seconds.
+    /// Events that subscribers lack now, and the age of the oldest in seconds.
     pub(crate) async fn lag(&self) -> (i64, f64) {
         let mut client = EventLogServiceClient::new(self.channel.clone());
         let asked = client.list_subscriptions(event::ListSubscriptionsRequest {}).await;
@@ -80,6 +81,29 @@ impl Load {
         let oldest = answer.subscriptions.iter().filter_map(|s| s.oldest_age.as_ref());
         let oldest = oldest.map(|age| age.seconds as f64 + f64::from(age.nanos) / 1e9).fold(0.0, f64::max);
         (answer.pending + answer.subscriptions.iter().map(|s| s.lag).sum::<i64>(), oldest)
+    }
+
+    /// Says every five seconds how far the subscribers are.
+    pub(crate) async fn watch(&self, time: Duration) {
+        let start = Instant::now();
+        let mut beat = tokio::time::interval(Duration::from_secs(5));
+        beat.tick().await;
+        while start.elapsed() + Duration::from_secs(5) <= time {
+            beat.tick().await;
+            let (lag, oldest) = self.lag().await;
+            let at = start.elapsed().as_secs();
+            println!("after {at:>2} s: {lag:>7} events behind, the oldest {oldest:.2} s old (bar < 2 s)");
+        }
+    }
+
+    pub(crate) async fn submits(&self, callers: usize, time: Duration) -> Measured {
+        self.run(callers, time, async |channel, member| {
+            let value = feedback::answer::Value::Csat(4);
+            let feedback = Some(calls::answer(&calls::request_id(), member, value));
+            let mut client = feedback::feedback_service_client::FeedbackServiceClient::new(channel);
+            client.submit_feedback(feedback::SubmitFeedbackRequest { feedback }).await.map(|_| ())
+        })
+        .await
     }
 
     pub(crate) async fn earns_of_one(&self, callers: usize, time: Duration) -> Measured {

@@ -3,7 +3,8 @@
 //!
 //! `cargo run --release -p rapport-tests --bin bench` prints medians over rounds; `--quick` takes three
 //! minutes, `--smoke` runs each once, shortly, without judging; `--only TEXT` leaves out what is not named
-//! so. PostgreSQL flushes every commit (`fsync` on). The suite, the echo server, the load, PostgreSQL and
+//! so; `--sustained` earns for a minute with
+//! scoring and notification attached and watches how far they are. PostgreSQL flushes every commit (`fsync` on). The suite, the echo server, the load, PostgreSQL and
 //! Redis share the machine.
 
 #![expect(clippy::print_stdout, reason = "prints what it measured")]
@@ -16,9 +17,11 @@ mod report;
 use std::time::Duration;
 
 use harness::process::Process;
+use harness::processes::Processes;
 use harness::servers::{Durability, Postgres, Redis};
 use load::Load;
 use report::Report;
+use suite::compose::Role;
 
 /// What a run is made of.
 #[derive(Clone, Copy)]
@@ -43,7 +46,39 @@ fn main() {
     } else {
         Shape { rounds: 5, time: Duration::from_secs(5), members: 10_000 }
     };
+    if asked("--sustained") {
+        return run(sustain(shape));
+    }
     run(measure(shape));
+}
+
+/// Earns alone, then for a minute with scoring and notification attached, then alone again.
+async fn sustain(shape: Shape) {
+    const MINUTE: Duration = Duration::from_secs(60);
+    const BEFORE_AND_AFTER: Duration = Duration::from_secs(15);
+    let postgres = Postgres::private(Durability::Full);
+    let redis = Redis::private();
+    let url = postgres.fresh_database().await;
+    Process::migrate(&url);
+    let service = Process::loyalty(&url, &["--redis-url", redis.url()]);
+    let attached = Processes::start_on(&postgres, redis.url(), &[]).await;
+    let alone = Load::prepare(&service.target(), shape.members).await;
+    let followed = Load::prepare(&attached.target(Role::Loyalty), shape.members).await;
+    attached.settled().await;
+    let before = alone.earns(64, BEFORE_AND_AFTER).await;
+    let (during, ()) = tokio::join!(followed.earns(64, MINUTE), followed.watch(MINUTE));
+    attached.settled().await;
+    let after = alone.earns(64, BEFORE_AND_AFTER).await;
+    let rate = (before.per_second + after.per_second) / 2.0;
+    println!(
+        "earn @64 alone {:.0} and {:.0} per second; followed {:.0}: {:.2} of it (bar >= 0.5)",
+        before.per_second,
+        after.per_second,
+        during.per_second,
+        during.per_second / rate
+    );
+    service.terminate();
+    attached.terminate();
 }
 
 /// The part of a name that is asked for; the empty text is part of all.
@@ -63,17 +98,13 @@ async fn measure(shape: Shape) {
     let url = postgres.fresh_database().await;
     Process::migrate(&url);
     let service = Process::loyalty(&url, &["--redis-url", redis.url()]);
-    let (notified_url, messages_url) = (postgres.fresh_database().await, postgres.fresh_database().await);
-    Process::migrate(&notified_url);
-    Process::migrate_service("notification", &messages_url);
-    let notification = Process::notification(&messages_url);
-    let flags = ["--redis-url", redis.url()];
-    let notifying = Process::loyalty_notifying(&notified_url, &flags, &notification);
+    let attached = Processes::start_on(&postgres, redis.url(), &[]).await;
     let embedded = Process::embedded();
     let echo = echo::Server::start();
     let mut report = Report::only(only());
     let on_postgres = Load::prepare(&service.target(), shape.members).await;
-    let notified = Load::prepare(&notifying.target(), shape.members).await;
+    let followed = Load::prepare(&attached.target(Role::Loyalty), shape.members).await;
+    let voices = Load::bare(&attached.target(Role::Feedback), &followed.members).await;
     let on_sqlite = Load::prepare(&embedded.target(), shape.members).await;
     let echoed = Load::bare(&echo.target, &on_postgres.members).await;
     let by_hand = baseline::ByHand::prepare(&postgres, &url, shape.members).await;
@@ -88,12 +119,15 @@ async fn measure(shape: Shape) {
             report.add(&on("balance embedded"), on_sqlite.balances(callers, shape.time)).await;
         }
         report.add("earn PostgreSQL, one member @64", on_postgres.earns_of_one(64, shape.time)).await;
-        report.add("earn PostgreSQL, notified @64", notified.earns(64, shape.time)).await;
-        let (lag, oldest) = notified.lag().await;
+        report.add("earn PostgreSQL, followed @64", followed.earns(64, shape.time)).await;
+        let (lag, oldest) = followed.lag().await;
         println!("behind right after it: {lag} events, the oldest {oldest:.2} s old");
-        let inboxes = notification.target();
-        let told = notified.redemptions_told(&inboxes, shape.time);
+        attached.settled().await;
+        let inboxes = attached.target(Role::Notification);
+        let told = followed.redemptions_told(&inboxes, shape.time);
         report.add("redemption to message, idle", told).await;
+        report.add("submit feedback @64", voices.submits(64, shape.time)).await;
+        attached.settled().await;
         report.add("redeem PostgreSQL @64", on_postgres.redeems(64, shape.time)).await;
         for clients in [1, 8, 16] {
             let transaction = async || by_hand.transaction(clients, shape.time);
@@ -105,7 +139,6 @@ async fn measure(shape: Shape) {
     }
     report.print();
     service.terminate();
-    notifying.terminate();
-    notification.terminate();
+    attached.terminate();
     embedded.terminate();
 }

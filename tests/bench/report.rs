@@ -83,15 +83,16 @@ impl Report {
             ),
             ("earn of one member / spread", self.rate("earn PostgreSQL, one member @64") / earn, ">= 0.5"),
             (
-                "earn @64 with notification attached / alone",
-                self.rate("earn PostgreSQL, notified @64") / earn,
-                ">= 0.7",
+                "earn @64, scoring and notification attached / alone",
+                self.rate("earn PostgreSQL, followed @64") / earn,
+                ">= 0.5",
             ),
             (
                 "redemption to message, idle, p99 / 50 ms",
                 self.median("redemption to message, idle", |m| m.p99.as_secs_f64()) / 0.05,
                 "< 1.0",
             ),
+            ("submit feedback @64 / earn @64", self.rate("submit feedback @64") / earn, ">= 0.8"),
             ("redeem @64 / earn @64", self.rate("redeem PostgreSQL @64") / earn, ">= 0.7"),
             (
                 "balance embedded / echo @64",
@@ -100,7 +101,7 @@ impl Report {
             ),
             ("balance Redis / echo @64", self.rate("balance Redis @64") / self.rate("echo @64"), ">= 0.6"),
         ] {
-            println!("{what:48} {ratio:>6.2}  {bar}");
+            println!("{what:52} {ratio:>6.2}  {bar}");
         }
     }
 }

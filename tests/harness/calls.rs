@@ -2,7 +2,10 @@
 
 use ambient::{Ids, Time};
 use proto::google::r#type::Money;
+use proto::rapport::feedback::v1 as feedback;
 use proto::rapport::loyalty::v1 as pb;
+use proto::rapport::notification::v1 as notification;
+use proto::rapport::scoring::v1 as scoring;
 use rpc::client::Client;
 use tonic::Status;
 use uuid::Uuid;
@@ -142,4 +145,60 @@ pub fn reason(status: &Status) -> String {
 /// A request id that is the same for the same name.
 pub fn named(name: &str) -> String {
     Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes()).to_string()
+}
+
+/// An answer to a survey of the shop, by a member.
+pub fn answer(submission_id: &str, member_id: &str, value: feedback::answer::Value) -> feedback::Feedback {
+    let id = feedback::customer::Id::MemberId(member_id.into());
+    feedback::Feedback {
+        source_id: "shop-survey".into(),
+        submission_id: submission_id.into(),
+        channel: feedback::Channel::SurveyWeb.into(),
+        customer: Some(feedback::Customer { id: Some(id) }),
+        answers: vec![feedback::Answer { question_id: "overall".into(), value: Some(value) }],
+        ..Default::default()
+    }
+}
+
+/// Submits feedback.
+pub async fn submit(
+    client: &Client,
+    feedback: feedback::Feedback,
+) -> Result<feedback::SubmitFeedbackResponse, Status> {
+    let request = feedback::SubmitFeedbackRequest { feedback: Some(feedback) };
+    let mut service = feedback::feedback_service_client::FeedbackServiceClient::new(client.clone());
+    Ok(service.submit_feedback(request).await?.into_inner())
+}
+
+/// What the scoring service knows of a customer.
+pub async fn profile(client: &Client, customer_id: &str) -> Result<scoring::CustomerProfile, Status> {
+    let request = scoring::GetCustomerProfileRequest { customer_id: customer_id.into() };
+    let mut customers = scoring::customer_service_client::CustomerServiceClient::new(client.clone());
+    Ok(customers.get_customer_profile(request).await?.into_inner().profile.expect("a profile"))
+}
+
+/// A metric over all time, in all and by channel.
+pub async fn scores(client: &Client, metric: scoring::Metric) -> scoring::QueryScoresResponse {
+    let request = scoring::QueryScoresRequest {
+        metric: metric.into(),
+        start_time: Some(timestamp(Time::from_micros(1_600_000_000_000_000))),
+        end_time: Some(timestamp(Time::from_micros(1_900_000_000_000_000))),
+        dimension: scoring::Dimension::Channel.into(),
+        ..Default::default()
+    };
+    let mut service = scoring::score_service_client::ScoreServiceClient::new(client.clone());
+    service.query_scores(request).await.expect("scores").into_inner()
+}
+
+/// The templates of an inbox, oldest message first.
+pub async fn told(client: &Client, recipient_id: &str) -> Vec<String> {
+    let request = notification::ListInboxRequest {
+        recipient_id: recipient_id.into(),
+        page_size: 1_000,
+        ..Default::default()
+    };
+    let mut inboxes = notification::inbox_service_client::InboxServiceClient::new(client.clone());
+    let mut messages = inboxes.list_inbox(request).await.expect("an inbox").into_inner().messages;
+    messages.sort_by_key(|message| message.seq);
+    messages.into_iter().map(|message| message.template_id).collect()
 }

@@ -6,10 +6,11 @@ use ambient::{Clock, Ids, Time};
 use db::Db;
 use proto::rapport::loyalty::v1 as pb;
 use rpc::client::{Client, Settings};
-use suite::compose::{LoyaltyPlan, NotificationPlan, Owner, Pending, Plan, Store, Suite};
+use suite::compose::{Pending, Plan, Role, ServicePlan, Store, Suite};
 use tempfile::TempDir;
 
 use crate::process::Process;
+use crate::processes::Processes;
 use crate::servers::{Postgres, Redis};
 
 /// Where the manual clock of a house starts.
@@ -29,6 +30,7 @@ pub struct House {
 enum Kind {
     InProcess { suite: Box<Suite>, clock: Clock },
     Process(Box<Process>),
+    Processes(Box<Processes>),
 }
 
 impl House {
@@ -37,17 +39,36 @@ impl House {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let data_dir = dir.path().join("data");
         let store = Store::Embedded { data_dir, synchronous: db::Synchronous::Normal };
-        House::in_process(store.clone(), store, Some(dir)).await
+        let services = Role::ALL.map(|role| (role, ServicePlan::new(store.clone())));
+        House::in_process(services.into(), Some(dir)).await
     }
 
     /// In this process on PostgreSQL and Redis, with a manual clock.
     pub async fn postgres() -> House {
-        let url = Postgres::start().fresh_database().await;
-        let messages = Postgres::start().fresh_database().await;
-        let redis = Some(cache::RedisSettings::new(Redis::start().url()));
-        let ledger = Store::Service { url, connections_max: 8, redis };
-        let messages = Store::Service { url: messages, connections_max: 4, redis: None };
-        House::in_process(ledger, messages, None).await
+        let mut services = Vec::new();
+        for role in Role::ALL {
+            let url = Postgres::start().fresh_database().await;
+            let (connections_max, redis) = match role {
+                Role::Loyalty => (8, Some(cache::RedisSettings::new(Redis::start().url()))),
+                Role::Feedback | Role::Scoring | Role::Notification => (4, None),
+            };
+            let plan = ServicePlan::new(Store::Service { url, connections_max, redis });
+            services.push((role, ServicePlan { lanes: 2, ..plan }));
+        }
+        House::in_process(services, None).await
+    }
+
+    /// As four processes, one for each service, on PostgreSQL and Redis, with the machine's clock.
+    pub async fn processes() -> House {
+        let processes = Processes::start(&[]).await;
+        let url = processes.database_url(Role::Loyalty).to_owned();
+        let settings = db::Settings::Postgres { url, connections_max: 4 };
+        House {
+            client: processes.client(Role::Loyalty).await,
+            db: Db::connect(&settings).await.expect("the database answers"),
+            kind: Kind::Processes(Box::new(processes)),
+            _dir: None,
+        }
     }
 
     /// As a process of its own, `rapport loyalty`, on PostgreSQL and Redis, with the machine's clock.
@@ -69,12 +90,11 @@ impl House {
         }
     }
 
-    async fn in_process(ledger: Store, messages: Store, dir: Option<TempDir>) -> House {
+    async fn in_process(services: Vec<(Role, ServicePlan)>, dir: Option<TempDir>) -> House {
         let clock = Clock::manual(START);
         let anywhere = "127.0.0.1:0".parse().expect("an address");
         let plan = Plan {
-            loyalty: Some(LoyaltyPlan { store: ledger, lanes: 2, subscribers: Vec::new() }),
-            notification: Some(NotificationPlan { store: messages, file_sink: None }),
+            services,
             token: None,
             pending: Pending::Migrate,
             server: rpc::server::Settings::new(anywhere, anywhere),
@@ -83,13 +103,21 @@ impl House {
         };
         let suite = Suite::start(plan).await.expect("the suite starts");
         let client = client(&format!("http://{}", suite.rpc_addr())).await;
-        let db = suite.db(Owner::Loyalty).expect("a ledger").clone();
+        let db = suite.db(Role::Loyalty).expect("a ledger").clone();
         House { client, db, kind: Kind::InProcess { suite: Box::new(suite), clock }, _dir: dir }
     }
 
-    /// A client of it.
+    /// A client of it; of loyalty, if the services are processes of their own.
     pub fn client(&self) -> Client {
         self.client.clone()
+    }
+
+    /// A client of one of its services.
+    pub async fn client_of(&self, role: Role) -> Client {
+        match &self.kind {
+            Kind::InProcess { .. } | Kind::Process(_) => self.client(),
+            Kind::Processes(processes) => processes.client(role).await,
+        }
     }
 
     /// Its database, to look at or to damage.
@@ -102,6 +130,7 @@ impl House {
         match &self.kind {
             Kind::InProcess { suite, .. } => format!("http://{}", suite.rpc_addr()),
             Kind::Process(process) => process.target(),
+            Kind::Processes(processes) => processes.target(Role::Loyalty),
         }
     }
 
@@ -109,7 +138,9 @@ impl House {
     pub fn clock(&self) -> &Clock {
         match &self.kind {
             Kind::InProcess { clock, .. } => clock,
-            Kind::Process(_) => panic!("a process has the machine's clock: use occurred_time and as_of"),
+            Kind::Process(_) | Kind::Processes(_) => {
+                panic!("a process has the machine's clock: use occurred_time and as_of")
+            }
         }
     }
 
@@ -117,7 +148,7 @@ impl House {
     pub fn own_process(&mut self) -> &mut Process {
         match &mut self.kind {
             Kind::Process(process) => process,
-            Kind::InProcess { .. } => panic!("this suite runs in the process of the test"),
+            Kind::InProcess { .. } | Kind::Processes(_) => panic!("this suite is not one process of its own"),
         }
     }
 
@@ -137,12 +168,15 @@ impl House {
     pub fn suite(&self) -> &Suite {
         match &self.kind {
             Kind::InProcess { suite, .. } => suite,
-            Kind::Process(_) => panic!("this suite runs in a process of its own"),
+            Kind::Process(_) | Kind::Processes(_) => panic!("this suite runs in processes of its own"),
         }
     }
 
     /// Settles what is due, and resolves when every event has been applied everywhere.
     pub async fn settle(&self) {
+        if let Kind::Processes(processes) = &self.kind {
+            return processes.settled().await;
+        }
         let suite = self.suite();
         let settler = suite.loyalty().expect("a ledger").settler();
         while settler.run_once().await.expect("the database answers") > 0 {}
@@ -161,6 +195,10 @@ impl House {
                 assert!(suite.shutdown(None).await, "calls were still under way")
             }
             Kind::Process(process) => process.terminate(),
+            Kind::Processes(processes) => {
+                processes.settled().await;
+                processes.terminate();
+            }
         }
     }
 }

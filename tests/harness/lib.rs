@@ -6,5 +6,6 @@ pub mod house;
 pub mod log;
 mod postgres;
 pub mod process;
+pub mod processes;
 mod redis;
 pub mod servers;

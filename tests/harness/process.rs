@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 
+use suite::compose::Role;
 use tempfile::TempDir;
 
 /// A running `rapport`; killed when dropped.
@@ -25,8 +26,6 @@ struct Addresses {
     events: Option<String>,
 }
 
-const LOYALTY_URL: &str = "RAPPORT__LOYALTY__DATABASE__URL";
-const NOTIFICATION_URL: &str = "RAPPORT__NOTIFICATION__DATABASE__URL";
 const SUBSCRIBER_URL: &str = "RAPPORT__LOYALTY__SUBSCRIBERS__NOTIFICATION";
 const ANY_PORT: [&str; 4] = ["--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0"];
 
@@ -57,18 +56,30 @@ impl Process {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 
+    /// Starts the process of one service on free ports and returns when it is ready.
+    pub fn service(
+        role: Role,
+        database_url: &str,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Process {
+        let variable = format!("RAPPORT__{}__DATABASE__URL", role.name().to_uppercase());
+        let events = ["--events-listen", "127.0.0.1:0"];
+        let events = if role.takes_events() { &events[..] } else { &[] };
+        let arguments = [&[role.name()], &ANY_PORT[..], events, arguments].concat();
+        let environment = [&[(variable.as_str(), database_url)], environment].concat();
+        Process::start(&arguments, &environment, None)
+    }
+
     /// Starts `rapport loyalty` on free ports and returns when it is ready.
     pub fn loyalty(database_url: &str, arguments: &[&str]) -> Process {
-        let arguments = [&["loyalty"], &ANY_PORT[..], arguments].concat();
-        Process::start(&arguments, &[(LOYALTY_URL, database_url)], None)
+        Process::service(Role::Loyalty, database_url, arguments, &[])
     }
 
     /// Starts `rapport loyalty`, whose events go to a `rapport notification`.
     pub fn loyalty_notifying(database_url: &str, arguments: &[&str], notification: &Process) -> Process {
-        let arguments = [&["loyalty"], &ANY_PORT[..], arguments].concat();
         let subscriber = format!("http://{}", notification.events());
-        let environment = [(LOYALTY_URL, database_url), (SUBSCRIBER_URL, subscriber.as_str())];
-        Process::start(&arguments, &environment, None)
+        Process::service(Role::Loyalty, database_url, arguments, &[(SUBSCRIBER_URL, &subscriber)])
     }
 
     /// Starts `rapport notification` on free ports and returns when it is ready.
@@ -78,9 +89,7 @@ impl Process {
 
     /// As [`Process::notification`], with these variables in its environment.
     pub fn notification_with(database_url: &str, environment: &[(&str, &str)]) -> Process {
-        let arguments = [&["notification", "--events-listen", "127.0.0.1:0"], &ANY_PORT[..]].concat();
-        let environment = [&[(NOTIFICATION_URL, database_url)], environment].concat();
-        Process::start(&arguments, &environment, None)
+        Process::service(Role::Notification, database_url, &[], environment)
     }
 
     /// Starts `rapport all` on free ports over a fresh directory and returns when it is ready.
@@ -136,6 +145,13 @@ impl Process {
             }
         }
         (self.child, self.addresses) = start(&self.arguments, &self.environment);
+    }
+
+    /// Starts it again after a kill, on the same ports and another database.
+    pub fn restart_on(&mut self, database_url: &str) {
+        let url = self.environment.iter_mut().find(|(name, _)| name.ends_with("__DATABASE__URL"));
+        database_url.clone_into(&mut url.expect("a service with a database").1);
+        self.restart();
     }
 
     /// SIGTERM; it must end by itself and say that it ended well.

@@ -2,7 +2,7 @@
 
 use ambient::Time;
 use harness::calls::{
-    create_program, create_reward, enroll, purchase, record, redeem, redemption, request_id,
+    create_program, create_reward, enroll, purchase, record, redeem, redemption, request_id, told,
 };
 use harness::house::{House, START};
 use proto::rapport::notification::v1 as pb;
@@ -26,13 +26,6 @@ fn day(n: i64) -> Time {
 async fn inbox(client: &Client, member_id: &str) -> pb::ListInboxResponse {
     let request = pb::ListInboxRequest { recipient_id: member_id.into(), ..Default::default() };
     InboxServiceClient::new(client.clone()).list_inbox(request).await.expect("an inbox").into_inner()
-}
-
-/// The templates of an inbox, oldest message first.
-async fn told(client: &Client, member_id: &str) -> Vec<String> {
-    let mut messages = inbox(client, member_id).await.messages;
-    messages.sort_by_key(|message| message.seq);
-    messages.into_iter().map(|message| message.template_id).collect()
 }
 
 async fn a_redemption_and_a_better_tier_are_told_once(house: House) {

@@ -16,6 +16,20 @@ macro_rules! everywhere {
     };
 }
 
+/// Tells stories of all services, in this process on SQLite, in this process on PostgreSQL and Redis, and as
+/// four processes.
+macro_rules! through_all_services {
+    ($($story:ident;)+) => {
+        in_process! { $($story;)+ }
+        mod as_four_processes {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $story() {
+                super::$story(harness::house::House::processes().await).await;
+            })+
+        }
+    };
+}
+
 /// Tells stories that move the clock.
 macro_rules! in_process {
     ($($story:ident;)+) => {
@@ -35,6 +49,7 @@ macro_rules! in_process {
 }
 
 mod a_corrupted_row_makes_the_audit_red;
+mod a_customer_is_heard_and_kept;
 mod a_killed_process_loses_and_doubles_nothing;
 mod a_poison_event_holds_up_nobody_else;
 mod a_redemption_is_one_trace;
@@ -54,6 +69,8 @@ mod pages_cover_everything_once;
 mod points_expire_on_time;
 mod rapport_refuses_to_start_wrongly;
 mod redis_may_vanish;
+mod scores_can_be_made_again;
+mod services_survive_being_killed;
 mod statements_do_the_same_on_both_databases;
 mod the_last_unit_goes_to_one;
 mod tidy;

@@ -6,9 +6,8 @@ use std::collections::BTreeMap;
 use harness::calls::{create_program, create_reward, enroll, purchase, record, redeem, redemption};
 use harness::house::client;
 use harness::process::Process;
+use harness::processes::applied;
 use harness::servers::{Postgres, Redis};
-use proto::rapport::event::v1 as event;
-use proto::rapport::event::v1::event_log_service_client::EventLogServiceClient;
 use proto::rapport::notification::v1 as pb;
 use proto::rapport::notification::v1::inbox_service_client::InboxServiceClient;
 use rand::{RngExt, SeedableRng};
@@ -16,23 +15,6 @@ use rpc::client::Client;
 
 const ROUNDS: usize = 24;
 const MEMBERS: usize = 5;
-
-/// Asks until every event is applied; a process that has just started asks first where its subscriber stands.
-async fn applied(loyalty: &Client) {
-    let asking = async {
-        loop {
-            let request = event::ListSubscriptionsRequest {};
-            let asked = EventLogServiceClient::new(loyalty.clone()).list_subscriptions(request).await;
-            let answer = asked.expect("an answer").into_inner();
-            let idle = |s: &event::Subscription| s.lag == 0 && s.buckets_unknown == 0 && s.buckets == 64;
-            if answer.pending == 0 && answer.subscriptions.iter().all(idle) {
-                return;
-            }
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(std::time::Duration::from_secs(60), asking).await.expect("every event is applied");
-}
 
 async fn inbox(notification: &Client, member: &str) -> Vec<pb::InboxMessage> {
     let request =
@@ -83,7 +65,7 @@ async fn each_redemption_is_told_once() {
             _ => {}
         }
     }
-    applied(&client(&loyalty.target()).await).await;
+    applied(&client(&loyalty.target()).await, 1).await;
     let reader = client(&notification.target()).await;
     for (member, count) in redeemed {
         let told = inbox(&reader, member).await;

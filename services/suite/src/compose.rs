@@ -6,6 +6,7 @@
 //! while a migration is pending, events over connections.
 
 mod migrations;
+mod part;
 mod store;
 mod translate;
 
@@ -27,10 +28,11 @@ use tonic::service::Routes;
 use crate::Failure;
 use crate::settings::Settings;
 
-pub use migrations::{Owner, Pending, migrate};
+pub use migrations::{Pending, Role, migrate, rebuild};
 pub use store::{Store, open_read_only};
 pub use translate::telemetry_settings;
 
+use part::Part;
 use store::Lock;
 
 /// How long the last spans may take to reach the collector.
@@ -38,22 +40,15 @@ const FLUSH: Duration = Duration::from_secs(5);
 /// How long the last events may take to reach their subscribers; the others wait for the next start.
 const DELIVER: Duration = Duration::from_secs(2);
 
-/// The loyalty service in this process.
+/// A service of this process.
 #[derive(Clone, Debug)]
-pub struct LoyaltyPlan {
-    /// Where the ledger is.
+pub struct ServicePlan {
+    /// Where its data is.
     pub store: Store,
-    /// Lanes of this process; SQLite has exactly one.
-    pub lanes: usize,
     /// Subscribers in other processes: name and address.
     pub subscribers: Vec<(&'static str, String)>,
-}
-
-/// The notification service in this process.
-#[derive(Clone, Debug)]
-pub struct NotificationPlan {
-    /// Where messages are.
-    pub store: Store,
+    /// Lanes of the ledger in this process; SQLite has exactly one.
+    pub lanes: usize,
     /// The file that messages are appended to, if there is one.
     pub file_sink: Option<PathBuf>,
 }
@@ -61,10 +56,8 @@ pub struct NotificationPlan {
 /// Everything that a suite is made of.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// The loyalty service, if it is here.
-    pub loyalty: Option<LoyaltyPlan>,
-    /// The notification service, if it is here.
-    pub notification: Option<NotificationPlan>,
+    /// The services that are here.
+    pub services: Vec<(Role, ServicePlan)>,
     /// What other services must carry and are given; none on loopback.
     pub token: Option<String>,
     /// What to do about pending migrations.
@@ -80,29 +73,19 @@ pub struct Plan {
 impl Plan {
     /// All services in one process, each embedded unless the settings name its database.
     pub fn all(settings: &Settings) -> Plan {
-        Plan {
-            loyalty: Some(LoyaltyPlan::of(settings)),
-            notification: Some(NotificationPlan::of(settings)),
-            ..Plan::bare(settings, Pending::Migrate, false)
-        }
+        let services = Role::ALL.map(|role| (role, ServicePlan::of(settings, role)));
+        Plan { services: services.into(), ..Plan::bare(settings, Pending::Migrate, false) }
     }
 
-    /// The loyalty service alone.
-    pub fn loyalty(settings: &Settings) -> Plan {
-        let loyalty = Some(LoyaltyPlan::of(settings));
-        Plan { loyalty, ..Plan::bare(settings, Pending::Refuse, false) }
-    }
-
-    /// The notification service alone.
-    pub fn notification(settings: &Settings) -> Plan {
-        let notification = Some(NotificationPlan::of(settings));
-        Plan { notification, ..Plan::bare(settings, Pending::Refuse, true) }
+    /// One service alone.
+    pub fn role(settings: &Settings, role: Role) -> Plan {
+        let services = vec![(role, ServicePlan::of(settings, role))];
+        Plan { services, ..Plan::bare(settings, Pending::Refuse, role.takes_events()) }
     }
 
     fn bare(settings: &Settings, pending: Pending, takes_events: bool) -> Plan {
         Plan {
-            loyalty: None,
-            notification: None,
+            services: Vec::new(),
             token: translate::token(settings).map(str::to_owned),
             pending,
             server: translate::server_settings(settings, takes_events),
@@ -113,31 +96,26 @@ impl Plan {
 
     /// For people: where the data is.
     pub fn describe(&self) -> String {
-        let stores = self.loyalty.iter().map(|plan| &plan.store);
-        let stores = stores.chain(self.notification.iter().map(|plan| &plan.store));
-        let mut told: Vec<String> = stores.map(Store::describe).collect();
+        let mut told: Vec<String> = self.services.iter().map(|(_, plan)| plan.store.describe()).collect();
         told.dedup();
         told.join(", ")
     }
 }
 
-impl LoyaltyPlan {
-    fn of(settings: &Settings) -> LoyaltyPlan {
-        let notification = settings.loyalty.subscribers.notification.clone();
-        let subscribers = [("notification", notification)].into_iter().filter(|(_, url)| !url.is_empty());
-        LoyaltyPlan {
-            store: Store::of_loyalty(settings),
-            lanes: settings.loyalty.lanes,
-            subscribers: subscribers.collect(),
-        }
+impl ServicePlan {
+    /// A service on a store, without anybody in another process.
+    pub fn new(store: Store) -> ServicePlan {
+        ServicePlan { store, subscribers: Vec::new(), lanes: 1, file_sink: None }
     }
-}
 
-impl NotificationPlan {
-    fn of(settings: &Settings) -> NotificationPlan {
+    fn of(settings: &Settings, role: Role) -> ServicePlan {
         let file = &settings.notification.file_sink;
-        let file_sink = (!file.as_os_str().is_empty()).then(|| file.clone());
-        NotificationPlan { store: Store::of_notification(settings), file_sink }
+        ServicePlan {
+            subscribers: translate::subscribers(settings, role),
+            lanes: settings.loyalty.lanes,
+            file_sink: (!file.as_os_str().is_empty()).then(|| file.clone()),
+            ..ServicePlan::new(Store::of(settings, role))
+        }
     }
 }
 
@@ -154,8 +132,8 @@ pub struct Suite {
 /// The services of this process, with what runs beside them.
 #[derive(Debug, Default)]
 struct Parts {
-    loyalty: Option<(loyalty::Service, Db)>,
-    notification: Option<(notification::Service, Db)>,
+    /// Who takes events before who leaves them.
+    services: Vec<(Role, Part, Db)>,
     relays: Vec<relay::Running>,
     subscribers: Vec<Subscriber>,
 }
@@ -172,17 +150,20 @@ impl Suite {
         }
         server::check_internal(&plan.server)?;
         let mut lock = Lock::default();
-        let mut parts = Parts::default();
-        if let Some(wanted) = &plan.notification {
-            parts.start_notification(&plan, wanted, &mut lock).await?;
-        }
-        let mut opened = None;
-        if let Some(wanted) = &plan.loyalty {
-            opened = Some(migrations::open(Owner::Loyalty, &wanted.store, &mut lock, plan.pending).await?);
+        let mut opened = Vec::new();
+        for (role, wanted) in &plan.services {
+            opened.push((
+                *role,
+                wanted,
+                migrations::open(*role, &wanted.store, &mut lock, plan.pending).await?,
+            ));
         }
         let bound = server::bind(&plan.server, &[proto::FILE_DESCRIPTOR_SET])?;
-        if let (Some(wanted), Some(db)) = (&plan.loyalty, opened) {
-            parts.start_loyalty(&plan, wanted, db, &bound).await?;
+        let mut parts = Parts::default();
+        // Relays are given the ways to the subscribers that are here: these come first.
+        opened.sort_by_key(|(role, ..)| !role.takes_events());
+        for (role, wanted, db) in opened {
+            parts.start(&plan, role, wanted, db, &bound).await?;
         }
         let internal_addr = bound.internal_addr();
         let parts = Arc::new(parts);
@@ -214,15 +195,15 @@ impl Suite {
 
     /// The loyalty service, to be driven by hand.
     pub fn loyalty(&self) -> Option<&loyalty::Service> {
-        self.parts.loyalty.as_ref().map(|(service, _)| service)
+        self.parts.services.iter().find_map(|(_, part, _)| match part {
+            Part::Loyalty(service) => Some(service),
+            Part::Feedback(_) | Part::Scoring(_) | Part::Notification(_) => None,
+        })
     }
 
     /// The database of a service that is here.
-    pub fn db(&self, owner: Owner) -> Option<&Db> {
-        match owner {
-            Owner::Loyalty => self.parts.loyalty.as_ref().map(|(_, db)| db),
-            Owner::Notification => self.parts.notification.as_ref().map(|(_, db)| db),
-        }
+    pub fn db(&self, role: Role) -> Option<&Db> {
+        self.parts.services.iter().find(|(here, ..)| *here == role).map(|(.., db)| db)
     }
 
     /// Resolves when every event that was committed has been applied everywhere. Waits for as long as a
@@ -234,10 +215,21 @@ impl Suite {
         Ok(())
     }
 
+    /// How many events the services of this process have left, as far as they were given a position.
+    pub async fn events(&self) -> Result<i64, Failure> {
+        let mut events = 0;
+        for relay in &self.parts.relays {
+            events += relay.log().assigned().await?;
+        }
+        Ok(events)
+    }
+
     /// Ends everything in order; true if every call under way could end too.
     pub async fn shutdown(mut self, telemetry: Option<&Telemetry>) -> bool {
         self.running.stop_advertising().await;
-        self.parts.stop_workers().await;
+        for (_, part, _) in &self.parts.services {
+            part.stop_workers().await;
+        }
         let drained = self.running.drain().await;
         self.parts.close().await;
         if let Some(telemetry) = telemetry {
@@ -249,49 +241,25 @@ impl Suite {
 }
 
 impl Parts {
-    async fn start_notification(
+    async fn start(
         &mut self,
         plan: &Plan,
-        wanted: &NotificationPlan,
-        lock: &mut Lock,
-    ) -> Result<(), Failure> {
-        let db = migrations::open(Owner::Notification, &wanted.store, lock, plan.pending).await?;
-        let settings = notification::Settings {
-            file_sink: wanted.file_sink.clone(),
-            ..notification::Settings::default()
-        };
-        let deps = notification::Deps { db: db.clone(), clock: plan.clock.clone(), ids: plan.ids.clone() };
-        let service = notification::build(settings, deps).await?;
-        self.subscribers.push(Subscriber::open(&db, service.handler()).await?);
-        self.notification = Some((service, db));
-        Ok(())
-    }
-
-    async fn start_loyalty(
-        &mut self,
-        plan: &Plan,
-        wanted: &LoyaltyPlan,
+        role: Role,
+        wanted: &ServicePlan,
         db: Db,
         bound: &Bound,
     ) -> Result<(), Failure> {
-        let lanes = match &wanted.store {
-            Store::Embedded { .. } => 1,
-            Store::Service { .. } => wanted.lanes,
-        };
         let bell = Bell::default();
-        let log = Log::open(&db, &plan.ids, Owner::Loyalty.name()).await?;
-        let relay = Relay::open(log, bell.clone(), &plan.ids, self.links(plan, wanted, bound)?).await?;
-        let deps = loyalty::Deps {
-            db: db.clone(),
-            cache: wanted.store.cache()?,
-            clock: plan.clock.clone(),
-            ids: plan.ids.clone(),
-            bell,
-        };
-        let service =
-            loyalty::build(loyalty::Settings { lanes, ..loyalty::Settings::default() }, deps).await?;
-        self.relays.push(relay.start());
-        self.loyalty = Some((service, db));
+        if role.leaves_events() {
+            let log = Log::open(&db, &plan.ids, role.name()).await?;
+            let links = self.links(plan, role, wanted, bound)?;
+            self.relays.push(Relay::open(log, bell.clone(), &plan.ids, links).await?.start());
+        }
+        let part = Part::build(role, plan, wanted, &db, bell).await?;
+        if let Some(handler) = part.handler() {
+            self.subscribers.push(Subscriber::open(&db, handler).await?);
+        }
+        self.services.push((role, part, db));
         Ok(())
     }
 
@@ -299,7 +267,8 @@ impl Parts {
     fn links(
         &self,
         plan: &Plan,
-        wanted: &LoyaltyPlan,
+        role: Role,
+        wanted: &ServicePlan,
         bound: &Bound,
     ) -> Result<Vec<(&'static str, Link)>, Failure> {
         let here = self.subscribers.iter();
@@ -309,12 +278,13 @@ impl Parts {
             if links.iter().any(|(known, _)| known == name) {
                 continue;
             }
+            let setting = format!("{}.subscribers.{name}", role.name());
             let settings = rpc::client::Settings {
-                hint: "start it, or mend the setting `loyalty.subscribers`".into(),
+                hint: format!("start it, or mend the setting `{setting}`").into(),
                 ..rpc::client::Settings::new(&[proto::FILE_DESCRIPTOR_SET])
             };
             let client = rpc::client::Client::lazy(target, settings)
-                .map_err(|error| Failure::usage(format!("setting `loyalty.subscribers.{name}`: {error}")))?;
+                .map_err(|error| Failure::usage(format!("setting `{setting}`: {error}")))?;
             let bearer = plan.token.as_ref().map(|token| format!("Bearer {token}").parse());
             let authorization = bearer.transpose().map_err(|_| {
                 Failure::usage("setting `events.token` has characters that a header cannot carry")
@@ -327,48 +297,31 @@ impl Parts {
     /// What is served to everybody, and the names of it.
     fn routes(&self) -> (Routes, Vec<String>) {
         let (mut routes, mut names) = (Routes::default(), Vec::new());
-        let mut pages = None;
-        if let Some((service, _)) = &self.loyalty {
-            routes = service.add_to(routes);
-            names.extend(loyalty::Service::names());
-            pages = Some(service.pages());
+        for (_, part, _) in &self.services {
+            routes = part.add_to(routes);
+            names.extend(part.names());
         }
-        if let Some((service, _)) = &self.notification {
-            routes = service.add_to(routes);
-            names.extend(notification::Service::names());
-            pages = pages.or(Some(service.pages()));
-        }
-        if let Some(pages) = pages {
-            routes = Operator::new(self.relays.clone(), self.subscribers.clone(), pages).add_to(routes);
+        if let Some((_, part, _)) = self.services.first() {
+            let operator = Operator::new(self.relays.clone(), self.subscribers.clone(), part.pages());
+            routes = operator.add_to(routes);
             names.extend(Operator::names());
         }
         (routes, names)
     }
 
     async fn are_ready(&self) -> bool {
-        let loyalty = match &self.loyalty {
-            Some((service, _)) => service.is_ready().await,
-            None => true,
-        };
-        match &self.notification {
-            Some((service, _)) => loyalty && service.is_ready().await,
-            None => loyalty,
+        for (_, part, _) in &self.services {
+            if !part.is_ready().await {
+                return false;
+            }
         }
+        true
     }
 
-    async fn stop_workers(&self) {
-        if let Some((service, _)) = &self.loyalty {
-            service.stop_workers().await;
-        }
-        if let Some((service, _)) = &self.notification {
-            service.stop_workers().await;
-        }
-    }
-
-    /// Lanes first, then what they left to deliver, then what that left to send, then the databases.
+    /// Who leaves events first, then the way to their subscribers, then those; the databases last.
     async fn close(&self) {
-        if let Some((service, _)) = &self.loyalty {
-            service.close().await;
+        for (_, part, _) in self.services.iter().filter(|(role, ..)| role.leaves_events()) {
+            part.close().await;
         }
         for relay in &self.relays {
             if relay.subscriptions().iter().all(|subscription| subscription.reachable) {
@@ -376,11 +329,10 @@ impl Parts {
             }
             relay.stop().await;
         }
-        if let Some((service, db)) = &self.notification {
-            service.close().await;
-            db.close().await;
+        for (_, part, _) in self.services.iter().filter(|(role, ..)| !role.leaves_events()) {
+            part.close().await;
         }
-        if let Some((_, db)) = &self.loyalty {
+        for (.., db) in &self.services {
             db.close().await;
         }
     }

@@ -16,6 +16,7 @@ mod migrate;
 mod money;
 mod output;
 mod programs;
+mod rebuild;
 mod serve;
 pub mod settings;
 mod target;
@@ -26,6 +27,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser as _};
 
 use cli::{Cli, Command};
+use compose::Role;
 pub use failure::Failure;
 
 /// Runs the command that the arguments name.
@@ -54,10 +56,13 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 async fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::All(args) => serve::all(&args).await,
-        Command::Loyalty(args) => serve::loyalty(&args).await,
-        Command::Notification(args) => serve::notification(&args).await,
+        Command::Feedback(args) => serve::role(Role::Feedback, &args).await,
+        Command::Scoring(args) => serve::role(Role::Scoring, &args).await,
+        Command::Loyalty(args) => serve::role(Role::Loyalty, &args).await,
+        Command::Notification(args) => serve::role(Role::Notification, &args).await,
         Command::Events(args) => events::run(args).await,
         Command::Migrate(args) => migrate::run(&args).await,
+        Command::Rebuild(args) => rebuild::run(&args).await,
         Command::Demo(args) => demo::run(args).await,
         Command::Programs(args) => programs::run(args).await,
         Command::Import(args) => import::run(args).await,

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::cli::ServerArgs;
-use crate::compose::{self, Plan, Suite};
+use crate::compose::{self, Plan, Role, Store, Suite};
 use crate::settings::{self, Settings};
 use crate::{Failure, output};
 
@@ -19,28 +19,19 @@ pub(crate) async fn all(args: &ServerArgs) -> Result<(), Failure> {
     serve(&settings, "all", Plan::all(&settings)).await
 }
 
-/// The loyalty service alone, one of many replicas.
-pub(crate) async fn loyalty(args: &ServerArgs) -> Result<(), Failure> {
-    let settings = settings::load(args)?;
-    if settings.loyalty.database.url.is_empty() {
-        return Err(Failure::usage(
-            "setting `loyalty.database.url` is empty; set RAPPORT__LOYALTY__DATABASE__URL or --database-url \
-             to postgres://user@host:port/database, or run `rapport all`, which needs none",
-        ));
+/// One service alone, one of many replicas.
+pub(crate) async fn role(role: Role, args: &ServerArgs) -> Result<(), Failure> {
+    let key = settings::database_url(role);
+    let settings = settings::load_for(args, key)?;
+    let plan = Plan::role(&settings, role);
+    if plan.services.iter().any(|(_, service)| matches!(service.store, Store::Embedded { .. })) {
+        return Err(Failure::usage(format!(
+            "setting `{key}` is empty; set {} or --database-url to postgres://user@host:port/database, or run \
+             `rapport all`, which needs none",
+            settings::variable_of(key)
+        )));
     }
-    serve(&settings, "loyalty", Plan::loyalty(&settings)).await
-}
-
-/// The notification service alone, one of many replicas.
-pub(crate) async fn notification(args: &ServerArgs) -> Result<(), Failure> {
-    let settings = settings::load_for(args, "notification.database.url")?;
-    if settings.notification.database.url.is_empty() {
-        return Err(Failure::usage(
-            "setting `notification.database.url` is empty; set RAPPORT__NOTIFICATION__DATABASE__URL or \
-             --database-url to postgres://user@host:port/database, or run `rapport all`, which needs none",
-        ));
-    }
-    serve(&settings, "notification", Plan::notification(&settings)).await
+    serve(&settings, role.name(), plan).await
 }
 
 async fn serve(settings: &Settings, command: &'static str, plan: Plan) -> Result<(), Failure> {

@@ -97,6 +97,17 @@ impl Log {
         Ok(found.one(db).await?.is_some_and(|one| one.count > 0))
     }
 
+    /// How many events were ever given a position.
+    ///
+    /// # Errors
+    /// That the database refused.
+    pub async fn assigned(&self) -> Result<i64, db::Error> {
+        let db = self.db.reader();
+        let sql = "SELECT CAST(SUM(last_position) AS BIGINT) AS count FROM event_bucket";
+        let counted = Count::find_by_statement(Statement::from_string(db.get_database_backend(), sql));
+        Ok(counted.one(db).await?.map_or(0, |count| count.count))
+    }
+
     /// How many events have no position yet.
     ///
     /// # Errors

@@ -30,6 +30,28 @@ Give a password in RAPPORT__LOYALTY__DATABASE__URL, not on the command line. It 
 migration is pending: run `rapport migrate` first.
 Exit codes: 0 stopped by a signal; 1 could not start or stop in order; 2 wrong arguments or settings.";
 
+pub(super) const FEEDBACK: &str = "\
+Examples:
+  rapport feedback --config rapport.toml
+  rapport feedback --listen 127.0.0.1:7430 --ops-listen 127.0.0.1:7431 \
+--database-url postgres://rapport@db.internal/feedback
+
+It brings its events to the services that RAPPORT__FEEDBACK__SUBSCRIBERS__SCORING and
+RAPPORT__FEEDBACK__SUBSCRIBERS__NOTIFICATION name (their --events-listen, as http://127.0.0.1:7412).
+Exit codes: 0 stopped by a signal; 1 could not start or stop in order; 2 wrong arguments or settings.";
+
+pub(super) const SCORING: &str = "\
+Examples:
+  rapport scoring --config rapport.toml
+  rapport scoring --listen 127.0.0.1:7420 --ops-listen 127.0.0.1:7421 --events-listen 127.0.0.1:7422 \
+--database-url postgres://rapport@db.internal/scoring
+
+It takes the events of other services on --events-listen, which is for them alone: set
+RAPPORT__LOYALTY__SUBSCRIBERS__SCORING=http://127.0.0.1:7422 where the loyalty service runs,
+RAPPORT__FEEDBACK__SUBSCRIBERS__SCORING where the feedback service runs, and the same RAPPORT__EVENTS__TOKEN
+for all if that is not loopback.
+Exit codes: 0 stopped by a signal; 1 could not start or stop in order; 2 wrong arguments or settings.";
+
 pub(super) const NOTIFICATION: &str = "\
 Examples:
   rapport notification --config rapport.toml
@@ -94,6 +116,16 @@ Examples:
 Two at once are safe: one waits for the other.
 Exit codes: 0 the schema is up to date; 1 failed; 2 wrong arguments or settings.";
 
+pub(super) const REBUILD: &str = "\
+Examples:
+  rapport rebuild --data-dir ./rapport-data
+  rapport rebuild --database-url postgres://rapport@db.internal/scoring --output json
+
+Everything that the scoring service derives is made again from its observations, to the same bytes; no event
+is sent. On PostgreSQL it may run beside the service, which refuses its reads and lets events wait meanwhile;
+a data directory must not be in use. Cut short, it leaves the service so: run it again.
+Exit codes: 0 done; 1 failed; 2 wrong arguments or settings.";
+
 pub(super) const DEMO: &str = "\
 Examples:
   rapport demo
@@ -143,6 +175,17 @@ standard error (the first 20) and do not stop the good ones.
 Exit codes: 0 the file was read to its end, even if rows were refused; 1 it was not, or --strict and a row
 was refused; 2 wrong arguments.";
 
+pub(super) const FEEDBACK_IMPORT: &str = "\
+Examples:
+  rapport import feedback answers.csv --source shop-survey --channel survey-email --id-column id \
+--customer-column customer --time-column answered --nps-column recommend --text-column comment
+  rapport import feedback calls.jsonl.gz --source hotline --channel phone-hotline --id-column call_id \
+--csat-column overall --csat-column agent --ces-column effort --ces-high-is hard --output json
+
+A submission is known by its source and id, so the same file again changes nothing. A row without any answer
+or words is refused. A likelihood up to 6 or a satisfaction up to 2 opens a case.
+Exit codes: 0 read to the end; 1 failed, cut off, or --strict and a row was refused; 2 wrong arguments.";
+
 pub(super) const AUDIT: &str = "\
 Examples:
   rapport audit
@@ -177,6 +220,8 @@ pub(super) fn all() -> String {
     [
         ROOT,
         ALL,
+        FEEDBACK,
+        SCORING,
         LOYALTY,
         NOTIFICATION,
         EVENTS,
@@ -186,12 +231,14 @@ pub(super) fn all() -> String {
         EVENTS_DISCARD,
         EVENTS_REPLAY,
         MIGRATE,
+        REBUILD,
         DEMO,
         PROGRAMS,
         PROGRAMS_CREATE,
         PROGRAMS_GET,
         PROGRAMS_LIST,
         PURCHASES,
+        FEEDBACK_IMPORT,
         AUDIT,
         CONFIG,
         HEALTHCHECK,

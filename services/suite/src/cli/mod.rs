@@ -13,8 +13,8 @@ use clap_complete::Shell;
 use uuid::Uuid;
 
 pub(crate) use events::{EventsArgs, EventsCommand, From};
-pub(crate) use import::{AmountUnit, ImportArgs, ImportCommand, PurchasesArgs};
-pub(crate) use server::{ConfigArgs, MigrateArgs, ServerArgs, ServiceName};
+pub(crate) use import::{AmountUnit, FeedbackArgs, ImportArgs, ImportCommand, PurchasesArgs};
+pub(crate) use server::{ConfigArgs, MigrateArgs, RebuildArgs, ServerArgs};
 
 use crate::output::Format;
 use crate::target;
@@ -33,6 +33,12 @@ pub(crate) enum Command {
     /// Run the whole suite in one process, with nothing to install
     #[command(after_help = help::ALL)]
     All(ServerArgs),
+    /// Run the feedback service on PostgreSQL
+    #[command(after_help = help::FEEDBACK)]
+    Feedback(ServerArgs),
+    /// Run the scoring service on PostgreSQL
+    #[command(after_help = help::SCORING)]
+    Scoring(ServerArgs),
     /// Run the loyalty service on PostgreSQL, with Redis or without
     #[command(after_help = help::LOYALTY)]
     Loyalty(ServerArgs),
@@ -42,6 +48,9 @@ pub(crate) enum Command {
     /// Bring databases to the schema of this version
     #[command(after_help = help::MIGRATE)]
     Migrate(MigrateArgs),
+    /// Derive scores and profiles anew from the observations that are kept
+    #[command(after_help = help::REBUILD)]
+    Rebuild(RebuildArgs),
     /// Replay a year of real purchases through the suite and show what came of it
     #[command(after_help = help::DEMO)]
     Demo(DemoArgs),

@@ -4,6 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::OutputArgs;
+use crate::compose::Role;
+
 /// Where the data is.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct StoreArgs {
@@ -28,13 +31,37 @@ pub(crate) struct MigrateArgs {
     pub(crate) store: StoreArgs,
 }
 
+/// Arguments of `rebuild`.
+#[derive(Debug, Args)]
+pub(crate) struct RebuildArgs {
+    #[command(flatten)]
+    pub(crate) store: StoreArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
 /// A service with a database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ServiceName {
+    /// Submissions and cases
+    Feedback,
+    /// Observations, scores and profiles
+    Scoring,
     /// The ledger
     Loyalty,
     /// Messages
     Notification,
+}
+
+impl From<ServiceName> for Role {
+    fn from(name: ServiceName) -> Role {
+        match name {
+            ServiceName::Feedback => Role::Feedback,
+            ServiceName::Scoring => Role::Scoring,
+            ServiceName::Loyalty => Role::Loyalty,
+            ServiceName::Notification => Role::Notification,
+        }
+    }
 }
 
 /// Everything a server can be told on the command line.

@@ -14,72 +14,104 @@ pub enum Pending {
     Refuse,
 }
 
-/// A service with a database.
+/// One of the services.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Owner {
-    /// `loyalty`.
+pub enum Role {
+    /// Listens to customers.
+    Feedback,
+    /// Measures.
+    Scoring,
+    /// Rewards.
     Loyalty,
-    /// `notification`.
+    /// Speaks up.
     Notification,
 }
 
-impl Owner {
+impl Role {
+    /// All of them.
+    pub const ALL: [Role; 4] = [Role::Feedback, Role::Scoring, Role::Loyalty, Role::Notification];
+
     /// Its name in settings, files and log lines.
     pub fn name(self) -> &'static str {
         match self {
-            Owner::Loyalty => "loyalty",
-            Owner::Notification => "notification",
+            Role::Feedback => "feedback",
+            Role::Scoring => "scoring",
+            Role::Loyalty => "loyalty",
+            Role::Notification => "notification",
         }
+    }
+
+    /// Whether it takes the events of others.
+    pub fn takes_events(self) -> bool {
+        matches!(self, Role::Scoring | Role::Notification)
+    }
+
+    /// Whether it leaves events for others.
+    pub fn leaves_events(self) -> bool {
+        matches!(self, Role::Feedback | Role::Loyalty)
     }
 
     async fn apply(self, db: &Db) -> Result<usize, db::Error> {
         match self {
-            Owner::Loyalty => db::migrate::<loyalty::Migrator>(db).await,
-            Owner::Notification => db::migrate::<notification::Migrator>(db).await,
+            Role::Feedback => db::migrate::<feedback::Migrator>(db).await,
+            Role::Scoring => db::migrate::<scoring::Migrator>(db).await,
+            Role::Loyalty => db::migrate::<loyalty::Migrator>(db).await,
+            Role::Notification => db::migrate::<notification::Migrator>(db).await,
         }
     }
 
     async fn pending(self, db: &Db) -> Result<Vec<String>, db::Error> {
         match self {
-            Owner::Loyalty => db::pending_migrations::<loyalty::Migrator>(db).await,
-            Owner::Notification => db::pending_migrations::<notification::Migrator>(db).await,
+            Role::Feedback => db::pending_migrations::<feedback::Migrator>(db).await,
+            Role::Scoring => db::pending_migrations::<scoring::Migrator>(db).await,
+            Role::Loyalty => db::pending_migrations::<loyalty::Migrator>(db).await,
+            Role::Notification => db::pending_migrations::<notification::Migrator>(db).await,
         }
     }
 }
 
 /// Opens a service's database with the schema of this version.
 pub(super) async fn open(
-    owner: Owner,
+    role: Role,
     store: &Store,
     lock: &mut Lock,
     pending: Pending,
 ) -> Result<Db, Failure> {
-    let db = store.open(owner.name(), lock).await?;
+    let db = store.open(role.name(), lock).await?;
     match pending {
-        Pending::Migrate => drop(owner.apply(&db).await?),
-        Pending::Refuse => refuse_pending(owner, &db).await?,
+        Pending::Migrate => drop(role.apply(&db).await?),
+        Pending::Refuse => refuse_pending(role, &db).await?,
     }
     Ok(db)
 }
 
-async fn refuse_pending(owner: Owner, db: &Db) -> Result<(), Failure> {
-    let pending = owner.pending(db).await?;
+async fn refuse_pending(role: Role, db: &Db) -> Result<(), Failure> {
+    let pending = role.pending(db).await?;
     match pending.first() {
         None => Ok(()),
         Some(first) => Err(Failure::failed(format!(
             "the database lacks {} migration(s), beginning with {first}; run `rapport migrate {}` with the \
              same database URL first",
             pending.len(),
-            owner.name()
+            role.name()
         ))),
     }
 }
 
 /// Applies the migrations that a database lacks and says how many those were.
-pub async fn migrate(owner: Owner, store: &Store) -> Result<usize, Failure> {
+pub async fn migrate(role: Role, store: &Store) -> Result<usize, Failure> {
     let mut lock = Lock::default();
-    let db = store.open(owner.name(), &mut lock).await?;
-    let applied = owner.apply(&db).await;
+    let db = store.open(role.name(), &mut lock).await?;
+    let applied = role.apply(&db).await;
     db.close().await;
     Ok(applied?)
+}
+
+/// Derives scores and profiles anew and says from how many observations.
+pub async fn rebuild(store: &Store) -> Result<u64, Failure> {
+    let mut lock = Lock::default();
+    let db = open(Role::Scoring, store, &mut lock, Pending::Refuse).await?;
+    let rebuilt = scoring::rebuild(&db).await;
+    db.close().await;
+    Ok(rebuilt?)
 }

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use cache::{Cache, RedisSettings};
 use db::{DataDir, Db};
 
-use crate::settings::{self, Settings, Synchronous};
+use super::Role;
+use crate::settings::{Settings, Synchronous};
 use crate::{Failure, failure};
 
 /// Snapshots that the in-process cache holds.
@@ -37,20 +38,14 @@ pub enum Store {
 pub(super) struct Lock(Option<DataDir>);
 
 impl Store {
-    /// The ledger as the settings describe it: embedded unless they name a database.
-    pub fn of_loyalty(settings: &Settings) -> Store {
-        let redis = &settings.loyalty.redis;
-        let redis = (!redis.url.is_empty())
-            .then(|| RedisSettings { cluster: redis.cluster, ..RedisSettings::new(redis.url.as_str()) });
-        Store::of(settings, &settings.loyalty.database, redis)
-    }
-
-    /// Messages as the settings describe it.
-    pub fn of_notification(settings: &Settings) -> Store {
-        Store::of(settings, &settings.notification.database, None)
-    }
-
-    fn of(settings: &Settings, database: &settings::Database, redis: Option<RedisSettings>) -> Store {
+    /// A service's store as the settings describe it: embedded unless they name a database.
+    pub fn of(settings: &Settings, role: Role) -> Store {
+        let database = match role {
+            Role::Feedback => &settings.feedback.database,
+            Role::Scoring => &settings.scoring.database,
+            Role::Loyalty => &settings.loyalty.database,
+            Role::Notification => &settings.notification.database,
+        };
         if database.url.is_empty() {
             let synchronous = match database.synchronous {
                 Synchronous::Full => db::Synchronous::Full,
@@ -58,6 +53,9 @@ impl Store {
             };
             return Store::Embedded { data_dir: settings.data_dir.clone(), synchronous };
         }
+        let redis = &settings.loyalty.redis;
+        let redis = (role == Role::Loyalty && !redis.url.is_empty())
+            .then(|| RedisSettings { cluster: redis.cluster, ..RedisSettings::new(redis.url.as_str()) });
         let (url, connections_max) = (database.url.clone(), database.connections_max);
         Store::Service { url, connections_max, redis }
     }
@@ -123,11 +121,11 @@ mod tests {
     #[test]
     fn a_database_url_makes_the_difference() {
         let mut settings = Settings::default();
-        assert!(matches!(Store::of_loyalty(&settings), Store::Embedded { .. }));
+        assert!(matches!(Store::of(&settings, Role::Loyalty), Store::Embedded { .. }));
         settings.loyalty.database.url = "postgres://h/db".to_owned();
-        assert!(matches!(Store::of_loyalty(&settings), Store::Service { redis: None, .. }));
-        assert!(matches!(Store::of_notification(&settings), Store::Embedded { .. }));
+        assert!(matches!(Store::of(&settings, Role::Loyalty), Store::Service { redis: None, .. }));
+        assert!(matches!(Store::of(&settings, Role::Notification), Store::Embedded { .. }));
         settings.loyalty.redis.url = "redis://h".to_owned();
-        assert!(matches!(Store::of_loyalty(&settings), Store::Service { redis: Some(_), .. }));
+        assert!(matches!(Store::of(&settings, Role::Loyalty), Store::Service { redis: Some(_), .. }));
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use rpc::ServiceToken;
 use rpc::server;
 
+use super::Role;
 use crate::settings::{LogFormat, Reflection, Settings};
 
 /// What the server listens on and how much it takes; other services call only who takes events.
@@ -31,6 +32,17 @@ pub(super) fn server_settings(settings: &Settings, takes_events: bool) -> server
 /// The service credential, if there is one.
 pub(super) fn token(settings: &Settings) -> Option<&str> {
     Some(settings.events.token.as_str()).filter(|token| !token.is_empty())
+}
+
+/// The subscribers of a service's events in other processes, with their addresses.
+pub(super) fn subscribers(settings: &Settings, role: Role) -> Vec<(&'static str, String)> {
+    let named = match role {
+        Role::Feedback => &settings.feedback.subscribers,
+        Role::Loyalty => &settings.loyalty.subscribers,
+        Role::Scoring | Role::Notification => return Vec::new(),
+    };
+    let all = [("notification", &named.notification), ("scoring", &named.scoring)];
+    all.into_iter().filter(|(_, url)| !url.is_empty()).map(|(name, url)| (name, url.clone())).collect()
 }
 
 /// Telemetry as the settings describe it.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 
-use super::readings::Balance;
+use super::readings::{Balance, Csat};
 use super::replay::Used;
 use crate::output::grouped;
 use crate::{Failure, audit, usage};
@@ -23,6 +23,12 @@ pub(super) struct Figures {
     #[serde(serialize_with = "in_order")]
     households_by_tier: Vec<(String, i64)>,
     redemptions: i64,
+    csat_top2: f64,
+    csat_interval_95: [f64; 2],
+    csat_answers: i64,
+    cases_opened: i64,
+    messages: i64,
+    events_applied: i64,
     ledger_imbalance: i64,
     ledger_sound: bool,
     seconds: f64,
@@ -38,6 +44,18 @@ pub(super) struct Figures {
     example: Option<Arc<str>>,
 }
 
+/// What the services said of it.
+#[derive(Debug)]
+pub(super) struct Told {
+    pub(super) tiers: Vec<(String, i64)>,
+    pub(super) balances: Vec<Balance>,
+    pub(super) redemptions: i64,
+    pub(super) csat: Csat,
+    pub(super) cases_opened: i64,
+    pub(super) messages: i64,
+    pub(super) events_applied: i64,
+}
+
 fn in_order<S: Serializer>(counts: &[(String, i64)], serializer: S) -> Result<S::Ok, S::Error> {
     let mut map = serializer.serialize_map(Some(counts.len()))?;
     for (tier_id, count) in counts {
@@ -47,13 +65,9 @@ fn in_order<S: Serializer>(counts: &[(String, i64)], serializer: S) -> Result<S:
 }
 
 impl Figures {
-    pub(super) fn of(
-        used: &Used,
-        tiers: &[(String, i64)],
-        balances: &[Balance],
-        redemptions: i64,
-        audit: &audit::Report,
-    ) -> Figures {
+    pub(super) fn of(used: &Used, told: &Told, audit: &audit::Report) -> Figures {
+        let Told { tiers, balances, csat, .. } = told;
+        let share = |share: f64| (share * 1e6).round() / 1e6;
         let activities = used.tally.accepted + used.tally.replayed;
         let seconds = used.time.as_secs_f64();
         let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
@@ -66,8 +80,14 @@ impl Figures {
             points_live_at_2018_01_01: balances.iter().map(|balance| balance.available).sum(),
             points_expired_at_2018_01_01: balances.iter().map(|balance| balance.expired).sum(),
             baskets_without_points: used.tally.without_points,
-            households_by_tier: tiers.to_vec(),
-            redemptions,
+            households_by_tier: tiers.clone(),
+            redemptions: told.redemptions,
+            csat_top2: share(csat.top2),
+            csat_interval_95: csat.interval.map(share),
+            csat_answers: csat.answers,
+            cases_opened: told.cases_opened,
+            messages: told.messages,
+            events_applied: told.events_applied,
             ledger_imbalance: audit.ledger_imbalance,
             ledger_sound: audit.sound,
             seconds: (seconds * 1_000.0).round() / 1_000.0,
@@ -112,6 +132,10 @@ impl Figures {
             ("baskets without points", format!("{} (under 1 USD)", grouped(self.baskets_without_points))),
             ("households by tier", tiers.join(", ")),
             ("rewards redeemed", grouped(self.redemptions)),
+            ("satisfied customers", self.csat_text()),
+            ("complaints", format!("{} cases opened", grouped(self.cases_opened))),
+            ("messages", format!("{} in inboxes", grouped(self.messages))),
+            ("events", format!("{} applied, none behind", grouped(self.events_applied))),
             ("ledger", format!("{soundness}, imbalance {}", grouped(self.ledger_imbalance))),
             ("replay", format!("{:.1} s, {} baskets/s", self.seconds, grouped(self.activities_per_second))),
             ("processor", format!("{cpu} per basket, client and server together")),
@@ -119,6 +143,18 @@ impl Figures {
         ];
         let rows: String = rows.iter().map(|(name, value)| format!("  {name:<24}{value}\n")).collect();
         format!("A year of real purchases, through the gRPC API:\n\n{rows}\n{}", self.next_steps())
+    }
+
+    fn csat_text(&self) -> String {
+        let percent = |share: f64| format!("{:.1} %", share * 100.0);
+        let [low, high] = self.csat_interval_95;
+        format!(
+            "{} of {} answers (95 %: {} to {})",
+            percent(self.csat_top2),
+            grouped(self.csat_answers),
+            percent(low),
+            percent(high)
+        )
     }
 
     fn next_steps(&self) -> String {
@@ -137,6 +173,8 @@ impl Figures {
              rapport.loyalty.v1.PointsService/GetBalance\n\
              \x20 grpcurl -plaintext -d '{{\"member_id\":\"{example}\",\"page_size\":5}}' {address} \
              rapport.loyalty.v1.PointsService/ListPostings\n\
+             \x20 grpcurl -plaintext -d '{{\"customer_id\":\"{example}\"}}' {address} \
+             rapport.scoring.v1.CustomerService/GetCustomerProfile\n\
              \x20 rapport audit --target http://{address}\n"
         )
     }

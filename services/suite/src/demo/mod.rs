@@ -1,5 +1,6 @@
 //! `rapport demo`: a year of real purchases through the gRPC API of a suite that runs in this process, on a
-//! clock that follows the purchases, so that tiers and expiries happen as they would have then.
+//! clock that follows the purchases, so that tiers and expiries happen as they would have then; and the answers
+//! of a real survey, with the complaints among them.
 //!
 //! What it prints was read back from the service, and it fails unless the audit of the ledger is clean.
 
@@ -7,6 +8,7 @@ mod figures;
 mod readings;
 mod replay;
 mod rewards;
+mod survey;
 
 use std::path::PathBuf;
 
@@ -15,10 +17,11 @@ use rpc::client::Client;
 use tempfile::TempDir;
 
 use crate::cli::DemoArgs;
-use crate::compose::{LoyaltyPlan, NotificationPlan, Pending, Plan, Store, Suite};
+use crate::compose::{Pending, Plan, Role, ServicePlan, Store, Suite};
 use crate::output::{self, Format};
+use crate::settings::Settings;
 use crate::{Failure, audit, target};
-use figures::Figures;
+use figures::{Figures, Told};
 use replay::Replay;
 
 /// The program that the purchases go to.
@@ -40,8 +43,7 @@ pub(crate) async fn run(args: DemoArgs) -> Result<(), Failure> {
     telemetry::init(settings)?;
     let clock = Clock::manual(START);
     let plan = Plan {
-        loyalty: Some(LoyaltyPlan { store: place.store(), lanes: 1, subscribers: Vec::new() }),
-        notification: Some(NotificationPlan { store: place.store(), file_sink: None }),
+        services: Role::ALL.map(|role| (role, ServicePlan::new(place.store(role)))).into(),
         token: None,
         pending: Pending::Migrate,
         server: rpc::server::Settings::new(args.listen, args.ops_listen),
@@ -92,11 +94,20 @@ async fn tell(suite: &Suite, clock: &Clock) -> Result<Figures, Failure> {
     let tiers = readings::tiers(client.clone(), &members, YEAR_END).await?;
     clock.advance_to(NEW_YEAR);
     let balances = readings::balances(client.clone(), &members).await?;
-    let used = replay.finish().await?;
-    let redeemed = rewards::redeem(client.clone(), &balances).await?;
+    let used = replay.finish(suite).await?;
+    let redemptions = rewards::redeem(client.clone(), &balances).await?;
+    let taken = survey::submit(client.clone()).await?;
     suite.settled().await?;
-    let audit = audited(client).await?;
-    Ok(Figures::of(&used, &tiers, &balances, redeemed, &audit))
+    let told = Told {
+        redemptions,
+        cases_opened: taken.cases_opened,
+        csat: readings::csat(client.clone(), START).await?,
+        messages: readings::messages(client.clone(), &balances).await?,
+        events_applied: suite.events().await?,
+        tiers,
+        balances,
+    };
+    Ok(Figures::of(&used, &told, &audited(client).await?))
 }
 
 async fn audited(client: Client) -> Result<audit::Report, Failure> {
@@ -131,8 +142,9 @@ impl Place {
         }
     }
 
-    fn store(&self) -> Store {
-        Store::Embedded { data_dir: self.path.clone(), synchronous: db::Synchronous::Full }
+    /// As the defaults of the settings have it.
+    fn store(&self, role: Role) -> Store {
+        Store::of(&Settings { data_dir: self.path.clone(), ..Settings::default() }, role)
     }
 
     fn leave(self, keep: bool) {

@@ -10,8 +10,9 @@ use rpc::client::Client;
 
 use super::PROGRAM;
 use crate::cli::AmountUnit;
+use crate::compose::Suite;
 use crate::import::purchase::{Program, Purchase};
-use crate::import::{self, Gone, Progress, Rows, Sender, Shape, Tally};
+use crate::import::{self, FileFormat, Gone, Progress, Rows, Sender, Shape, Tally};
 use crate::money::Currency;
 use crate::{Failure, usage};
 
@@ -26,13 +27,24 @@ const STREAMS: usize = 4;
 /// Purchases that a stream collects before it sends them; all streams together hold about a month.
 const WINDOW: usize = 4 * import::BATCH;
 
-/// What was sent and what it took.
+/// What was sent and what it took, until every event of it was applied everywhere.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Used {
     pub(super) tally: Tally,
     pub(super) time: Duration,
     /// Of the whole process, where it can be known.
     pub(super) cpu: Option<Duration>,
+}
+
+impl Used {
+    /// Adds the time and the processor time since then.
+    fn add(&mut self, started: Instant, cpu: Option<Duration>) {
+        self.time += started.elapsed();
+        self.cpu = match (self.cpu, cpu, usage::cpu()) {
+            (Some(before), Some(from), Some(to)) => Some(before + to.saturating_sub(from)),
+            _ => None,
+        };
+    }
 }
 
 /// A replay under way.
@@ -63,7 +75,7 @@ impl Replay {
             currency,
             zone: Tz::UTC,
         };
-        let rows = Rows::open(import::embedded(BASKETS), shape);
+        let rows = Rows::open(import::embedded(BASKETS), FileFormat::Csv, shape);
         let rows = rows.map_err(|broken| Failure::failed(format!("the embedded data: {broken}")))?;
         let progress = Arc::new(Progress::of_rows(ROWS));
         let sender = Sender::new(client, Program::new(PROGRAM), Some(clock), progress.clone());
@@ -87,17 +99,16 @@ impl Replay {
             reading.await.map_err(|_| Failure::failed("the reader came to a sudden end"))??;
         self.rest = Some(rest);
         self.used.tally = self.used.tally.plus(&sent).plus(&Tally { read, ..Tally::default() });
-        self.used.time += started.elapsed();
-        self.used.cpu = match (self.used.cpu, cpu, usage::cpu()) {
-            (Some(before), Some(from), Some(to)) => Some(before + to.saturating_sub(from)),
-            _ => None,
-        };
+        self.used.add(started, cpu);
         Ok(())
     }
 
-    /// Sends the rest and tells what the whole replay took.
-    pub(super) async fn finish(mut self) -> Result<Used, Failure> {
+    /// Sends the rest, waits until every event is applied everywhere, and tells what all that took.
+    pub(super) async fn finish(mut self, suite: &Suite) -> Result<Used, Failure> {
         self.until(Time::NEVER).await?;
+        let (started, cpu) = (Instant::now(), usage::cpu());
+        suite.settled().await?;
+        self.used.add(started, cpu);
         self.progress.finish();
         match self.used.tally.refused {
             0 => Ok(self.used),
@@ -167,7 +178,7 @@ mod tests {
             currency: Currency::parse("USD").unwrap(),
             zone: Tz::UTC,
         };
-        Rest { rows: Rows::open(import::embedded(BASKETS), shape).unwrap(), next: None }
+        Rest { rows: Rows::open(import::embedded(BASKETS), FileFormat::Csv, shape).unwrap(), next: None }
     }
 
     #[test]

@@ -1,16 +1,20 @@
-//! `rapport import purchases`: rows of a file become activities, through the gRPC API of a running suite.
+//! `rapport import`: rows of a file become what happened, through the gRPC API of a running suite. Purchases
+//! become activities here; for feedback see [`intake`].
 //!
 //! A row is known by its id and never by its content, so a file may be imported again and again: what was
 //! recorded is answered as replayed. Purchases of one member are sent in the order of the file. Memory does
 //! not grow with the file.
 
+mod intake;
 mod members;
 mod pipeline;
 mod progress;
 pub(crate) mod purchase;
+mod records;
 mod rows;
 mod send;
 mod source;
+mod submissions;
 mod summary;
 mod when;
 
@@ -19,11 +23,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+pub(crate) use intake::{Intake, Taken};
 pub(crate) use pipeline::{BATCH, Feeder, Gone, start};
 pub(crate) use progress::Progress;
-pub(crate) use rows::{Broken, Rows, Shape};
+pub(crate) use records::Broken;
+pub(crate) use rows::{Rows, Shape};
 pub(crate) use send::Sender;
-pub(crate) use source::embedded;
+pub(crate) use source::{Format as FileFormat, embedded};
+pub(crate) use submissions::{Mapping, Meaning, Submissions};
 pub(crate) use summary::Tally;
 
 use crate::cli::{ImportArgs, ImportCommand, PurchasesArgs};
@@ -38,6 +45,7 @@ const WINDOW: usize = 8 * BATCH;
 pub(crate) async fn run(args: ImportArgs) -> Result<(), Failure> {
     match args.command {
         ImportCommand::Purchases(args) => purchases(&args).await,
+        ImportCommand::Feedback(args) => intake::run(&args).await,
     }
 }
 
@@ -54,7 +62,8 @@ async fn purchases(args: &PurchasesArgs) -> Result<(), Failure> {
     };
     let source = source::open(&args.file)?;
     let progress = Arc::new(Progress::of_file(source.bytes, source.progress));
-    let rows = Rows::open(source.reader, shape).map_err(|broken| unreadable(&args.file, &broken))?;
+    let rows =
+        Rows::open(source.reader, source.format, shape).map_err(|broken| unreadable(&args.file, &broken))?;
     let client = target::connect_batch(&args.target.target).await?;
     let program = programs::read(client.clone(), &args.program).await?;
     if program.money_currency_code != currency.code() {

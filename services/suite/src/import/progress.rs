@@ -32,6 +32,14 @@ impl Progress {
         Progress::new(total, None, "{bar:30} {percent:>3}% {msg} {elapsed}")
     }
 
+    /// Draws and tells nothing.
+    pub(crate) fn silent() -> Progress {
+        let mut silent = Progress::of_rows(0);
+        silent.bar = ProgressBar::hidden();
+        silent.refused = AtomicU64::new(SHOWN_MAX + 1);
+        silent
+    }
+
     fn new(total: u64, bytes: Option<Arc<AtomicU64>>, template: &str) -> Progress {
         let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
         if let Ok(style) = ProgressStyle::with_template(template) {

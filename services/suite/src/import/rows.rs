@@ -1,13 +1,12 @@
-//! Rows of a CSV file as purchases, one by one: a bad row is a value with its line, column and reason, and
-//! only a file that cannot be read any further is an error.
+//! Rows of a file as purchases, one by one.
 
 use std::io::Read;
 
 use chrono_tz::Tz;
-use csv::{ErrorKind, Position, StringRecord};
 
 use super::purchase::Purchase;
-use super::source::{Bounded, Meter, RowTooLong};
+use super::records::{BadRow, Broken, Record, Records};
+use super::source::Format;
 use super::when;
 use crate::cli::AmountUnit;
 use crate::money::{Currency, shortened};
@@ -24,132 +23,46 @@ pub(crate) struct Shape {
     pub(crate) zone: Tz,
 }
 
-/// Why a row was not taken.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct BadRow {
-    pub(crate) line: u64,
-    /// Empty if the row as a whole is wrong.
-    pub(crate) column: String,
-    pub(crate) reason: String,
-}
-
-/// Why a file cannot be read, or not any further.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Broken {
-    #[error("the file is empty: it has no header line")]
-    Empty,
-    #[error("the file is not CSV text: {0}")]
-    NotCsv(&'static str),
-    #[error("there is no column `{name}`; the columns are {there}")]
-    NoColumn { name: String, there: String },
-    #[error("column `{0}` occurs more than once")]
-    TwoColumns(String),
-    #[error("line {line}: a row is longer than 1 MiB; is a quote not closed?")]
-    RowTooLong { line: u64 },
-    #[error("the file ends too early, after line {line}: it was cut off while compressed; fetch it again")]
-    CutOff { line: u64 },
-    #[error("the file cannot be read beyond line {line}: {error}")]
-    Unreadable { line: u64, error: String },
-}
-
-/// The longest value that the service takes as a key.
+/// The longest value that the services take as a key.
 const KEY_CHARS_MAX: usize = 200;
 
 /// Reads purchases.
 pub(crate) struct Rows<R> {
-    reader: csv::Reader<Bounded<R>>,
-    meter: Meter,
+    records: Records<R>,
     shape: Shape,
-    places: Places,
-    record: StringRecord,
-    /// The first line of the last row read.
-    line: u64,
-}
-
-/// Which column holds what.
-#[derive(Clone, Copy, Debug)]
-struct Places {
-    id: usize,
-    member: usize,
-    time: usize,
-    amount: usize,
 }
 
 impl<R: Read> Rows<R> {
-    /// Reads the header.
-    pub(crate) fn open(inner: R, shape: Shape) -> Result<Rows<R>, Broken> {
-        let meter = Meter::default();
-        let mut reader = csv::Reader::from_reader(Bounded { inner, meter: meter.clone() });
-        let header = reader.byte_headers().map_err(|error| broken(&error, 1))?;
-        if header.is_empty() {
-            return Err(Broken::Empty);
-        }
-        if header.iter().any(|name| name.contains(&0)) {
-            return Err(Broken::NotCsv("its header is binary"));
-        }
-        let header = StringRecord::from_byte_record(header.clone())
-            .map_err(|_| Broken::NotCsv("its header is not UTF-8"))?;
-        let places = Places {
-            id: place_of(&header, &shape.id_column)?,
-            member: place_of(&header, &shape.member_column)?,
-            time: place_of(&header, &shape.time_column)?,
-            amount: place_of(&header, &shape.amount_column)?,
-        };
-        meter.row_ends();
-        Ok(Rows { reader, meter, shape, places, record: StringRecord::new(), line: 1 })
+    /// Begins to read.
+    pub(crate) fn open(inner: R, format: Format, shape: Shape) -> Result<Rows<R>, Broken> {
+        let columns = [&shape.id_column, &shape.member_column, &shape.time_column, &shape.amount_column]
+            .map(String::as_str);
+        Ok(Rows { records: Records::open(inner, format, &columns)?, shape })
     }
 
     /// The next row; `None` at the end of the file.
     pub(crate) fn next(&mut self) -> Option<Result<Result<Purchase, BadRow>, Broken>> {
-        let read = self.reader.read_record(&mut self.record);
-        self.meter.row_ends();
-        match read {
-            Ok(false) => None,
-            Ok(true) => {
-                self.line = self.record.position().map_or(self.line, Position::line);
-                Some(Ok(self.purchase()))
-            }
-            Err(error) => {
-                self.line = error.position().map_or(self.line, Position::line);
-                match whole_row(&error, self.line) {
-                    Some(bad) => Some(Ok(Err(bad))),
-                    None => Some(Err(broken(&error, self.line))),
-                }
-            }
-        }
+        let record = self.records.next()?;
+        Some(record.map(|row| row.and_then(|record| self.purchase(&record))))
     }
 
-    fn purchase(&self) -> Result<Purchase, BadRow> {
-        let bad =
-            |column: &str, reason: String| BadRow { line: self.line, column: column.to_owned(), reason };
-        let value = |place: usize| self.record.get(place).unwrap_or("").trim();
+    fn purchase(&self, record: &Record) -> Result<Purchase, BadRow> {
         let Shape { id_column, member_column, time_column, amount_column, currency, .. } = &self.shape;
-        let id = key(value(self.places.id)).map_err(|reason| bad(id_column, reason))?;
-        let member = key(value(self.places.member)).map_err(|reason| bad(member_column, reason))?;
-        let occurred = when::parse(value(self.places.time), self.shape.zone);
-        let occurred = occurred.map_err(|wrong| bad(time_column, wrong.to_string()))?;
+        let id = key(record.get(0)).map_err(|reason| record.bad(id_column, reason))?;
+        let member = key(record.get(1)).map_err(|reason| record.bad(member_column, reason))?;
+        let occurred = when::parse(record.get(2), self.shape.zone);
+        let occurred = occurred.map_err(|wrong| record.bad(time_column, wrong))?;
         let amount = match self.shape.amount_unit {
-            AmountUnit::Minor => currency.minor(value(self.places.amount)),
-            AmountUnit::Major => currency.major(value(self.places.amount)),
+            AmountUnit::Minor => currency.minor(record.get(3)),
+            AmountUnit::Major => currency.major(record.get(3)),
         };
-        let amount = amount.map_err(|wrong| bad(amount_column, wrong.to_string()))?;
-        Ok(Purchase { line: self.line, id, member, occurred, amount })
+        let amount = amount.map_err(|wrong| record.bad(amount_column, wrong))?;
+        Ok(Purchase { line: record.line, id, member, occurred, amount })
     }
 }
 
-fn place_of(header: &StringRecord, name: &str) -> Result<usize, Broken> {
-    let mut places = header.iter().enumerate().filter(|(_, column)| column.trim() == name);
-    match (places.next(), places.next()) {
-        (Some((place, _)), None) => Ok(place),
-        (Some(_), Some(_)) => Err(Broken::TwoColumns(name.to_owned())),
-        (None, _) => {
-            let there: Vec<_> = header.iter().map(|column| shortened(column.trim())).collect();
-            Err(Broken::NoColumn { name: name.to_owned(), there: there.join(", ") })
-        }
-    }
-}
-
-fn key(text: &str) -> Result<String, String> {
+/// A key that must be there.
+pub(super) fn key(text: &str) -> Result<String, String> {
     if text.is_empty() {
         return Err("the value is missing".to_owned());
     }
@@ -157,31 +70,6 @@ fn key(text: &str) -> Result<String, String> {
         return Err(format!("`{}` is longer than {KEY_CHARS_MAX} characters", shortened(text)));
     }
     Ok(text.to_owned())
-}
-
-/// Errors that spoil one row and leave the next one readable.
-fn whole_row(error: &csv::Error, line: u64) -> Option<BadRow> {
-    let reason = match error.kind() {
-        ErrorKind::UnequalLengths { expected_len, len, .. } => {
-            format!("the row has {len} column(s), the header {expected_len}")
-        }
-        ErrorKind::Utf8 { .. } => "the row is not UTF-8".to_owned(),
-        _ => return None,
-    };
-    Some(BadRow { line, column: String::new(), reason })
-}
-
-fn broken(error: &csv::Error, line: u64) -> Broken {
-    let ErrorKind::Io(io) = error.kind() else {
-        return Broken::Unreadable { line, error: error.to_string() };
-    };
-    if io.get_ref().is_some_and(|inner| inner.is::<RowTooLong>()) {
-        return Broken::RowTooLong { line };
-    }
-    match io.kind() {
-        std::io::ErrorKind::UnexpectedEof => Broken::CutOff { line },
-        _ => Broken::Unreadable { line, error: io.to_string() },
-    }
 }
 
 #[cfg(test)]
@@ -204,7 +92,7 @@ mod tests {
     }
 
     fn all(bytes: &[u8]) -> (Vec<Result<Purchase, BadRow>>, Option<String>) {
-        let mut rows = match Rows::open(bytes, shape()) {
+        let mut rows = match Rows::open(bytes, Format::Csv, shape()) {
             Ok(rows) => rows,
             Err(broken) => return (Vec::new(), Some(broken.to_string())),
         };
@@ -310,7 +198,7 @@ mod tests {
     }
 
     fn all_unpacked(packed: &[u8]) -> (Vec<Result<Purchase, BadRow>>, Option<String>) {
-        let mut rows = Rows::open(flate2::read::MultiGzDecoder::new(packed), shape()).unwrap();
+        let mut rows = Rows::open(flate2::read::MultiGzDecoder::new(packed), Format::Csv, shape()).unwrap();
         let mut found = Vec::new();
         loop {
             match rows.next() {

@@ -211,6 +211,6 @@ fn is_passing(code: Code) -> bool {
 }
 
 /// The row is at fault, not the program, the caller or the server.
-fn is_about_the_row(status: &Status) -> bool {
+pub(super) fn is_about_the_row(status: &Status) -> bool {
     matches!(status.code(), Code::InvalidArgument | Code::FailedPrecondition | Code::OutOfRange)
 }

@@ -16,8 +16,18 @@ pub(crate) const ROW_BYTES_MAX: u64 = 1 << 20;
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 const BUFFER: usize = 1 << 16;
 
+/// How rows stand in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// CSV with a header line.
+    Csv,
+    /// One JSON object a line.
+    JsonLines,
+}
+
 /// A file that is being read.
 pub(crate) struct Source {
+    pub(crate) format: Format,
     pub(crate) reader: Box<dyn Read + Send>,
     /// Bytes of the file read so far, before unpacking.
     pub(crate) progress: Arc<AtomicU64>,
@@ -25,13 +35,13 @@ pub(crate) struct Source {
     pub(crate) bytes: u64,
 }
 
-/// Opens a file; gzip is known by its first two bytes.
+/// Opens a file; gzip is known by its first two bytes, JSON lines by the name: `.jsonl` or `.ndjson`.
 pub(crate) fn open(path: &Path) -> Result<Source, Failure> {
     let refused = |what: &str| Failure::failed(format!("{} {what}", path.display()));
     let file = File::open(path).map_err(|error| refused(&format!("cannot be opened: {error}")))?;
     let metadata = file.metadata().map_err(|error| refused(&format!("cannot be read: {error}")))?;
     if metadata.is_dir() {
-        return Err(refused("is a directory, not a CSV file"));
+        return Err(refused("is a directory, not a file"));
     }
     let named_gzip = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gz"));
     let progress = Arc::new(AtomicU64::new(0));
@@ -42,7 +52,10 @@ pub(crate) fn open(path: &Path) -> Result<Source, Failure> {
     if named_gzip && !is_gzip {
         return Err(refused("is named .gz but is not compressed with gzip"));
     }
-    Ok(Source { reader: unpacked(buffered, is_gzip), progress, bytes: metadata.len() })
+    let bare = if named_gzip { path.with_extension("") } else { path.to_owned() };
+    let extension = bare.extension().unwrap_or_default().to_ascii_lowercase();
+    let format = if extension == "jsonl" || extension == "ndjson" { Format::JsonLines } else { Format::Csv };
+    Ok(Source { format, reader: unpacked(buffered, is_gzip), progress, bytes: metadata.len() })
 }
 
 /// Bytes that the executable carries.

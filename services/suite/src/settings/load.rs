@@ -9,11 +9,22 @@ use super::Settings;
 use super::keys::{self, KEYS};
 use crate::Failure;
 use crate::cli::ServerArgs;
+use crate::compose::Role;
 use crate::output;
 
 /// The settings in force, by the arguments of the command and the environment of the process.
 pub(crate) fn load(args: &ServerArgs) -> Result<Settings, Failure> {
     load_for(args, "loyalty.database.url")
+}
+
+/// The key that `--database-url` means for a service.
+pub(crate) fn database_url(role: Role) -> &'static str {
+    match role {
+        Role::Feedback => "feedback.database.url",
+        Role::Scoring => "scoring.database.url",
+        Role::Loyalty => "loyalty.database.url",
+        Role::Notification => "notification.database.url",
+    }
 }
 
 /// As [`load`], for a command whose `--database-url` means this key.
@@ -61,7 +72,7 @@ fn exposed(flags: &Flags) -> Vec<String> {
         .collect()
 }
 
-fn variable_of(key: &str) -> String {
+pub(crate) fn variable_of(key: &str) -> String {
     format!("RAPPORT__{}", key.to_uppercase().replace('.', "__"))
 }
 

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use load::{load, load_for};
+pub(crate) use load::{database_url, load, load_for, variable_of};
 pub(crate) use show::print;
 
 /// The settings of the whole executable.
@@ -26,6 +26,10 @@ pub struct Settings {
     pub telemetry: Telemetry,
     /// Events between services.
     pub events: Events,
+    /// The feedback service.
+    pub feedback: Feedback,
+    /// The scoring service.
+    pub scoring: Scoring,
     /// The loyalty service.
     pub loyalty: Loyalty,
     /// The notification service.
@@ -114,6 +118,26 @@ pub struct Loyalty {
 pub struct Subscribers {
     /// The notification service's `events.listen`; none if empty.
     pub notification: String,
+    /// The scoring service's `events.listen`; none if empty.
+    pub scoring: String,
+}
+
+/// The feedback service.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Feedback {
+    /// Where submissions and cases are.
+    pub database: Database,
+    /// Services in other processes that take its events.
+    pub subscribers: Subscribers,
+}
+
+/// The scoring service.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Scoring {
+    /// Where observations, scores and profiles are.
+    pub database: Database,
 }
 
 /// The notification service.
@@ -175,6 +199,8 @@ impl Default for Settings {
             server: Server::default(),
             telemetry: Telemetry::default(),
             events: Events::default(),
+            feedback: Feedback::default(),
+            scoring: Scoring::default(),
             loyalty: Loyalty::default(),
             notification: Notification::default(),
         }
@@ -211,6 +237,14 @@ impl Default for Telemetry {
             log_level: "info,sea_orm_migration=warn,sqlx=warn".to_owned(),
             log_format: LogFormat::Auto,
         }
+    }
+}
+
+impl Default for Scoring {
+    /// All that scoring writes comes from events, in one commit with its cursor: commits that a power cut takes
+    /// are delivered again.
+    fn default() -> Scoring {
+        Scoring { database: Database { synchronous: Synchronous::Normal, ..Database::default() } }
     }
 }
 

@@ -25,8 +25,18 @@ pub(crate) fn print(args: &ConfigArgs) -> Result<(), Failure> {
 }
 
 fn masked(mut settings: Settings) -> Settings {
-    for secret in [&mut settings.loyalty.database.url, &mut settings.loyalty.redis.url] {
+    let urls = [
+        &mut settings.feedback.database.url,
+        &mut settings.scoring.database.url,
+        &mut settings.loyalty.database.url,
+        &mut settings.loyalty.redis.url,
+        &mut settings.notification.database.url,
+    ];
+    for secret in urls {
         *secret = secret.split(',').map(without_password).collect::<Vec<_>>().join(",");
+    }
+    if !settings.events.token.is_empty() {
+        settings.events.token = MASK.to_owned();
     }
     settings
 }
@@ -48,7 +58,7 @@ fn without_password(url: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::keys::KEYS;
+    use super::super::keys::{KEYS, Key};
     use super::*;
 
     #[test]
@@ -88,12 +98,22 @@ mod tests {
     }
 
     #[test]
-    fn secrets_are_masked() {
-        let mut settings = Settings::default();
-        settings.loyalty.database.url = "postgres://u:hunter2@h/db?password=hunter2".to_owned();
-        settings.loyalty.redis.url = "redis://:hunter2@a,redis://:hunter2@b".to_owned();
-        let shown = toml::to_string(&masked(settings)).unwrap();
+    fn every_secret_is_masked() {
+        let mut table = toml::Table::try_from(Settings::default()).unwrap();
+        let secret = |key: &&Key| key.secret;
+        for key in KEYS.iter().filter(secret) {
+            let mut names: Vec<&str> = key.name.split('.').collect();
+            let last = names.pop().unwrap();
+            let within =
+                names.into_iter().fold(&mut table, |table, name| table[name].as_table_mut().unwrap());
+            let value = match last {
+                "token" => "hunter2hunter2hunter2",
+                _ => "postgres://u:hunter2@h/db?password=hunter2,redis://:hunter2@b",
+            };
+            within.insert(last.to_owned(), value.into());
+        }
+        let shown = toml::to_string(&masked(table.try_into().unwrap())).unwrap();
         assert!(!shown.contains("hunter2"), "{shown}");
-        assert!(shown.contains("postgres://u:***@h/db?***"), "{shown}");
+        assert_eq!(shown.matches("***").count(), 2 + 3 * (KEYS.iter().filter(secret).count() - 1), "{shown}");
     }
 }
