@@ -1,5 +1,5 @@
-//! What the service hears: one file per event, each turning bytes into facts of the domain; and the one way in
-//! which a batch of them is applied.
+//! What the service hears: one file per event, each turning bytes into facts of the domain; and the one way
+//! in which a batch of them is applied.
 
 mod activity_recorded;
 mod apply;

@@ -9,7 +9,7 @@ pub(super) const DEFINITION: Definition = Definition {
     version: 1,
     formula: "100 x (promoters - detractors) / answers; promoters answer 9 or 10, detractors 0 to 6",
     scale: "0 to 10; 10 is most likely to recommend",
-    interval: "adjusted Wald: 3/4 added to promoters and to detractors, 3 to the answers; clipped to -100 to 100",
+    interval: "adjusted Wald: 3/4 added to promoters and to detractors, 3 to the answers; clipped",
 };
 
 /// 100 (p+ - p-), from -100 to 100 (F. Reichheld, "The one number you need to grow", 2003).
@@ -24,8 +24,8 @@ pub(super) fn figure(answers: &Histogram) -> Figure {
     }
 }
 
-/// The adjusted Wald interval, 95 %, of a difference of two shares of the same answers (J. Sauro and J. Lewis,
-/// "Quantifying the User Experience", after A. Agresti and Y. Min, 2005): with p = (promoters + 3/4)/(n + 3)
+/// The adjusted Wald interval, 95 %, of a difference of two shares of the same answers (J. Sauro and J.
+/// Lewis, "Quantifying the User Experience", after A. Agresti and Y. Min, 2005): with p = (promoters + 3/4)/(n + 3)
 /// and d = (detractors + 3/4)/(n + 3), (p - d) +- z sqrt((p + d - (p - d)^2)/(n + 3)), times 100 and clipped.
 /// None without answers.
 fn interval(promoters: i64, detractors: i64, n: i64) -> Option<Interval> {

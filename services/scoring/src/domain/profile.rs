@@ -50,8 +50,8 @@ pub struct Profile {
     pub order_key: i64,
 }
 
-/// What was paid by currency, in millionths of its unit. Currencies are never added up, so that no rate and no
-/// order of arrival decides about a sum.
+/// What was paid by currency, in millionths of its unit. Currencies are never added up, so that no rate and
+/// no order of arrival decides about a sum.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Spend(pub BTreeMap<String, i64>);
 

@@ -15,8 +15,8 @@ use crate::domain::{Given, Profile, Spend, Tier};
 /// owners' order until the transaction ends. Anything else about these customers must be read in a later
 /// statement: one that waited for a lock still sees other tables as they were before.
 ///
-/// Known customers, which are nearly all, cost one statement. Two transactions that meet the same new customer
-/// while they hold known ones may deadlock: one of them is run again.
+/// Known customers, which are nearly all, cost one statement. Two transactions that meet the same new
+/// customer while they hold known ones may deadlock: one of them is run again.
 ///
 /// # Errors
 /// That the database refused, or `Damaged`.

@@ -14,7 +14,8 @@ const PAGE_ROWS: usize = 512;
 /// SQLite, where they wait.
 ///
 /// # Errors
-/// That the database refused, or `Damaged`.
+/// That the database refused, `Damaged`, or `CommitUnknown` if it takes longer than the 10 s of any
+/// transaction. It can be run again at any time.
 pub async fn rebuild(db: &Db) -> Result<u64, db::Error> {
     db.transact(|tx| again(tx).boxed()).await
 }
