@@ -25,8 +25,9 @@ pub(super) fn figure(answers: &Histogram) -> Figure {
 }
 
 /// The adjusted Wald interval, 95 %, of a difference of two shares of the same answers (J. Sauro and J.
-/// Lewis, "Quantifying the User Experience", after A. Agresti and Y. Min, 2005): with p = (promoters + 3/4)/(n + 3)
-/// and d = (detractors + 3/4)/(n + 3), (p - d) +- z sqrt((p + d - (p - d)^2)/(n + 3)), times 100 and clipped.
+/// Lewis, "Quantifying the User Experience", after A. Agresti and Y. Min, 2005): with
+/// p = (promoters + 3/4)/(n + 3) and d = (detractors + 3/4)/(n + 3),
+/// (p - d) +- z sqrt((p + d - (p - d)^2)/(n + 3)), times 100 and clipped to -100 to 100.
 /// None without answers.
 fn interval(promoters: i64, detractors: i64, n: i64) -> Option<Interval> {
     if n <= 0 {
