@@ -86,6 +86,8 @@ impl Db {
                 .busy_timeout(Duration::from_secs(5))
                 .statement_cache_capacity(STATEMENT_CACHE)
                 .pragma("cache_size", "-65536")
+                // What undoes half a statement stays in memory: as a file it would double what is written.
+                .pragma("temp_store", "MEMORY")
                 .pragma("wal_autocheckpoint", "32000")
         };
         // One writer: several would poll for the lock and show half-second tails.

@@ -19,7 +19,7 @@ use crate::Place;
 
 pub use assign::{Appended, Assigned};
 pub use lease::Leases;
-pub use read::{Entry, Portion, Position};
+pub use read::{Entry, Portion, Portions, Position};
 pub use retain::{RETENTION, RETENTION_MAX, Retained};
 
 /// What this process knows of a bucket whose lease it holds.

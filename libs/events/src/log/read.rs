@@ -12,10 +12,21 @@ use crate::Place;
 
 /// Events in one portion, over all buckets.
 const EVENTS_MAX: usize = 512;
+/// Events of each bucket at least, of many.
+const EVENTS_MIN: usize = 8;
 /// Payload of one portion in bytes; one event may be larger.
 const BYTES_MAX: usize = 1_024 * 1_024;
 /// Positions of one bucket that one portion passes over.
 const POSITIONS_MAX: i64 = 2_048;
+
+/// What comes next for one subscriber.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Portions {
+    /// One for each bucket in which something follows and was taken.
+    pub portions: Vec<Portion>,
+    /// True if more follows that found no room.
+    pub more: bool,
+}
 
 /// A position in a bucket.
 pub type Position = (i32, i64);
@@ -79,16 +90,19 @@ impl Log {
         buckets: &Buckets,
         after: &[Position],
         kinds: &[String],
-    ) -> Result<Vec<Portion>, db::Error> {
+    ) -> Result<Portions, db::Error> {
         let ranges: Vec<Range> = after.iter().filter_map(|after| Range::of(buckets, *after)).collect();
-        let mut found = self.events_in(&ranges, kinds).await?;
+        let first = share(ranges.len());
+        let mut found = self.events_in(&ranges, kinds, first).await?;
         let (mut events_left, mut bytes_left) = (EVENTS_MAX, BYTES_MAX);
+        let mut more = false;
         let mut cut = Vec::with_capacity(ranges.len());
         for range in ranges {
             let mut events = found.remove(&range.bucket).unwrap_or_default();
             let taken = fitting(&events, &mut events_left, &mut bytes_left);
             // A portion that is cut ends with its last event; the next one goes on from there.
-            let whole = taken == events.len();
+            let whole = taken == events.len() && taken < first;
+            more |= !whole || range.through < range.last.position;
             events.truncate(taken);
             let through = if whole { Some(range.through) } else { events.last().map(|event| event.position) };
             cut.extend(through.map(|through| (range, through, events)));
@@ -101,13 +115,14 @@ impl Log {
             let event_id = last.or_else(|| marks.get(&(range.bucket, position)).copied()).unwrap_or_default();
             Portion { bucket: range.bucket, through: Place { position, event_id }, events }
         });
-        Ok(portions.collect())
+        Ok(Portions { portions: portions.collect(), more })
     }
 
     async fn events_in(
         &self,
         ranges: &[Range],
         kinds: &[String],
+        first: usize,
     ) -> Result<BTreeMap<i32, Vec<Entry>>, db::Error> {
         let mut by_bucket: BTreeMap<i32, Vec<Entry>> = BTreeMap::new();
         if kinds.is_empty() {
@@ -124,8 +139,8 @@ impl Log {
             on: &["bucket"],
             types: &[ArrayType::Int, ArrayType::BigInt, ArrayType::BigInt, ArrayType::String],
             filter: "t.position > k.c1 AND t.position <= k.c2 AND k.c3 LIKE '%,' || t.kind || ',%'",
-            order: "",
-            first: None,
+            order: "t.position",
+            first: u32::try_from(first).ok(),
             lock: false,
         };
         let mut events: Vec<Entry> = db::select_in(self.db.reader(), select, &keys).await?;
@@ -188,6 +203,12 @@ impl Range {
     }
 }
 
+/// How many events to read of each of so many buckets: what is read beyond the room of a portion is read
+/// again. A power of two, for few texts of the statement.
+fn share(buckets: usize) -> usize {
+    EVENTS_MAX.div_ceil(buckets.max(1)).next_power_of_two().max(EVENTS_MIN)
+}
+
 /// How many of the events fit into what is left; at least one if nothing was taken yet.
 fn fitting(events: &[Entry], events_left: &mut usize, bytes_left: &mut usize) -> usize {
     let mut taken = 0;
@@ -231,6 +252,11 @@ mod tests {
         assert_eq!(fitting(&large, &mut EVENTS_MAX.clone(), &mut BYTES_MAX.clone()), 1);
         let mut full = (3, 5);
         assert_eq!(fitting(&small, &mut full.0, &mut full.1), 0, "others took the room");
+    }
+
+    #[test]
+    fn what_is_read_fills_a_portion_and_little_more() {
+        assert_eq!([0, 1, 2, 3, 63, 64, 1_000].map(share), [512, 512, 256, 256, 16, 8, 8]);
     }
 
     #[test]

@@ -17,7 +17,7 @@ use super::link::Link;
 use super::pause;
 use super::progress::{Progress, Stand};
 use super::status::{Report, Subscription};
-use crate::log::{Buckets, Log};
+use crate::log::{Buckets, Log, Portions};
 use crate::{Place, trace};
 
 /// Cursors that only pass over events of other kinds move this often.
@@ -49,6 +49,8 @@ pub struct Courier {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Parcel {
     request: pb::DeliverRequest,
+    /// More follows that found no room.
+    more: bool,
 }
 
 impl Courier {
@@ -82,12 +84,12 @@ impl Courier {
         self.progress.hold(&buckets);
         let questions: Vec<_> =
             self.progress.unknown().filter_map(|bucket| Progress::question(bucket, &buckets)).collect();
-        let slices = if questions.is_empty() {
+        let (slices, more) = if questions.is_empty() {
             let after = self.progress.to_read(&buckets);
-            let portions = self.log.portions(&buckets, &after, &self.kinds).await?;
-            self.progress.slices(&buckets, portions, flush)
+            let Portions { portions, more } = self.log.portions(&buckets, &after, &self.kinds).await?;
+            (self.progress.slices(&buckets, portions, flush), more)
         } else {
-            questions
+            (questions, false)
         };
         let parcel = |slices| Parcel {
             request: pb::DeliverRequest {
@@ -96,6 +98,7 @@ impl Courier {
                 kinds: self.kinds.clone(),
                 slices,
             },
+            more,
         };
         Ok((!slices.is_empty()).then(|| parcel(slices)))
     }
@@ -198,6 +201,10 @@ impl Courier {
             };
             self.progress.round();
             let wait = match round {
+                Ok(Round::Full) => {
+                    failures = 0;
+                    Duration::ZERO
+                }
                 Ok(Round::Busy) => {
                     failures = 0;
                     pause(self.log.db.backend())
@@ -237,7 +244,7 @@ impl Courier {
         }
         let answer = self.send(&parcel).await.map_err(|status| status.message().to_owned())?;
         self.acknowledge(answer).await.map_err(|error| error.to_string())?;
-        Ok(Round::Busy)
+        Ok(if parcel.more { Round::Full } else { Round::Busy })
     }
 
     /// Writes down how far the subscriber is, for retention; looks up what it lacks; asks again about buckets
@@ -280,6 +287,8 @@ impl Courier {
 }
 
 enum Round {
+    /// More waits already.
+    Full,
     Busy,
     Idle,
 }
