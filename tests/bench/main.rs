@@ -3,8 +3,8 @@
 //!
 //! `cargo run --release -p rapport-tests --bin bench` prints medians over rounds; `--quick` takes three
 //! minutes, `--smoke` runs each once, shortly, without judging; `--only TEXT` leaves out what is not named
-//! so; `--sustained` earns for a minute with
-//! scoring and notification attached and watches how far they are. PostgreSQL flushes every commit (`fsync` on). The suite, the echo server, the load, PostgreSQL and
+//! so; `--sustained` earns for a minute with scoring and notification attached and watches how far they
+//! are. PostgreSQL flushes every commit (`fsync` on). The suite, the echo server, the load, PostgreSQL and
 //! Redis share the machine.
 
 #![expect(clippy::print_stdout, reason = "prints what it measured")]

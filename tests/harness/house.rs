@@ -144,6 +144,13 @@ impl House {
         }
     }
 
+    /// Lets business time go on a little: a manual clock moves, the machine's goes by itself.
+    pub fn time_passes(&self) {
+        if let Kind::InProcess { clock, .. } = &self.kind {
+            clock.advance_to(clock.now().plus_micros(1_000_000));
+        }
+    }
+
     /// The process, to kill it.
     pub fn own_process(&mut self) -> &mut Process {
         match &mut self.kind {

@@ -61,6 +61,7 @@ async fn from_the_purchase_to_the_better_answer(house: House) {
     let resolve = pb::ResolveCaseRequest { request_id: request_id(), case_id, remedy_code, note, version: 3 };
     let resolved = cases.resolve_case(resolve).await.expect("resolved").into_inner();
     assert!(!resolved.case.expect("a case").breached);
+    house.time_passes();
     submit(&feedback, answer("3", &anna, Csat(5))).await.expect("feedback");
     house.settle().await;
 

@@ -26,8 +26,8 @@ pub(crate) async fn role(role: Role, args: &ServerArgs) -> Result<(), Failure> {
     let plan = Plan::role(&settings, role);
     if plan.services.iter().any(|(_, service)| matches!(service.store, Store::Embedded { .. })) {
         return Err(Failure::usage(format!(
-            "setting `{key}` is empty; set {} or --database-url to postgres://user@host:port/database, or run \
-             `rapport all`, which needs none",
+            "setting `{key}` is empty; set {} or --database-url to postgres://user@host:port/database, or \
+             run `rapport all`, which needs none",
             settings::variable_of(key)
         )));
     }

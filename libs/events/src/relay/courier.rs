@@ -25,6 +25,9 @@ const FLUSH: Duration = Duration::from_millis(250);
 /// A subscriber that fails is called again after this, doubled each time.
 const BACKOFF: Duration = Duration::from_millis(50);
 const BACKOFF_MAX: Duration = Duration::from_secs(5);
+/// How often a subscriber is asked where it stands although nothing is to be brought: its database may have been
+/// restored, and a quiet log would never notice.
+const ASK: Duration = Duration::from_secs(5);
 /// How often the places are written down for retention, and buckets that stand still are asked about again.
 const NOTE: Duration = Duration::from_secs(5);
 /// Rounds until an event that failed is tried again.
@@ -42,6 +45,7 @@ pub struct Courier {
     noted: BTreeMap<i32, i64>,
     oldest: Option<i64>,
     flushed: Instant,
+    asked: Instant,
     report: Report,
 }
 
@@ -70,6 +74,7 @@ impl Courier {
             noted: BTreeMap::new(),
             oldest: None,
             flushed: Instant::now(),
+            asked: Instant::now(),
             report,
         }
     }
@@ -91,16 +96,30 @@ impl Courier {
         } else {
             (questions, false)
         };
-        let parcel = |slices| Parcel {
-            request: pb::DeliverRequest {
-                source: self.log.source().to_owned(),
-                log_id: self.log.id().to_string(),
-                kinds: self.kinds.clone(),
-                slices,
-            },
-            more,
+        Ok((!slices.is_empty()).then(|| self.parcel(slices, more)))
+    }
+
+    fn parcel(&self, slices: Vec<pb::Slice>, more: bool) -> Parcel {
+        let request = pb::DeliverRequest {
+            source: self.log.source().to_owned(),
+            log_id: self.log.id().to_string(),
+            kinds: self.kinds.clone(),
+            slices,
         };
-        Ok((!slices.is_empty()).then(|| parcel(slices)))
+        Parcel { request, more }
+    }
+
+    /// Asks where the subscriber stands in every bucket in which it is known to stand somewhere.
+    async fn ask(&mut self) -> Result<(), String> {
+        let buckets = self.buckets.borrow().clone();
+        let known = self.progress.standing();
+        let slices: Vec<_> = known.filter_map(|bucket| Progress::question(bucket, &buckets)).collect();
+        if slices.is_empty() {
+            return Ok(());
+        }
+        let answer = self.send(&self.parcel(slices, false)).await;
+        let answer = answer.map_err(|status| status.message().to_owned())?;
+        self.acknowledge(answer).await.map_err(|error| error.to_string())
     }
 
     /// Sends a parcel; changes nothing here.
@@ -235,6 +254,10 @@ impl Courier {
     }
 
     async fn round(&mut self) -> Result<Round, String> {
+        if self.asked.elapsed() >= ASK {
+            self.asked = Instant::now();
+            self.ask().await?;
+        }
         let flush = self.flushed.elapsed() >= FLUSH;
         let Some(parcel) = self.next(flush).await.map_err(|error| error.to_string())? else {
             return Ok(Round::Idle);

@@ -62,6 +62,12 @@ impl Progress {
         self.stands.iter().filter(|(_, stand)| **stand == Stand::Unknown).map(|(bucket, _)| *bucket)
     }
 
+    /// Buckets in which the subscriber stands somewhere.
+    pub(super) fn standing(&self) -> impl Iterator<Item = i32> {
+        let stands = self.stands.iter().filter(|(_, stand)| matches!(stand, Stand::At { .. }));
+        stands.map(|(bucket, _)| *bucket)
+    }
+
     /// The positions after which to read on.
     pub(super) fn to_read(&self, buckets: &Buckets) -> Vec<Position> {
         let behind = |(bucket, stand): (&i32, &Stand)| {

@@ -176,7 +176,8 @@ mod tests {
             for (hours, which) in tried.into_iter().enumerate() {
                 let what = [assign("bob"), Work::Respond, resolve()][which].clone();
                 let hours = i64::try_from(hours).unwrap();
-                let Ok((next, step)) = work(&case, &what, case.version, ("ann", ""), at(hours)) else { continue };
+                let worked = work(&case, &what, case.version, ("ann", ""), at(hours));
+                let Ok((next, step)) = worked else { continue };
                 prop_assert_eq!(step.from_state, Some(case.state));
                 prop_assert_eq!((step.seq, step.to_state), (case.version + 1, next.state));
                 prop_assert!(!next.agent_id.is_empty());

@@ -1,6 +1,6 @@
 //! `rapport demo`: a year of real purchases through the gRPC API of a suite that runs in this process, on a
-//! clock that follows the purchases, so that tiers and expiries happen as they would have then; and the answers
-//! of a real survey, with the complaints among them.
+//! clock that follows the purchases, so that tiers and expiries happen as they would have then; and the
+//! answers of a real survey, with the complaints among them.
 //!
 //! What it prints was read back from the service, and it fails unless the audit of the ledger is clean.
 

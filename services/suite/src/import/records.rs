@@ -229,7 +229,16 @@ mod tests {
 
     #[test]
     fn json_lines_are_read_by_name_around_bad_ones() {
-        let text = b"{\"id\":\" a \",\"n\":3,\"more\":[]}\n\n[1]\n{\"id\":null}\nnonsense\n{\"n\":{}}\n{\"id\":true}";
+        let text = concat!(
+            r#"{"id":" a ","n":3,"more":[]}"#,
+            "\n\n[1]\n",
+            r#"{"id":null}"#,
+            "\nnonsense\n",
+            r#"{"n":{}}"#,
+            "\n",
+            r#"{"id":true}"#,
+        )
+        .as_bytes();
         let expected = [
             "1 a 3",
             "3  the line is not a JSON object",

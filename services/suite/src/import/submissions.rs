@@ -205,8 +205,8 @@ mod tests {
     #[test]
     fn bad_values_are_told_by_their_column() {
         let rows = told(
-            "branch,id,who,when,overall,recommend,words\n,1,,,6,,\n,2,,,4.5,,\n,,,,4,,\n,3,,soon,4,,\n,4,,,,,\n\
-             ,5,,,,-1,\n",
+            "branch,id,who,when,overall,recommend,words\n,1,,,6,,\n,2,,,4.5,,\n,,,,4,,\n,3,,soon,4,,\n\
+             ,4,,,,,\n,5,,,,-1,\n",
         );
         let told: Vec<_> = rows.into_iter().map(Result::unwrap_err).collect();
         assert_eq!(told[0], "overall: `6` is not a whole number from 1 to 5");

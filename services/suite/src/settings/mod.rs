@@ -241,8 +241,8 @@ impl Default for Telemetry {
 }
 
 impl Default for Scoring {
-    /// All that scoring writes comes from events, in one commit with its cursor: commits that a power cut takes
-    /// are delivered again.
+    /// All that scoring writes comes from events, in one commit with its cursor: commits that a power cut
+    /// takes are delivered again.
     fn default() -> Scoring {
         Scoring { database: Database { synchronous: Synchronous::Normal, ..Database::default() } }
     }
