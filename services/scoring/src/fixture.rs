@@ -64,7 +64,7 @@ impl House {
     /// What is known of a customer.
     pub(crate) async fn profile(&self, tenant: &str, customer: u128) -> Option<Profile> {
         let owner = Owner::new(&Tenant::new(tenant), Uuid::from_u128(customer));
-        profiles::find(self.db.reader(), &owner).await.unwrap()
+        profiles::find(self.db.reader(), &owner).await.unwrap().unwrap()
     }
 
     /// Every row of the tables that are made from observations, in the order of their keys.

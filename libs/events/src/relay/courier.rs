@@ -25,8 +25,8 @@ const FLUSH: Duration = Duration::from_millis(250);
 /// A subscriber that fails is called again after this, doubled each time.
 const BACKOFF: Duration = Duration::from_millis(50);
 const BACKOFF_MAX: Duration = Duration::from_secs(5);
-/// How often a subscriber is asked where it stands although nothing is to be brought: its database may have been
-/// restored, and a quiet log would never notice.
+/// How often a subscriber is asked where it stands although nothing is to be brought: its database may have
+/// been restored, and a quiet log would never notice.
 const ASK: Duration = Duration::from_secs(5);
 /// How often the places are written down for retention, and buckets that stand still are asked about again.
 const NOTE: Duration = Duration::from_secs(5);

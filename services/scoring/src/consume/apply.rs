@@ -10,12 +10,13 @@ use uuid::Uuid;
 
 use super::decode;
 use crate::domain::Observation;
-use crate::store::{effects, observations, profiles};
+use crate::store::{effects, gate, observations, profiles};
 
 /// Applies what these events say and was not applied yet.
 ///
 /// # Errors
-/// The first event that cannot be decoded: then nothing may be committed.
+/// The first event that cannot be decoded: then nothing may be committed. `Busy` while scores and profiles
+/// are being made again: then events wait.
 pub(super) async fn apply(tx: &Tx, events: &[Received]) -> Result<(), Failed> {
     let told = told(events)?;
     if told.is_empty() {
@@ -55,6 +56,7 @@ fn told(events: &[Received]) -> Result<Vec<(Owner, Observation)>, Failed> {
 
 async fn write(tx: &Tx, told: Vec<(Owner, Observation)>) -> Result<(), db::Error> {
     let backend = tx.get_database_backend();
+    db::traced(backend, "SELECT rebuild FOR SHARE", gate::pass(tx)).await?;
     let customers = effects::customers(told.iter());
     let opened = db::traced(backend, "SELECT profile FOR UPDATE", profiles::open(tx, &customers)).await?;
     let fresh = db::traced(backend, "SELECT observation", fresh(tx, told)).await?;
@@ -210,6 +212,8 @@ mod tests {
             (spoilt(|f| f.customer_id = "secret".into()), "customer_id is not a UUID"),
             (spoilt(|f| f.answer_time = None), "answer_time is missing"),
             (spoilt(|f| f.status = 77), "status is not known"),
+            (spoilt(|f| f.ratings[0].scale = 99), "ratings have a scale that this version does not know"),
+            (spoilt(|f| f.channel = 99), "channel is one that this version does not know"),
             (event(9, ACTIVITY, &unpaid), "amount is missing"),
             (garbled, "the payload is not the message that its kind names"),
         ] {
@@ -221,12 +225,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_newer_than_this_version_is_kept_without_a_score() {
+    async fn what_is_not_listened_to_leaves_nothing_and_feedback_without_ratings_is_an_answer() {
         let house = House::open().await;
-        let mut payload = submitted(1, 7, 0, &[(S::Nps, 3)]);
-        payload.ratings[0].scale = 99;
         let other = Received { kind: "rapport.loyalty.v1.PointsEarned".into(), ..purchase(2, 8, 0, 1) };
-        house.apply(&[feedback_event(1, &payload), other]).await.unwrap();
+        house.apply(&[feedback_event(1, &submitted(1, 7, 0, &[])), other]).await.unwrap();
         let profile = house.profile(TENANT, 7).await.unwrap();
         assert_eq!((profile.answer_count, profile.last_nps), (1, None));
         assert_eq!((house.count("histogram").await, house.count("observation").await), (0, 1));

@@ -11,7 +11,7 @@ pub(super) const KIND: &str = "rapport.feedback.v1.FeedbackSubmitted";
 pub(super) fn decode(payload: &[u8]) -> Result<Facts, String> {
     let event: pb::FeedbackSubmitted = message(payload)?;
     let place = Place {
-        channel: channel(event.channel),
+        channel: channel(event.channel)?,
         touchpoint: event.touchpoint,
         branch_id: event.branch_id,
         staff_id: event.staff_id,
@@ -27,20 +27,22 @@ pub(super) fn decode(payload: &[u8]) -> Result<Facts, String> {
     Ok(Facts::of_any(customer_id, feedback_id, answer_time, what))
 }
 
-/// The name of a channel, or its number where it is newer than this version.
-fn channel(number: i32) -> String {
+/// The name of a channel; empty if none is given.
+fn channel(number: i32) -> Result<String, String> {
     match pb::Channel::try_from(number) {
-        Ok(pb::Channel::Unspecified) => String::new(),
-        Ok(channel) => channel.as_str_name().trim_start_matches("CHANNEL_").to_owned(),
-        Err(_) => number.to_string(),
+        Ok(pb::Channel::Unspecified) => Ok(String::new()),
+        Ok(channel) => Ok(channel.as_str_name().trim_start_matches("CHANNEL_").to_owned()),
+        Err(_) => Err("channel is one that this version does not know".to_owned()),
     }
 }
 
+/// An event is heard once. What this version does not know must not be left out, or a later one would never
+/// hear of it: such an event is refused, and tried again after an upgrade.
 fn answers(ratings: &[pb::Rating], place: Place) -> Result<Vec<What>, String> {
     let mut what = Vec::with_capacity(ratings.len().max(1));
     for rating in ratings {
-        // A scale that is newer than this version is in none of its scores.
-        let Some(metric) = metric(rating.scale) else { continue };
+        let unknown = "ratings have a scale that this version does not know";
+        let metric = metric(rating.scale).ok_or(unknown)?;
         if !metric.scale().contains(&rating.value) {
             return Err("a rating is not on its scale".to_owned());
         }

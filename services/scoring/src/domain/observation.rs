@@ -36,7 +36,7 @@ pub enum What {
     },
     /// A submission that was closed without an answer.
     Dismissed(Place),
-    /// A submission without an answer on a scale that is known here.
+    /// A submission without an answer on a scale.
     Unrated(Place),
     /// Something was bought.
     Purchase {

@@ -9,7 +9,7 @@ use tonic::{Request, Status};
 use uuid::Uuid;
 
 use super::Api;
-use super::refusal::{DOMAIN, customer_not_found, told};
+use super::refusal::{DOMAIN, customer_not_found, rebuilding, told};
 use crate::domain::{Given, Profile, Tier};
 use crate::store::{Owner, profiles};
 
@@ -25,7 +25,7 @@ pub(super) async fn handle(
     found.into_result(DOMAIN)?;
     let owner = Owner::new(&caller.tenant, customer_id);
     let read = profiles::find(api.db.reader(), &owner).await.map_err(|e| told(&e))?;
-    let profile = read.ok_or_else(|| customer_not_found(customer_id))?;
+    let profile = read.map_err(rebuilding)?.ok_or_else(|| customer_not_found(customer_id))?;
     let profile = profile_message(customer_id, profile, api.clock.now());
     Ok(pb::GetCustomerProfileResponse { profile: Some(profile) })
 }

@@ -10,10 +10,10 @@ use tonic::{Request, Status};
 
 use super::Api;
 use super::receipt::{Frame, score};
-use super::refusal::{DOMAIN, groups_too_many, told};
+use super::refusal::{DOMAIN, groups_too_many, rebuilding, told};
 use crate::domain::{Dimension, Metric, Window, WindowFlaw};
 use crate::store::scores::{self, Counted, Grouped};
-use crate::store::watermarks;
+use crate::store::{gate, watermarks};
 
 pub(super) async fn handle(
     api: &Api,
@@ -30,21 +30,24 @@ pub(super) async fn handle(
         return Err(rpc::internal(&db::Error::Aborted));
     };
     let (counted, asked) = (Counted { tenant: caller.tenant, metric, window }, grouped.clone());
-    // One snapshot: the parts must add up to the total.
+    // One snapshot: the parts must add up to the total, and none of it be half of a rebuild.
     let read = api.db.snapshot(move |tx| {
         let (counted, asked) = (counted.clone(), asked.clone());
         async move {
+            if let Err(shut) = gate::check(tx).await? {
+                return Ok(Err(shut));
+            }
             let watermark = watermarks::find(tx, &counted.tenant).await?;
             let total = scores::total(tx, &counted).await?;
             let groups = match &asked {
                 Some(asked) => scores::groups(tx, &counted, asked).await?,
                 None => Some(scores::Groups::new()),
             };
-            Ok((watermark, total, groups))
+            Ok(Ok((watermark, total, groups)))
         }
         .boxed()
     });
-    let (watermark, total, groups) = read.await.map_err(|e| told(&e))?;
+    let (watermark, total, groups) = read.await.map_err(|e| told(&e))?.map_err(rebuilding)?;
     let frame = Frame { metric, window, watermark: watermark.map(Time::from_micros) };
     let dimension = message.dimension();
     let mut groups = groups.ok_or_else(|| groups_too_many(dimension.as_str_name()))?;

@@ -3,12 +3,13 @@
 //!
 //! Everything takes the open transaction or connection, and an [`Owner`] or [`Tenant`], so no query can
 //! forget whose rows it may see; only [`rebuild`], which serves all tenants, reads without. Observations
-//! are never changed; profiles, histograms and watermarks can be made again from them at any time. Entities
-//! stay private to this module.
+//! are never changed; profiles, histograms and watermarks can be made again from them at any time, while
+//! the [`gate`] is shut. Entities stay private to this module.
 
 mod codes;
 pub mod effects;
 mod entity;
+pub mod gate;
 pub mod histograms;
 pub mod migration;
 pub mod observations;

@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, HashMap};
 
 use ambient::Time;
-use db::sea_orm::ConnectionTrait;
+use db::sea_orm::{ConnectionTrait, FromQueryResult, Statement};
 use db::{Keyed, OWNER_TYPES, Owner, Tx, select_in};
 use uuid::Uuid;
 
 use super::OWNER;
 use super::entity::profile;
+use super::gate::{ANNOUNCED, Rebuilding};
 use crate::domain::{Given, Profile, Spend, Tier};
 
 /// Loads the profiles of these customers, empty ones for those never heard of, and locks their rows in the
@@ -22,20 +23,35 @@ use crate::domain::{Given, Profile, Spend, Tier};
 /// That the database refused, or `Damaged`.
 pub async fn open(tx: &Tx, owners: &[Owner]) -> Result<HashMap<Owner, Profile>, db::Error> {
     const KEEP: &str = "ON CONFLICT (bucket, tenant_id, customer_id) DO NOTHING";
-    let mut profiles = load(tx, owners, true).await?;
+    let mut profiles = load(tx, owners).await?;
     let new: Vec<Owner> = owners.iter().filter(|owner| !profiles.contains_key(owner)).cloned().collect();
     let rows: Vec<_> = new.iter().map(|owner| row(owner, &Profile::default())).collect();
     db::bulk_upsert::<profile::Entity>(tx, &rows, KEEP).await?;
-    profiles.extend(load(tx, &new, true).await?);
+    profiles.extend(load(tx, &new).await?);
     Ok(profiles)
 }
 
-/// Loads one profile without locking it; none if nothing is known.
+/// Loads one profile without locking it; none if nothing is known. One statement finds out whether it can be
+/// trusted, too: two might see the times before and after the end of a rebuild.
 ///
 /// # Errors
 /// That the database refused, or `Damaged`.
-pub async fn find(db: &impl ConnectionTrait, owner: &Owner) -> Result<Option<Profile>, db::Error> {
-    Ok(load(db, std::slice::from_ref(owner), false).await?.remove(owner))
+pub async fn find(
+    db: &impl ConnectionTrait,
+    owner: &Owner,
+) -> Result<Result<Option<Profile>, Rebuilding>, db::Error> {
+    const FIND: &str = "SELECT r.running AS rebuilding, p.* FROM rebuild r LEFT JOIN profile p \
+        ON p.bucket = $1 AND p.tenant_id = $2 AND p.customer_id = $3 WHERE r.id = $4";
+    let values = owner.key_with([ANNOUNCED.into()]);
+    let statement = Statement::from_sql_and_values(db.get_database_backend(), FIND, values);
+    let missing = || db::Error::Damaged("a row of the table rebuild is missing".to_owned());
+    let row = db.query_one_raw(statement).await?.ok_or_else(missing)?;
+    if row.try_get("", "rebuilding")? {
+        return Ok(Err(Rebuilding));
+    }
+    let known: Option<Uuid> = row.try_get("", "customer_id")?;
+    let profile = known.map(|_| Ok(domain(profile::Model::from_query_result(&row, "")?)?.1));
+    profile.transpose().map(Ok)
 }
 
 /// Writes locked profiles.
@@ -75,11 +91,7 @@ pub async fn update(tx: &Tx, profiles: &[(Owner, Profile)]) -> Result<(), db::Er
     db::bulk_update::<profile::Entity>(tx, &rows, &FIELDS).await
 }
 
-async fn load(
-    db: &impl ConnectionTrait,
-    owners: &[Owner],
-    lock: bool,
-) -> Result<HashMap<Owner, Profile>, db::Error> {
+async fn load(tx: &Tx, owners: &[Owner]) -> Result<HashMap<Owner, Profile>, db::Error> {
     let select = Keyed {
         table: "profile",
         on: &OWNER,
@@ -87,10 +99,10 @@ async fn load(
         filter: "",
         order: "t.bucket, t.tenant_id, t.customer_id",
         first: None,
-        lock,
+        lock: true,
     };
     let keys: Vec<_> = owners.iter().map(Owner::key).collect();
-    let rows: Vec<profile::Model> = select_in(db, select, &keys).await?;
+    let rows: Vec<profile::Model> = select_in(tx, select, &keys).await?;
     rows.into_iter().map(domain).collect()
 }
 

@@ -2,6 +2,7 @@
 
 mod m0002_create_observations;
 mod m0003_create_scores;
+mod m0004_create_rebuild;
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
@@ -15,6 +16,7 @@ impl MigratorTrait for Migrator {
             Box::new(events::CreateSubscriber),
             Box::new(m0002_create_observations::CreateObservations),
             Box::new(m0003_create_scores::CreateScores),
+            Box::new(m0004_create_rebuild::CreateRebuild),
         ]
     }
 }
