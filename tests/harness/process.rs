@@ -94,10 +94,15 @@ impl Process {
 
     /// Starts `rapport all` on free ports over a fresh directory and returns when it is ready.
     pub fn embedded() -> Process {
+        Process::embedded_with(&[])
+    }
+
+    /// As [`Process::embedded`], with these variables in its environment.
+    pub fn embedded_with(environment: &[(&str, &str)]) -> Process {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let data_dir = dir.path().join("data").display().to_string();
         let arguments = [&["all", "--data-dir", &data_dir], &ANY_PORT[..]].concat();
-        Process::start(&arguments, &[], Some(dir))
+        Process::start(&arguments, environment, Some(dir))
     }
 
     fn start(arguments: &[&str], environment: &[(&str, &str)], data_dir: Option<TempDir>) -> Process {

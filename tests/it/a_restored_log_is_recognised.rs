@@ -131,3 +131,44 @@ async fn retention_waits_for_the_subscriber_and_then_says_so() {
     relay.run_once().await.expect("events arrive");
     assert_eq!(ear.heard().await[&ONE], [6, 7, 8]);
 }
+
+/// What an operator has read again must still be there: acknowledgements go back with the cursor.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn retention_waits_for_what_is_read_again() {
+    let (teller, ear) = (Teller::on(On::Sqlite).await, Ear::on(On::Sqlite, "ear").await);
+    let mut relay = teller.relay(vec![ear.link()]).await;
+    teller.tell(ONE, 5).await;
+    relay.run_once().await.expect("events arrive");
+    teller.log.acknowledge("ear", &relay.couriers[0].places()).await.expect("noted");
+    ear.subscriber.replay(SOURCE, Place::START).await.expect("an answer").expect("a log was offered");
+    // The relay asks, learns where the cursor stands now, and writes that down; then it is cut short.
+    let courier = &mut relay.couriers[0];
+    courier.ask_again();
+    let question = courier.next(true).await.expect("the log is read").expect("a question");
+    let answer = courier.send(&question).await.expect("an answer");
+    courier.acknowledge(answer).await.expect("noted");
+    teller.log.acknowledge("ear", &courier.places()).await.expect("noted");
+    let old = RETENTION + Duration::from_secs(86_400);
+    let now = events::machine_now_micros() + i64::try_from(old.as_micros()).expect("days");
+    let bounds = (RETENTION, RETENTION_MAX);
+    let retained = teller.log.retain(relay.positioner.leases(), now, bounds).await.expect("retention");
+    assert_eq!(retained.dropped, 0);
+    relay.run_once().await.expect("events arrive");
+    ear.heard_all(ONE, 5).await;
+}
+
+/// A log that has no subscriber does not pile up what nobody may drop: positions are given all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn events_get_positions_though_nobody_listens() {
+    let teller = Teller::on(On::Postgres).await;
+    teller.tell(ONE, 5).await;
+    let running = teller.relay(Vec::new()).await.start();
+    let given = async {
+        while teller.log.assigned().await.expect("the database answers") < 5 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), given).await.expect("positions");
+    assert_eq!(teller.log.pending().await.expect("the database answers"), 0);
+    running.stop().await;
+}

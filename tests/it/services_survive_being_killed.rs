@@ -163,7 +163,8 @@ async fn live(loyalty: Client, feedback: Client, commands: Vec<Command>, done: A
     }
 }
 
-async fn survive(mut shape: Shape, kills: usize) {
+/// Returns how many messages there are in the end.
+async fn survive(mut shape: Shape, kills: usize) -> usize {
     let seed: u64 = rand::random();
     println!("seed {seed}");
     let mut random = StdRng::seed_from_u64(seed);
@@ -192,11 +193,13 @@ async fn survive(mut shape: Shape, kills: usize) {
         life.await.unwrap_or_else(|error| panic!("seed {seed}: {error}"));
     }
     shape.settled().await;
-    check(&shape, &members, seed).await;
+    let messages = check(&shape, &members, seed).await;
     shape.terminate();
+    messages
 }
 
-async fn check(shape: &Shape, members: &[(String, Expected)], seed: u64) {
+async fn check(shape: &Shape, members: &[(String, Expected)], seed: u64) -> usize {
+    let mut messages = 0;
     let (loyalty, scorer) = (shape.client(Role::Loyalty).await, shape.client(Role::Scoring).await);
     let notifier = shape.client(Role::Notification).await;
     for (member, expected) in members {
@@ -208,6 +211,7 @@ async fn check(shape: &Shape, members: &[(String, Expected)], seed: u64) {
         let complaints = expected.answers.iter().filter(|csat| **csat <= 2).count();
         assert_eq!(profile.cases_opened_count, i64::try_from(complaints).expect("few"), "seed {seed}");
         let templates = told(&notifier, member).await;
+        messages += templates.len();
         let count = |id: &str| templates.iter().filter(|template| *template == id).count();
         assert_eq!(count("reward_redeemed"), expected.redemptions, "seed {seed}");
         assert_eq!(count("complaint_received"), complaints, "seed {seed}");
@@ -219,6 +223,7 @@ async fn check(shape: &Shape, members: &[(String, Expected)], seed: u64) {
     assert_eq!(receipt.denominator, i64::try_from(answers.len()).expect("few"), "seed {seed}");
     let share = satisfied as f64 / answers.len() as f64;
     assert!((total.value.expect("a score") - share).abs() < 1e-12, "seed {seed}");
+    messages
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -228,5 +233,14 @@ async fn four_processes() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_process() {
-    survive(Shape::One(Box::new(Process::embedded())), 100).await;
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let sink = dir.path().join("messages.jsonl");
+    let variable = [("RAPPORT__NOTIFICATION__FILE_SINK", sink.to_str().expect("a path"))];
+    let messages = survive(Shape::One(Box::new(Process::embedded_with(&variable))), 100).await;
+    // Ending in order hands over what is left.
+    let written = std::fs::read_to_string(&sink).expect("a file of messages");
+    let lines = written.lines().map(|line| serde_json::from_str(line).expect("a line of JSON"));
+    let ids: Vec<String> = lines.map(|line: serde_json::Value| line["notification_id"].to_string()).collect();
+    assert_eq!(ids.len(), messages, "each message is in the file");
+    assert_eq!(ids.iter().collect::<std::collections::HashSet<_>>().len(), messages, "and none twice");
 }

@@ -48,10 +48,11 @@ impl Log {
     pub async fn register(&self, subscriber: &'static str) -> Result<(), db::Error> {
         let places: BTreeMap<i32, i64> =
             (0..i32::try_from(db::BUCKETS).unwrap_or(0)).map(|bucket| (bucket, 0)).collect();
-        self.acknowledge(subscriber, &places).await
+        self.note(subscriber, &places, "DO NOTHING").await
     }
 
-    /// Remembers how far a subscriber said that it is.
+    /// Remembers how far a subscriber said that it is, also if that is less than it was: what it reads again
+    /// must still be there.
     ///
     /// # Errors
     /// That the database refused.
@@ -59,6 +60,15 @@ impl Log {
         &self,
         subscriber: &'static str,
         places: &BTreeMap<i32, i64>,
+    ) -> Result<(), db::Error> {
+        self.note(subscriber, places, "DO UPDATE SET position = excluded.position").await
+    }
+
+    async fn note(
+        &self,
+        subscriber: &'static str,
+        places: &BTreeMap<i32, i64>,
+        known: &'static str,
     ) -> Result<(), db::Error> {
         let rows: Vec<_> = places
             .iter()
@@ -68,12 +78,12 @@ impl Log {
                 position: *position,
             })
             .collect();
-        const NEWER: &str = "ON CONFLICT (subscriber, bucket) DO UPDATE SET position = excluded.position \
-                             WHERE excluded.position > event_acknowledgement.position";
+        let on_conflict = format!("ON CONFLICT (subscriber, bucket) {known}");
         self.db
             .transact(move |tx| {
-                let rows = rows.clone();
-                async move { db::bulk_upsert::<acknowledgement::Entity>(tx, &rows, NEWER).await }.boxed()
+                let (rows, on_conflict) = (rows.clone(), on_conflict.clone());
+                async move { db::bulk_upsert::<acknowledgement::Entity>(tx, &rows, &on_conflict).await }
+                    .boxed()
             })
             .await
     }

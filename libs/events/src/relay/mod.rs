@@ -104,14 +104,12 @@ impl Relay {
         Ok((events, calls))
     }
 
-    /// Runs until it is stopped. Without a subscriber nothing runs: events wait where they were appended.
+    /// Runs until it is stopped. Without a subscriber events get their positions only now and then.
     pub fn start(self) -> Running {
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let (log, bell) = (self.positioner.log().clone(), self.positioner.bell().clone());
         status::observe(&self.reports);
-        if !self.couriers.is_empty() {
-            tasks.spawn(self.positioner.run(stop.clone()));
-        }
+        tasks.spawn(self.positioner.run(stop.clone(), self.couriers.is_empty()));
         for courier in self.couriers {
             tasks.spawn(courier.run(stop.clone()));
         }

@@ -18,6 +18,8 @@ const RENEW: Duration = Duration::from_secs(3);
 const POLL_POSTGRES: Duration = Duration::from_millis(20);
 /// On SQLite every commit rings; this is for what a panic may have swallowed.
 const POLL_SQLITE: Duration = Duration::from_secs(1);
+/// Nobody waits for the events, but they must not stay for ever: retention is for those that have positions.
+const POLL_RESTING: Duration = Duration::from_secs(60);
 /// After a database error.
 const PAUSE_ERROR: Duration = Duration::from_millis(500);
 /// Old events are looked for this often, and again at once while there are many.
@@ -108,8 +110,10 @@ impl Positioner {
         });
     }
 
-    pub(super) async fn run(mut self, stop: CancellationToken) {
+    /// Works until it is stopped; with `rest` only now and then, for a log that has no subscriber.
+    pub(super) async fn run(mut self, stop: CancellationToken, rest: bool) {
         let poll = match self.log.db.backend() {
+            _ if rest => POLL_RESTING,
             DbBackend::Postgres => POLL_POSTGRES,
             _ => POLL_SQLITE,
         };
@@ -125,7 +129,7 @@ impl Positioner {
                 }
             };
             self.bell.looked();
-            let waits_for_bell = wait == poll;
+            let waits_for_bell = wait == poll && !rest;
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = tokio::time::sleep(wait) => {}
