@@ -6,7 +6,7 @@ use events::Bell;
 use proto::rapport::feedback::v1 as pb;
 use tonic::service::Routes;
 
-use crate::rpc::Api;
+use crate::rpc::{Api, Intake, IntakeDeps};
 
 /// What the service works with.
 #[derive(Clone, Debug)]
@@ -27,14 +27,15 @@ pub struct Service {
     api: Api,
 }
 
-/// Makes the service.
+/// Starts the service: its lane runs from here on.
 ///
 /// # Errors
 /// That the database refused.
 pub async fn build(deps: Deps) -> Result<Service, db::Error> {
     let Deps { db, clock, ids, bell } = deps;
     let pages = requests::page_tokens(&db, &ids).await?;
-    Ok(Service { api: Api { db, clock, bell, pages } })
+    let intake = Intake::start(IntakeDeps { db: db.clone(), clock: clock.clone(), bell: bell.clone() });
+    Ok(Service { api: Api { db, clock, bell, intake, pages } })
 }
 
 impl Service {
@@ -59,6 +60,11 @@ impl Service {
     /// What seals its page tokens.
     pub fn pages(&self) -> rpc::PageTokens {
         self.api.pages.clone()
+    }
+
+    /// Answers what waits in the lane and ends it.
+    pub async fn close(&self) {
+        self.api.intake.close().await;
     }
 
     /// True if it can answer.

@@ -25,7 +25,7 @@ pub(super) async fn handle(
         pb::BatchPolicy::Unspecified => pb::BatchPolicy::Continue,
         policy => policy,
     };
-    let outcomes = api.intake(&caller, given, policy).await?;
+    let outcomes = api.intake.take(&caller, given, policy).await?;
     Ok(pb::BatchSubmitFeedbackResponse { results: outcomes.iter().map(result).collect() })
 }
 

@@ -70,7 +70,7 @@ async fn step<R: Message>(
     };
     let machine_now = events::machine_now_micros();
     let event = stepped(owner.tenant(), &mut case, &step, traceparent, machine_now);
-    cases::update(tx, owner.tenant(), &case, &step).await?;
+    cases::update(tx, owner, &case, &step).await?;
     events::append(tx, vec![event]).await?;
     Ok(Written::done(&respond(message(&case, now))))
 }

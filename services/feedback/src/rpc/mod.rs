@@ -22,12 +22,15 @@ use events::Bell;
 use proto::rapport::feedback::v1 as pb;
 use tonic::{Request, Response, Status};
 
+pub(crate) use intake::{Deps as IntakeDeps, Intake};
+
 /// What every handler works with. Clones share it.
 #[derive(Clone, Debug)]
 pub(crate) struct Api {
     pub(crate) db: Db,
     pub(crate) clock: Clock,
     pub(crate) bell: Bell,
+    pub(crate) intake: Intake,
     pub(crate) pages: rpc::PageTokens,
 }
 

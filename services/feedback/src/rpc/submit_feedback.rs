@@ -20,7 +20,7 @@ pub(super) async fn handle(
     found.into_result(DOMAIN)?;
     let missing = || rpc::error::internal_because("a valid submission was not decoded");
     let given = given.ok_or_else(missing)?;
-    let outcomes = api.intake(&caller, vec![given], pb::BatchPolicy::Continue).await?;
+    let outcomes = api.intake.take(&caller, vec![given], pb::BatchPolicy::Continue).await?;
     let outcome = outcomes.into_iter().next().ok_or_else(missing)?;
     let taken = outcome.map_err(|refusal| problem(&refusal).to_status())?;
     Ok(pb::SubmitFeedbackResponse {

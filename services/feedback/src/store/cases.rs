@@ -100,9 +100,9 @@ pub async fn page(
 ///
 /// # Errors
 /// `Constraint` if one of them exists: decide again.
-pub async fn insert(tx: &Tx, tenant: &Tenant, opened: &[(Case, Step)]) -> Result<(), db::Error> {
-    let rows: Vec<_> = opened.iter().map(|(case, _)| row(tenant, case)).collect();
-    let steps: Vec<_> = opened.iter().map(|(case, step)| step_row(tenant, case.id, step)).collect();
+pub async fn insert(tx: &Tx, opened: &[(Owner, Case, Step)]) -> Result<(), db::Error> {
+    let rows: Vec<_> = opened.iter().map(|(owner, case, _)| row(owner, case)).collect();
+    let steps: Vec<_> = opened.iter().map(|(owner, _, step)| step_row(owner, step)).collect();
     db::bulk_insert::<service_case::Entity>(tx, &rows).await?;
     db::bulk_insert::<case_step::Entity>(tx, &steps).await
 }
@@ -111,11 +111,11 @@ pub async fn insert(tx: &Tx, tenant: &Tenant, opened: &[(Case, Step)]) -> Result
 ///
 /// # Errors
 /// That the database refused.
-pub async fn update(tx: &Tx, tenant: &Tenant, case: &Case, step: &Step) -> Result<(), db::Error> {
+pub async fn update(tx: &Tx, owner: &Owner, case: &Case, step: &Step) -> Result<(), db::Error> {
     use service_case::Column as C;
     let set = [C::State, C::AgentId, C::FirstResponseTime, C::ResolveTime, C::Version, C::OrderKey];
-    db::bulk_update::<service_case::Entity>(tx, &[row(tenant, case)], &set).await?;
-    db::bulk_insert::<case_step::Entity>(tx, &[step_row(tenant, case.id, step)]).await
+    db::bulk_update::<service_case::Entity>(tx, &[row(owner, case)], &set).await?;
+    db::bulk_insert::<case_step::Entity>(tx, &[step_row(owner, step)]).await
 }
 
 fn damaged(what: &str, id: Uuid) -> db::Error {
@@ -142,10 +142,10 @@ fn domain(row: service_case::Model) -> Result<Case, db::Error> {
     })
 }
 
-fn row(tenant: &Tenant, case: &Case) -> service_case::Model {
+fn row(owner: &Owner, case: &Case) -> service_case::Model {
     service_case::Model {
-        bucket: Owner::new(tenant, case.id).bucket(),
-        tenant_id: tenant.id().to_owned(),
+        bucket: owner.bucket(),
+        tenant_id: owner.tenant().id().to_owned(),
         case_id: case.id,
         feedback_id: case.feedback_id,
         customer_id: case.customer_id,
@@ -182,11 +182,11 @@ fn step(row: case_step::Model) -> Result<Step, db::Error> {
     })
 }
 
-fn step_row(tenant: &Tenant, case_id: Uuid, step: &Step) -> case_step::Model {
+fn step_row(owner: &Owner, step: &Step) -> case_step::Model {
     case_step::Model {
-        bucket: Owner::new(tenant, case_id).bucket(),
-        tenant_id: tenant.id().to_owned(),
-        case_id,
+        bucket: owner.bucket(),
+        tenant_id: owner.tenant().id().to_owned(),
+        case_id: owner.id(),
         seq: step.seq,
         step_time: step.step_time.micros(),
         subject: step.subject.clone(),

@@ -31,13 +31,11 @@ pub struct Place {
 /// That the database refused, or `Damaged` for a row that does not make sense.
 pub async fn find(
     db: &impl ConnectionTrait,
-    tenant: &Tenant,
-    ids: &[Uuid],
-) -> Result<HashMap<Uuid, Feedback>, db::Error> {
-    let keys: Vec<_> = ids.iter().map(|id| Owner::new(tenant, *id).key()).collect();
+    owners: &[Owner],
+) -> Result<HashMap<Owner, Feedback>, db::Error> {
+    let keys: Vec<_> = owners.iter().map(Owner::key).collect();
     let rows: Vec<feedback::Model> = select_in(db, keyed("feedback", ""), &keys).await?;
-    let found = with_answers(db, rows).await?;
-    Ok(found.into_iter().map(|feedback| (feedback.id, feedback)).collect())
+    Ok(with_answers(db, rows).await?.into_iter().collect())
 }
 
 /// One page of what was taken before the given place, newest first; of one customer, or of everybody.
@@ -62,16 +60,17 @@ pub async fn page(
         select = select.filter(C::IngestTime.lte(ingest_time.micros())).filter(after);
     }
     let ordered = select.order_by_desc(C::IngestTime).order_by_desc(C::FeedbackId);
-    with_answers(db, ordered.limit(limit).all(db).await?).await
+    let found = with_answers(db, ordered.limit(limit).all(db).await?).await?;
+    Ok(found.into_iter().map(|(_, feedback)| feedback).collect())
 }
 
 /// Writes new records.
 ///
 /// # Errors
 /// `Constraint` if one of them exists: decide again.
-pub async fn insert(tx: &Tx, tenant: &Tenant, taken: &[Feedback]) -> Result<(), db::Error> {
-    let rows: Vec<_> = taken.iter().map(|feedback| row(tenant, feedback)).collect::<Result<_, _>>()?;
-    let answers: Vec<_> = taken.iter().flat_map(|feedback| answer_rows(tenant, feedback)).collect();
+pub async fn insert(tx: &Tx, taken: &[(Owner, Feedback)]) -> Result<(), db::Error> {
+    let rows: Vec<_> = taken.iter().map(|(owner, one)| row(owner, one)).collect::<Result<_, _>>()?;
+    let answers: Vec<_> = taken.iter().flat_map(|(owner, one)| answer_rows(owner, one)).collect();
     db::bulk_insert::<feedback::Entity>(tx, &rows).await?;
     db::bulk_insert::<answer::Entity>(tx, &answers).await
 }
@@ -85,20 +84,22 @@ fn keyed<'a>(table: &'a str, order: &'a str) -> Keyed<'a> {
 async fn with_answers(
     db: &impl ConnectionTrait,
     rows: Vec<feedback::Model>,
-) -> Result<Vec<Feedback>, db::Error> {
+) -> Result<Vec<(Owner, Feedback)>, db::Error> {
     let owner = |row: &feedback::Model| Owner::of_row(row.bucket, &row.tenant_id, row.feedback_id);
     let keys: Vec<_> = rows.iter().map(|row| owner(row).key()).collect();
     let order = "t.bucket, t.tenant_id, t.feedback_id, t.ordinal";
     let found: Vec<answer::Model> = select_in(db, keyed("answer", order), &keys).await?;
-    let mut answers: HashMap<Uuid, Vec<Answer>> = HashMap::new();
+    let mut answers: HashMap<Owner, Vec<Answer>> = HashMap::new();
     for row in found {
-        let answered = answers.entry(row.feedback_id).or_default();
+        let owner = Owner::of_row(row.bucket, &row.tenant_id, row.feedback_id);
+        let answered = answers.entry(owner).or_default();
         answered.push(Answer { value: value(&row)?, question_id: row.question_id });
     }
     rows.into_iter()
         .map(|row| {
-            let answers = answers.remove(&row.feedback_id).unwrap_or_default();
-            domain(row, answers)
+            let owner = owner(&row);
+            let answers = answers.remove(&owner).unwrap_or_default();
+            Ok((owner, domain(row, answers)?))
         })
         .collect()
 }
@@ -138,7 +139,7 @@ fn domain(row: feedback::Model, answers: Vec<Answer>) -> Result<Feedback, db::Er
     Ok(Feedback { id, ingest_time: Time::from_micros(row.ingest_time), case_id: row.case_id, sent })
 }
 
-fn row(tenant: &Tenant, feedback: &Feedback) -> Result<feedback::Model, db::Error> {
+fn row(owner: &Owner, feedback: &Feedback) -> Result<feedback::Model, db::Error> {
     let Feedback { id, ingest_time, case_id, sent } = feedback;
     let (customer_kind, customer_key) = match &sent.customer {
         Customer::Unknown => (0, ""),
@@ -147,8 +148,8 @@ fn row(tenant: &Tenant, feedback: &Feedback) -> Result<feedback::Model, db::Erro
         Customer::Anonymous(token) => (3, token.as_str()),
     };
     Ok(feedback::Model {
-        bucket: Owner::new(tenant, *id).bucket(),
-        tenant_id: tenant.id().to_owned(),
+        bucket: owner.bucket(),
+        tenant_id: owner.tenant().id().to_owned(),
         feedback_id: *id,
         source_id: sent.source_id.clone(),
         submission_id: sent.submission_id.clone(),
@@ -172,8 +173,7 @@ fn row(tenant: &Tenant, feedback: &Feedback) -> Result<feedback::Model, db::Erro
     })
 }
 
-fn answer_rows(tenant: &Tenant, feedback: &Feedback) -> Vec<answer::Model> {
-    let bucket = Owner::new(tenant, feedback.id).bucket();
+fn answer_rows(owner: &Owner, feedback: &Feedback) -> Vec<answer::Model> {
     let numbered = feedback.sent.answers.iter().zip(1..);
     let row = |(given, ordinal): (&Answer, i32)| {
         let (kind, value, text) = match &given.value {
@@ -184,8 +184,8 @@ fn answer_rows(tenant: &Tenant, feedback: &Feedback) -> Vec<answer::Model> {
             Value::Text(text) => (5, 0, text.as_str()),
         };
         answer::Model {
-            bucket,
-            tenant_id: tenant.id().to_owned(),
+            bucket: owner.bucket(),
+            tenant_id: owner.tenant().id().to_owned(),
             feedback_id: feedback.id,
             ordinal,
             question_id: given.question_id.clone(),

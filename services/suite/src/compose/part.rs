@@ -115,7 +115,8 @@ impl Part {
     /// Finishes what is under way.
     pub(super) async fn close(&self) {
         match self {
-            Part::Feedback(_) | Part::Scoring(_) => {}
+            Part::Scoring(_) => {}
+            Part::Feedback(service) => service.close().await,
             Part::Loyalty(service) => service.close().await,
             Part::Notification(service) => service.close().await,
         }
