@@ -16,6 +16,7 @@ everywhere! {
     a_refusal_is_remembered_too;
     an_external_id_is_recorded_once;
     the_same_id_twice_in_one_batch_acts_once;
+    enrolments_of_a_batch_stand_each_on_its_own;
 }
 
 async fn the_second_time_the_stored_reply_is_the_answer(house: House) {
@@ -138,4 +139,46 @@ fn told(result: pb::record_activity_result::Result) -> String {
             reason(&tonic::Status::with_details(e.code.into(), e.message.clone(), e.encode_to_vec().into()))
         }
     }
+}
+
+async fn enrolments_of_a_batch_stand_each_on_its_own(house: House) {
+    use pb::enroll_member_result::Result as One;
+    let client = house.client();
+    create_program(&client).await;
+    let asked = |external_id: &str, program_id: &str| pb::EnrollMemberRequest {
+        request_id: request_id(),
+        program_id: program_id.into(),
+        external_id: external_id.into(),
+    };
+    let anna = asked("anna", harness::calls::PROGRAM);
+    let requests = vec![
+        anna.clone(),
+        asked("bob", harness::calls::PROGRAM),
+        asked("anna", harness::calls::PROGRAM),
+        asked("carl", "nowhere"),
+        anna.clone(),
+    ];
+    let mut members = pb::member_service_client::MemberServiceClient::new(client.clone());
+    let mut told = async |requests: Vec<pb::EnrollMemberRequest>| {
+        let batch = pb::BatchEnrollMembersRequest { requests };
+        let results = members.batch_enroll_members(batch).await.expect("an answer").into_inner().results;
+        let told = results.into_iter().map(|result| match result.result.expect("a result") {
+            One::Response(response) if response.replayed => "replayed",
+            One::Response(_) => "enrolled",
+            One::Error(error) if error.code == Code::AlreadyExists as i32 => "exists",
+            One::Error(error) => {
+                assert_eq!(error.code, Code::NotFound as i32);
+                "no program"
+            }
+        });
+        told.collect::<Vec<_>>()
+    };
+    let first = told(requests.clone()).await;
+    assert_eq!(first, ["enrolled", "enrolled", "exists", "no program", "replayed"]);
+    // Refusals of members are remembered; there was no program to remember one in.
+    assert_eq!(told(requests).await, ["replayed", "replayed", "exists", "no program", "replayed"]);
+    let single = members.enroll_member(anna.clone()).await.expect("the same").into_inner();
+    assert!(single.replayed);
+    record(&client, purchase(&single.member.expect("a member").member_id, 25)).await.expect("points");
+    house.end().await;
 }

@@ -3,11 +3,13 @@
 mod adjust_points;
 mod adjust_reward_stock;
 mod audit_ledger;
+mod batch_enroll_members;
 mod batch_record_activities;
 mod call;
 mod create_program;
 mod create_reward;
 mod enroll_member;
+mod enrolment;
 mod get_balance;
 mod get_member;
 mod get_program;
@@ -73,6 +75,7 @@ serve!(pb::program_service_server::ProgramService {
 
 serve!(pb::member_service_server::MemberService {
     enroll_member(EnrollMemberRequest) -> EnrollMemberResponse;
+    batch_enroll_members(BatchEnrollMembersRequest) -> BatchEnrollMembersResponse;
     get_member(GetMemberRequest) -> GetMemberResponse;
     lookup_member(LookupMemberRequest) -> LookupMemberResponse;
     list_members(ListMembersRequest) -> ListMembersResponse;

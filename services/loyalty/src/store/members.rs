@@ -1,8 +1,11 @@
 //! Member rows.
 
+use std::collections::HashMap;
+
 use ambient::Time;
+use db::sea_orm::sea_query::ArrayType;
 use db::sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
-use db::{Owner, Tenant, Tx};
+use db::{Keyed, Owner, Tenant, Tx, select_in};
 use uuid::Uuid;
 
 use super::entity::member;
@@ -26,6 +29,9 @@ pub struct Member {
     /// When the member was enrolled.
     pub create_time: Time,
 }
+
+/// A program, and the caller's own key of a member in it.
+pub type ExternalKey = (String, String);
 
 /// Finds a member by id.
 ///
@@ -59,6 +65,32 @@ pub async fn find_external(
     Ok(found.map(domain))
 }
 
+/// The ids of the members with these keys; who does not exist is not in the result.
+///
+/// # Errors
+/// That the database refused.
+pub async fn find_all_external(
+    db: &impl ConnectionTrait,
+    tenant: &Tenant,
+    keys: &[ExternalKey],
+) -> Result<HashMap<ExternalKey, Uuid>, db::Error> {
+    let select = Keyed {
+        table: "member",
+        on: &["tenant_id", "program_id", "external_id"],
+        types: &[ArrayType::String, ArrayType::String, ArrayType::String],
+        filter: "",
+        order: "",
+        first: None,
+        lock: false,
+    };
+    let value = |(program_id, external_id): &ExternalKey| {
+        vec![tenant.id().into(), program_id.as_str().into(), external_id.as_str().into()]
+    };
+    let keys: Vec<_> = keys.iter().map(value).collect();
+    let rows: Vec<member::Model> = select_in(db, select, &keys).await?;
+    Ok(rows.into_iter().map(|row| ((row.program_id, row.external_id), row.member_id)).collect())
+}
+
 /// One page of a program's members after the given id, by id.
 ///
 /// # Errors
@@ -81,12 +113,12 @@ pub async fn page(
     Ok(rows.into_iter().map(domain).collect())
 }
 
-/// Writes a new member.
+/// Writes new members.
 ///
 /// # Errors
-/// `Constraint` if the id or the external id is taken.
-pub async fn insert(tx: &Tx, tenant: &Tenant, member: &Member) -> Result<(), db::Error> {
-    let row = member::Model {
+/// `Constraint` if an id or an external id is taken.
+pub async fn insert(tx: &Tx, tenant: &Tenant, members: &[Member]) -> Result<(), db::Error> {
+    let row = |member: &Member| member::Model {
         bucket: Owner::new(tenant, member.id).bucket(),
         tenant_id: tenant.id().to_owned(),
         member_id: member.id,
@@ -96,7 +128,8 @@ pub async fn insert(tx: &Tx, tenant: &Tenant, member: &Member) -> Result<(), db:
         state: member.state,
         create_time: member.create_time.micros(),
     };
-    db::bulk_insert::<member::Entity>(tx, &[row]).await
+    let rows: Vec<member::Model> = members.iter().map(row).collect();
+    db::bulk_insert::<member::Entity>(tx, &rows).await
 }
 
 fn domain(row: member::Model) -> Member {

@@ -51,12 +51,13 @@ async fn load(
         .collect())
 }
 
-/// Opens a new wallet.
+/// Opens new wallets.
 ///
 /// # Errors
-/// `Constraint` if it exists.
-pub async fn insert(tx: &Tx, owner: &Owner, wallet: &Wallet) -> Result<(), db::Error> {
-    db::bulk_insert::<wallet::Entity>(tx, &[row(owner, wallet)]).await
+/// `Constraint` if one of them exists.
+pub async fn insert(tx: &Tx, wallets: &[(Owner, Wallet)]) -> Result<(), db::Error> {
+    let rows: Vec<wallet::Model> = wallets.iter().map(|(owner, wallet)| row(owner, wallet)).collect();
+    db::bulk_insert::<wallet::Entity>(tx, &rows).await
 }
 
 pub(super) async fn update(tx: &Tx, wallets: &[(Owner, Wallet)]) -> Result<(), db::Error> {

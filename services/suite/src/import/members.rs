@@ -4,7 +4,9 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::{StreamExt as _, stream};
+use prost::Message as _;
 use proto::rapport::loyalty::v1 as pb;
+use proto::rapport::loyalty::v1::enroll_member_result::Result as Outcome;
 use proto::rapport::loyalty::v1::lookup_member_request::Key;
 use proto::rapport::loyalty::v1::member_service_client::MemberServiceClient;
 use rpc::client::Client;
@@ -13,7 +15,7 @@ use tonic::{Code, Status};
 use super::purchase::Program;
 use super::send::patiently;
 
-/// Enrolments under way at once, per batch.
+/// Look-ups under way at once, per batch.
 const PARALLEL: usize = 32;
 /// Members that are remembered; more are asked for again, which changes nothing.
 const REMEMBERED_MAX: usize = 500_000;
@@ -40,12 +42,7 @@ impl Members {
         let unknown: HashSet<&str> =
             keys.iter().zip(&known).filter(|(_, id)| id.is_none()).map(|(key, _)| *key).collect();
         let unknown: Vec<String> = unknown.into_iter().map(str::to_owned).collect();
-        let asked = stream::iter(unknown).map(|key| async {
-            let id = self.enrol(&key).await;
-            (key, id)
-        });
-        let found: HashMap<String, Result<Arc<str>, Status>> =
-            asked.buffer_unordered(PARALLEL).collect().await;
+        let found = if unknown.is_empty() { HashMap::new() } else { self.enrol(unknown).await };
         self.remember(&found);
         let lost = || Err(Status::internal("the member was not resolved"));
         let answer = |(key, id): (&&str, Option<Arc<str>>)| match id {
@@ -76,16 +73,35 @@ impl Members {
         }
     }
 
-    async fn enrol(&self, key: &str) -> Result<Arc<str>, Status> {
-        let request = self.program.enrol(key);
+    /// At most as many keys as a batch of purchases has.
+    async fn enrol(&self, keys: Vec<String>) -> HashMap<String, Result<Arc<str>, Status>> {
+        let requests: Vec<_> = keys.iter().map(|key| self.program.enrol(key)).collect();
         let enrolled = patiently(|| {
-            let (mut client, request) = (self.client.clone(), request.clone());
-            async move { client.enroll_member(request).await }
+            let (mut client, requests) = (self.client.clone(), requests.clone());
+            async move { client.batch_enroll_members(pb::BatchEnrollMembersRequest { requests }).await }
         });
-        match enrolled.await {
-            Ok(answer) => id_of(answer.into_inner().member),
-            Err(status) if status.code() == Code::AlreadyExists => self.look_up(key).await,
-            Err(status) => Err(status),
+        let results = match enrolled.await {
+            Ok(answer) => answer.into_inner().results,
+            Err(status) => return keys.into_iter().map(|key| (key, Err(status.clone()))).collect(),
+        };
+        let asked = stream::iter(keys.into_iter().zip(results)).map(|(key, result)| async {
+            let id = self.id_of(&key, result).await;
+            (key, id)
+        });
+        asked.buffer_unordered(PARALLEL).collect().await
+    }
+
+    async fn id_of(&self, key: &str, result: pb::EnrollMemberResult) -> Result<Arc<str>, Status> {
+        match result.result {
+            Some(Outcome::Response(response)) => id_of(response.member),
+            Some(Outcome::Error(error)) if error.code == Code::AlreadyExists as i32 => {
+                self.look_up(key).await
+            }
+            Some(Outcome::Error(error)) => {
+                let details = error.encode_to_vec().into();
+                Err(Status::with_details(Code::from(error.code), error.message, details))
+            }
+            None => Err(Status::internal("the server answered without a result")),
         }
     }
 

@@ -1,0 +1,183 @@
+//! Enrolments: any number of them in one transaction, each acting once and refused on its own.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use ambient::Time;
+use db::Tx;
+use futures::FutureExt;
+use proto::rapport::loyalty::v1 as pb;
+use proto::{Path, Violations};
+use requests::{Answer, Call, Caller, Record, Written, replay};
+use tonic::Status;
+use uuid::Uuid;
+
+use super::Api;
+use super::call::told;
+use super::enroll_member::member_message;
+use super::refusal::{DOMAIN, exists, program_not_found};
+use super::wire::{read_token, uuid};
+use crate::domain::{Program, Wallet};
+use crate::ledger::enrolled;
+use crate::store::members::{self, Member};
+use crate::store::{Owner, Tenant, wallets};
+
+/// An enrolment on its way.
+struct Asked {
+    /// The scope of its request id.
+    scope: Owner,
+    call: Call,
+    program: Arc<Program>,
+    /// As the member will be, if nobody has the external id.
+    member: Member,
+}
+
+struct Batch {
+    tenant: Tenant,
+    asked: Vec<Asked>,
+    now: Time,
+    traceparent: String,
+}
+
+/// What is to be written, by the keys that their rows are locked by.
+#[derive(Default)]
+struct Rows {
+    members: BTreeMap<(String, String), Member>,
+    wallets: Vec<(Owner, Wallet)>,
+    events: Vec<events::Event>,
+    records: BTreeMap<(Owner, Uuid), Record>,
+}
+
+/// Enrols members; one answer each, in the order of the requests.
+pub(super) async fn enrol(
+    api: &Api,
+    caller: &Caller,
+    messages: Vec<pb::EnrollMemberRequest>,
+) -> Result<Vec<Result<pb::EnrollMemberResponse, Status>>, Status> {
+    let now = api.clock.now();
+    let mut places = Vec::with_capacity(messages.len());
+    let mut asked = Vec::with_capacity(messages.len());
+    for message in &messages {
+        places.push(match prepare(api, caller, message, now).await {
+            Ok(one) => {
+                asked.push(one);
+                Ok(())
+            }
+            Err(status) => Err(status),
+        });
+    }
+    let traceparent = telemetry::traceparent().unwrap_or_default();
+    let batch = Arc::new(Batch { tenant: caller.tenant.clone(), asked, now, traceparent });
+    let (db, bell) = (api.db.clone(), api.bell.clone());
+    let work = async move {
+        let decided = requests::decided(&db, move |tx| {
+            let batch = batch.clone();
+            async move { batch.decide(tx).await }.boxed()
+        });
+        decided.await.inspect(|_| bell.ring())
+    };
+    let mut answers = caller.run(work).await?.map_err(|e| told(&e))?.into_iter();
+    let missing = || Err(rpc::error::internal_because("an enrolment was not answered"));
+    let answer = |place: Result<(), Status>| {
+        place?;
+        let answer = answers.next().map_or_else(missing, |answer| requests::response(DOMAIN, answer))?;
+        let (response, replayed): (pb::EnrollMemberResponse, bool) = answer;
+        Ok(pb::EnrollMemberResponse { replayed, ..response })
+    };
+    Ok(places.into_iter().map(answer).collect())
+}
+
+async fn prepare(
+    api: &Api,
+    caller: &Caller,
+    message: &pb::EnrollMemberRequest,
+    now: Time,
+) -> Result<Asked, Status> {
+    let mut found = Violations::default();
+    let request_id = uuid(&message.request_id, &Path::ROOT, "request_id", &mut found);
+    found.into_result(DOMAIN)?;
+    let program_id = &message.program_id;
+    let program = api.catalogue.program(api.db.reader(), &caller.tenant, program_id).await;
+    let program = program.map_err(|e| told(&e))?.ok_or_else(|| program_not_found(program_id))?;
+    let member_id = api.ids.v4();
+    let member = Member {
+        id: member_id,
+        program_id: program_id.clone(),
+        external_id: message.external_id.clone(),
+        wallet_id: member_id,
+        state: members::ACTIVE,
+        create_time: now,
+    };
+    let call = caller.call(DOMAIN, "EnrollMember", request_id, message);
+    Ok(Asked { scope: Owner::named(&caller.tenant, program_id), call, program, member })
+}
+
+impl Batch {
+    async fn decide(&self, tx: &Tx) -> Result<Vec<Answer>, db::Error> {
+        let ids: BTreeSet<(Owner, Uuid)> =
+            self.asked.iter().map(|asked| (asked.scope.clone(), asked.call.request_id)).collect();
+        let mut recorded = requests::find(tx, &ids.into_iter().collect::<Vec<_>>()).await?;
+        let keys: BTreeSet<members::ExternalKey> = self.asked.iter().map(Asked::key).collect();
+        let keys: Vec<_> = keys.into_iter().collect();
+        let mut known = members::find_all_external(tx, &self.tenant, &keys).await?;
+        let mut rows = Rows::default();
+        let answer = |asked: &Asked| {
+            let place = (asked.scope.clone(), asked.call.request_id);
+            if let Some(record) = recorded.get(&place) {
+                return replay(&asked.call, record);
+            }
+            let written = self.one(asked, &mut known, &mut rows);
+            let record = asked.call.record(&written, self.now);
+            recorded.insert(place.clone(), record.clone());
+            rows.records.insert(place, record);
+            Answer::Written { written, replayed: false }
+        };
+        let answers = self.asked.iter().map(answer).collect();
+        rows.write(tx, &self.tenant).await?;
+        Ok(answers)
+    }
+
+    fn one(
+        &self,
+        asked: &Asked,
+        known: &mut HashMap<members::ExternalKey, Uuid>,
+        rows: &mut Rows,
+    ) -> Written {
+        let Asked { program, member, .. } = asked;
+        if let Some(first) = known.get(&asked.key()) {
+            let problem = exists("MEMBER_EXISTS", "a member with this external_id");
+            return Written::refused(&problem.with("member_id", first));
+        }
+        known.insert(asked.key(), member.id);
+        let owner = Owner::new(&self.tenant, member.wallet_id);
+        let order_key = events::next_order_key(events::machine_now_micros(), 0);
+        let wallet = Wallet::opened(member.wallet_id, program, member.create_time, order_key);
+        let response = pb::EnrollMemberResponse {
+            member: Some(member_message(member)),
+            read_token: read_token(wallet.id, wallet.version),
+            replayed: false,
+        };
+        rows.events.push(enrolled(&owner, member, self.traceparent.clone(), order_key));
+        rows.wallets.push((owner, wallet));
+        rows.members.insert(asked.key(), member.clone());
+        Written::done(&response)
+    }
+}
+
+impl Asked {
+    fn key(&self) -> members::ExternalKey {
+        (self.member.program_id.clone(), self.member.external_id.clone())
+    }
+}
+
+impl Rows {
+    /// Rows that others may insert at the same time go in one order.
+    async fn write(self, tx: &Tx, tenant: &Tenant) -> Result<(), db::Error> {
+        let records = self.records.into_iter().map(|((scope, _), record)| (scope, record)).collect();
+        requests::insert(tx, records).await?;
+        let new: Vec<Member> = self.members.into_values().collect();
+        members::insert(tx, tenant, &new).await?;
+        wallets::insert(tx, &self.wallets).await?;
+        events::append(tx, self.events).await
+    }
+}
