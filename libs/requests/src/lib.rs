@@ -11,6 +11,7 @@ mod entity;
 mod once;
 mod record;
 mod secrets;
+mod serve;
 pub mod wire;
 
 pub use answer::{refused, response, told};

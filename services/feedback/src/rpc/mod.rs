@@ -20,7 +20,7 @@ use ambient::Clock;
 use db::Db;
 use events::Bell;
 use proto::rapport::feedback::v1 as pb;
-use tonic::{Request, Response, Status};
+use requests::serve;
 
 pub(crate) use intake::{Deps as IntakeDeps, Intake};
 
@@ -34,29 +34,14 @@ pub(crate) struct Api {
     pub(crate) pages: rpc::PageTokens,
 }
 
-/// Implements one method of a generated trait by the module of the same name.
-macro_rules! serve {
-    ($service:path { $($method:ident($request:ident) -> $response:ident;)+ }) => {
-        #[tonic::async_trait]
-        impl $service for Api {
-            $(async fn $method(
-                &self,
-                request: Request<pb::$request>,
-            ) -> Result<Response<pb::$response>, Status> {
-                $method::handle(self, request).await.map(Response::new)
-            })+
-        }
-    };
-}
-
-serve!(pb::feedback_service_server::FeedbackService {
+serve!(Api, pb, pb::feedback_service_server::FeedbackService {
     submit_feedback(SubmitFeedbackRequest) -> SubmitFeedbackResponse;
     batch_submit_feedback(BatchSubmitFeedbackRequest) -> BatchSubmitFeedbackResponse;
     get_feedback(GetFeedbackRequest) -> GetFeedbackResponse;
     list_feedback(ListFeedbackRequest) -> ListFeedbackResponse;
 });
 
-serve!(pb::case_service_server::CaseService {
+serve!(Api, pb, pb::case_service_server::CaseService {
     get_case(GetCaseRequest) -> GetCaseResponse;
     list_cases(ListCasesRequest) -> ListCasesResponse;
     assign_case(AssignCaseRequest) -> AssignCaseResponse;

@@ -31,8 +31,8 @@ use ambient::{Clock, Ids};
 use cache::Cache;
 use db::Db;
 use proto::rapport::loyalty::v1 as pb;
+use requests::serve;
 use std::sync::Arc;
-use tonic::{Request, Response, Status};
 
 use crate::ledger::{Catalogue, Lanes};
 
@@ -52,28 +52,13 @@ pub(crate) struct Api {
     pub(crate) pages: rpc::PageTokens,
 }
 
-/// Implements one method of a generated trait by the module of the same name.
-macro_rules! serve {
-    ($service:path { $($method:ident($request:ident) -> $response:ident;)+ }) => {
-        #[tonic::async_trait]
-        impl $service for Api {
-            $(async fn $method(
-                &self,
-                request: Request<pb::$request>,
-            ) -> Result<Response<pb::$response>, Status> {
-                $method::handle(self, request).await.map(Response::new)
-            })+
-        }
-    };
-}
-
-serve!(pb::program_service_server::ProgramService {
+serve!(Api, pb, pb::program_service_server::ProgramService {
     create_program(CreateProgramRequest) -> CreateProgramResponse;
     get_program(GetProgramRequest) -> GetProgramResponse;
     list_programs(ListProgramsRequest) -> ListProgramsResponse;
 });
 
-serve!(pb::member_service_server::MemberService {
+serve!(Api, pb, pb::member_service_server::MemberService {
     enroll_member(EnrollMemberRequest) -> EnrollMemberResponse;
     batch_enroll_members(BatchEnrollMembersRequest) -> BatchEnrollMembersResponse;
     get_member(GetMemberRequest) -> GetMemberResponse;
@@ -81,30 +66,30 @@ serve!(pb::member_service_server::MemberService {
     list_members(ListMembersRequest) -> ListMembersResponse;
 });
 
-serve!(pb::activity_service_server::ActivityService {
+serve!(Api, pb, pb::activity_service_server::ActivityService {
     record_activity(RecordActivityRequest) -> RecordActivityResponse;
     batch_record_activities(BatchRecordActivitiesRequest) -> BatchRecordActivitiesResponse;
 });
 
-serve!(pb::points_service_server::PointsService {
+serve!(Api, pb, pb::points_service_server::PointsService {
     get_balance(GetBalanceRequest) -> GetBalanceResponse;
     list_postings(ListPostingsRequest) -> ListPostingsResponse;
     list_lots(ListLotsRequest) -> ListLotsResponse;
     adjust_points(AdjustPointsRequest) -> AdjustPointsResponse;
 });
 
-serve!(pb::reward_service_server::RewardService {
+serve!(Api, pb, pb::reward_service_server::RewardService {
     create_reward(CreateRewardRequest) -> CreateRewardResponse;
     get_reward(GetRewardRequest) -> GetRewardResponse;
     list_rewards(ListRewardsRequest) -> ListRewardsResponse;
     adjust_reward_stock(AdjustRewardStockRequest) -> AdjustRewardStockResponse;
 });
 
-serve!(pb::redemption_service_server::RedemptionService {
+serve!(Api, pb, pb::redemption_service_server::RedemptionService {
     redeem_reward(RedeemRewardRequest) -> RedeemRewardResponse;
     get_redemption(GetRedemptionRequest) -> GetRedemptionResponse;
 });
 
-serve!(pb::audit_service_server::AuditService {
+serve!(Api, pb, pb::audit_service_server::AuditService {
     audit_ledger(AuditLedgerRequest) -> AuditLedgerResponse;
 });

@@ -15,7 +15,7 @@ mod wire;
 use ambient::Clock;
 use db::Db;
 use proto::rapport::notification::v1 as pb;
-use tonic::{Request, Response, Status};
+use requests::serve;
 
 /// What every handler works with. Clones share it.
 #[derive(Clone, Debug)]
@@ -25,34 +25,19 @@ pub(crate) struct Api {
     pub(crate) pages: rpc::PageTokens,
 }
 
-/// Implements one method of a generated trait by the module of the same name.
-macro_rules! serve {
-    ($service:path { $($method:ident($request:ident) -> $response:ident;)+ }) => {
-        #[tonic::async_trait]
-        impl $service for Api {
-            $(async fn $method(
-                &self,
-                request: Request<pb::$request>,
-            ) -> Result<Response<pb::$response>, Status> {
-                $method::handle(self, request).await.map(Response::new)
-            })+
-        }
-    };
-}
-
-serve!(pb::template_service_server::TemplateService {
+serve!(Api, pb, pb::template_service_server::TemplateService {
     create_template_version(CreateTemplateVersionRequest) -> CreateTemplateVersionResponse;
     get_template(GetTemplateRequest) -> GetTemplateResponse;
     list_templates(ListTemplatesRequest) -> ListTemplatesResponse;
     preview_template(PreviewTemplateRequest) -> PreviewTemplateResponse;
 });
 
-serve!(pb::notification_service_server::NotificationService {
+serve!(Api, pb, pb::notification_service_server::NotificationService {
     get_notification(GetNotificationRequest) -> GetNotificationResponse;
     list_notifications(ListNotificationsRequest) -> ListNotificationsResponse;
 });
 
-serve!(pb::inbox_service_server::InboxService {
+serve!(Api, pb, pb::inbox_service_server::InboxService {
     list_inbox(ListInboxRequest) -> ListInboxResponse;
     mark_read(MarkReadRequest) -> MarkReadResponse;
 });

@@ -8,7 +8,7 @@ mod refusal;
 use ambient::Clock;
 use db::Db;
 use proto::rapport::scoring::v1 as pb;
-use tonic::{Request, Response, Status};
+use requests::serve;
 
 /// What every handler works with. Clones share it.
 #[derive(Clone, Debug)]
@@ -18,25 +18,10 @@ pub(crate) struct Api {
     pub(crate) pages: rpc::PageTokens,
 }
 
-/// Implements one method of a generated trait by the module of the same name.
-macro_rules! serve {
-    ($service:path { $($method:ident($request:ident) -> $response:ident;)+ }) => {
-        #[tonic::async_trait]
-        impl $service for Api {
-            $(async fn $method(
-                &self,
-                request: Request<pb::$request>,
-            ) -> Result<Response<pb::$response>, Status> {
-                $method::handle(self, request).await.map(Response::new)
-            })+
-        }
-    };
-}
-
-serve!(pb::score_service_server::ScoreService {
+serve!(Api, pb, pb::score_service_server::ScoreService {
     query_scores(QueryScoresRequest) -> QueryScoresResponse;
 });
 
-serve!(pb::customer_service_server::CustomerService {
+serve!(Api, pb, pb::customer_service_server::CustomerService {
     get_customer_profile(GetCustomerProfileRequest) -> GetCustomerProfileResponse;
 });

@@ -19,7 +19,7 @@ pub(crate) use server::{ConfigArgs, MigrateArgs, RebuildArgs, ServerArgs};
 use crate::output::Format;
 use crate::target;
 
-/// Rapport: loyalty points that are never lost, invented or spent twice, as gRPC services.
+/// Rapport: listen to customers, measure, reward and speak up, as gRPC services.
 #[derive(Debug, Parser)]
 #[command(name = "rapport", version, after_help = help::ROOT, max_term_width = 100)]
 pub(crate) struct Cli {

@@ -1,0 +1,18 @@
+//! A generated service trait, method by method.
+
+/// Implements the methods of a generated trait for `$api`, each by `handle` in the module of the same name:
+/// `serve!(Api, pb, pb::x_server::X { get_x(GetXRequest) -> GetXResponse; });`.
+#[macro_export]
+macro_rules! serve {
+    ($api:ty, $pb:ident, $service:path { $($method:ident($request:ident) -> $response:ident;)+ }) => {
+        #[tonic::async_trait]
+        impl $service for $api {
+            $(async fn $method(
+                &self,
+                request: tonic::Request<$pb::$request>,
+            ) -> Result<tonic::Response<$pb::$response>, tonic::Status> {
+                $method::handle(self, request).await.map(tonic::Response::new)
+            })+
+        }
+    };
+}
