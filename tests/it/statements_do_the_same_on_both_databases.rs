@@ -80,12 +80,12 @@ async fn every_row_is_written_and_found(db: &Db) {
     db.transact(move |tx| {
         let owners = inserted.clone();
         async move {
-            for owner in &owners {
+            let opened = owners.into_iter().map(|owner| {
                 let wallet =
                     loyalty::domain::Wallet::opened(owner.id(), &program(), harness::house::START, 7);
-                wallets::insert(tx, owner, &wallet).await?;
-            }
-            Ok(())
+                (owner, wallet)
+            });
+            wallets::insert(tx, &opened.collect::<Vec<_>>()).await
         }
         .boxed()
     })
