@@ -47,6 +47,9 @@ async fn activities_that_make_no_sense(house: House) {
         assert_eq!(fields(&refused), ["activity.amount"], "{amount:?}");
         assert_eq!(reason(&refused), "FIELDS_INVALID");
     }
+    let mut torn = purchase(&member, 1);
+    torn.activity.as_mut().unwrap().external_id = "order\0 17".into();
+    assert_eq!(fields(&record(&client, torn).await.unwrap_err()), ["activity.external_id"]);
     let euro = record(&client, with_amount(money("EUR", 1, 0))).await.unwrap_err();
     assert_eq!((euro.code(), reason(&euro).as_str()), (Code::FailedPrecondition, "CURRENCY_MISMATCH"));
     let nonsense = pb::RecordActivityRequest {

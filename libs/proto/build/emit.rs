@@ -197,7 +197,12 @@ impl<F: Fn(&FileDescriptor) -> bool> Writer<'_, F> {
 
 /// The checks of one scalar that is bound to `value`.
 fn value_checks(field: &FieldDescriptor, rules: &FieldRules) -> String {
-    let checks = conditions(field, &rules.checks);
+    let mut checks = conditions(field, &rules.checks);
+    if matches!(field.kind(), Kind::String) {
+        // No rule asks for it: PostgreSQL keeps no text with this character.
+        let told = add(field.name(), "must not contain the character U+0000");
+        checks.push_str(&format!("if value.contains('\\0') {{ {told} }}\n"));
+    }
     if rules.ignore_zero && !checks.is_empty() {
         return format!("if !({}) {{ {checks} }}", is_zero(&field.kind()));
     }

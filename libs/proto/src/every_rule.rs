@@ -47,6 +47,16 @@ fn strings_are_measured_in_characters() {
 }
 
 #[test]
+fn no_text_holds_a_character_that_postgresql_does_not_keep() {
+    const TOLD: &str = "must not contain the character U+0000";
+    assert_eq!(with_strings(|m| m.max = "a\0b".into()), [format!("max: {TOLD}")]);
+    assert_eq!(
+        with_strings(|m| m.lenient_maybe = Some("\0".into())).last(),
+        Some(&format!("lenient_maybe: {TOLD}"))
+    );
+}
+
+#[test]
 fn strings_have_a_form() {
     for wrong in ["", "a", "abc", "AB", "ab\n"] {
         assert_eq!(
