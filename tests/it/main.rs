@@ -56,6 +56,7 @@ mod a_redemption_is_one_trace;
 mod a_request_acts_once;
 mod a_restored_log_is_recognised;
 mod a_slow_subscriber_slows_nobody;
+mod a_survey_gives_known_scores;
 mod an_event_is_applied_exactly_once;
 mod an_event_reaches_the_inbox;
 mod an_import_can_be_repeated;

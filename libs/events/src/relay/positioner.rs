@@ -19,6 +19,9 @@ const POLL_POSTGRES: Duration = Duration::from_millis(20);
 /// On SQLite every commit rings; this is for what a panic may have swallowed.
 const POLL_SQLITE: Duration = Duration::from_secs(1);
 /// Nobody waits for the events, but they must not stay for ever: retention is for those that have positions.
+/// This often they are given all that are due, with a pause after each round.
+const LOOK_RESTING: Duration = Duration::from_secs(3_600);
+const PAUSE_RESTING: Duration = Duration::from_secs(1);
 const POLL_RESTING: Duration = Duration::from_secs(60);
 /// After a database error.
 const PAUSE_ERROR: Duration = Duration::from_millis(500);
@@ -34,6 +37,8 @@ pub struct Positioner {
     bell: Bell,
     claimed: Option<Instant>,
     retained: Instant,
+    /// When everything that waited had a position last, where nobody listens.
+    rested: Option<Instant>,
 }
 
 impl Positioner {
@@ -43,7 +48,7 @@ impl Positioner {
         buckets: watch::Sender<Arc<Buckets>>,
         bell: Bell,
     ) -> Positioner {
-        Positioner { log, leases, buckets, bell, claimed: None, retained: Instant::now() }
+        Positioner { log, leases, buckets, bell, claimed: None, retained: Instant::now(), rested: None }
     }
 
     /// The log.
@@ -118,8 +123,9 @@ impl Positioner {
             _ => POLL_SQLITE,
         };
         while !stop.is_cancelled() {
-            let wait = match self.work().await {
+            let wait = match self.work(rest).await {
                 Ok(0) => poll,
+                Ok(_) if rest => PAUSE_RESTING,
                 Ok(count) if count >= self.log.events_max() => Duration::ZERO,
                 Ok(_) => pause(self.log.db.backend()),
                 Err(error) => {
@@ -141,12 +147,16 @@ impl Positioner {
         }
     }
 
-    async fn work(&mut self) -> Result<usize, db::Error> {
+    async fn work(&mut self, rest: bool) -> Result<usize, db::Error> {
         if self.claimed.is_none_or(|at| at.elapsed() >= RENEW) {
             self.claim().await?;
         }
         // A look at one row costs less than a transaction that finds nothing.
-        let count = if self.log.has_waiting().await? { self.round().await? } else { 0 };
+        let looks = !rest || self.rested.is_none_or(|at| at.elapsed() >= LOOK_RESTING);
+        let count = if looks && self.log.has_waiting().await? { self.round().await? } else { 0 };
+        if looks && count < self.log.events_max() {
+            self.rested = Some(Instant::now());
+        }
         if self.retained.elapsed() >= RETAIN {
             let bounds = (RETENTION, RETENTION_MAX);
             let retained = self.log.retain(&mut self.leases, machine_now_micros(), bounds).await?;
