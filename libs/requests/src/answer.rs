@@ -23,7 +23,7 @@ pub fn response<R: Message + Default>(domain: &'static str, answer: Answer) -> R
 }
 
 /// A refusal as it was stored: the bytes are the answer, so every replay is the same to the bit.
-pub fn refused(written: &Written) -> Status {
+fn refused(written: &Written) -> Status {
     match StoredStatus::decode(written.bytes.as_slice()) {
         Ok(stored) => Status::with_details(stored.code.into(), stored.message, written.bytes.clone().into()),
         Err(error) => rpc::internal(&error),

@@ -14,7 +14,7 @@ mod secrets;
 mod serve;
 pub mod wire;
 
-pub use answer::{refused, response, told};
+pub use answer::{response, told};
 pub use caller::Caller;
 pub use once::{Answer, Call, Once, Written, decided, once, replay};
 pub use record::{Record, find, insert, table};

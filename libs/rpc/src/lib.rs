@@ -17,7 +17,7 @@ pub mod signal;
 
 pub use auth::{Authenticator, Principal, ServiceToken};
 pub use call::{Deadline, deadline, principal, run_to_completion};
-pub use error::{Problem, internal, to_proto};
+pub use error::{Problem, from_proto, internal, to_proto};
 pub use page::{List, PageTokens, page_size};
 
 /// The largest request a service takes, in bytes: pass it to `max_decoding_message_size` of every generated

@@ -13,7 +13,7 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
 pub use internal::{internal, internal_because, panicked};
-pub use wire::to_proto;
+pub use wire::{from_proto, to_proto};
 
 /// When to try again if the one who refuses does not know better.
 const RETRY_AFTER: Duration = Duration::from_millis(500);

@@ -50,6 +50,12 @@ impl Problem {
     }
 }
 
+/// The status that [`to_proto`] wrote, as the single call would have given it.
+pub fn from_proto(error: tonic_types::Status) -> Status {
+    let details = error.encode_to_vec().into();
+    Status::with_details(error.code.into(), error.message, details)
+}
+
 /// A status as a `google.rpc.Status` message with all its details, for the entries of a batch result.
 pub fn to_proto(status: &Status) -> tonic_types::Status {
     let mut proto = tonic_types::Status::decode(status.details()).unwrap_or_default();

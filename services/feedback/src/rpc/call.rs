@@ -4,6 +4,8 @@ use db::Tx;
 use futures::FutureExt;
 use prost::Message;
 use proto::rapport::feedback::v1 as pb;
+use proto::{Path, Violations};
+use requests::wire::uuid;
 use requests::{Call, Caller, Once, Written, once};
 use tonic::Status;
 
@@ -27,6 +29,25 @@ pub(super) struct Asked {
     pub(super) note: String,
     /// The call.
     pub(super) call: Call,
+}
+
+impl Asked {
+    /// Work on a case that a message asks for.
+    pub(super) fn decode<M: Message>(
+        caller: &Caller,
+        (method, message): (&'static str, &M),
+        (request_id, case_id): (&str, &str),
+        work: Work,
+        (version, note): (i64, &str),
+    ) -> Result<Asked, Status> {
+        let mut found = Violations::default();
+        let request_id = uuid(request_id, &Path::ROOT, "request_id", &mut found);
+        let case_id = uuid(case_id, &Path::ROOT, "case_id", &mut found);
+        found.into_result(DOMAIN)?;
+        let owner = Owner::new(&caller.tenant, case_id);
+        let call = caller.call(DOMAIN, method, request_id, message);
+        Ok(Asked { owner, work, version, note: note.to_owned(), call })
+    }
 }
 
 impl Api {

@@ -54,13 +54,13 @@ pub(crate) struct Deps {
 
 #[derive(Debug)]
 struct Job {
-    call: Call,
+    call: Arc<Call>,
     context: telemetry::Context,
     answer: oneshot::Sender<Result<Vec<Outcome>, Status>>,
 }
 
 /// The submissions of one caller.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Call {
     tenant: Tenant,
     given: Vec<Submission>,
@@ -85,7 +85,7 @@ impl Intake {
         policy: pb::BatchPolicy,
     ) -> Result<Vec<Outcome>, Status> {
         let traceparent = telemetry::traceparent().unwrap_or_default();
-        let call = Call { tenant: caller.tenant.clone(), given, policy, traceparent };
+        let call = Arc::new(Call { tenant: caller.tenant.clone(), given, policy, traceparent });
         let (answer, answered) = oneshot::channel();
         let job = Job { call, context: telemetry::Context::current(), answer };
         let calls = self.calls.clone();
@@ -175,7 +175,7 @@ async fn answer(deps: &Deps, jobs: Vec<Job>) {
     }
 }
 
-async fn commit(deps: &Deps, calls: Vec<Call>) -> Result<Vec<Vec<Outcome>>, db::Error> {
+async fn commit(deps: &Deps, calls: Vec<Arc<Call>>) -> Result<Vec<Vec<Outcome>>, db::Error> {
     let batch = Arc::new(Batch { calls, now: deps.clock.now() });
     requests::decided(&deps.db, move |tx| {
         let batch = batch.clone();
@@ -185,7 +185,7 @@ async fn commit(deps: &Deps, calls: Vec<Call>) -> Result<Vec<Vec<Outcome>>, db::
 }
 
 struct Batch {
-    calls: Vec<Call>,
+    calls: Vec<Arc<Call>>,
     now: Time,
 }
 
@@ -199,7 +199,7 @@ struct Written {
 
 impl Batch {
     async fn take(&self, tx: &Tx) -> Result<Vec<Vec<Outcome>>, db::Error> {
-        let owners: BTreeSet<Owner> = self.calls.iter().flat_map(Call::owners).collect();
+        let owners: BTreeSet<Owner> = self.calls.iter().flat_map(|call| call.owners()).collect();
         let owners: Vec<Owner> = owners.into_iter().collect();
         let mut known = feedback::find(tx, &owners).await?;
         let mut written = Written::default();

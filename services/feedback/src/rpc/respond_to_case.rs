@@ -1,33 +1,21 @@
 //! RespondToCase: the customer was answered.
 
 use proto::rapport::feedback::v1 as pb;
-use proto::{Path, Violations};
 use requests::Caller;
-use requests::wire::uuid;
 use tonic::{Request, Status};
 
 use super::Api;
 use super::call::Asked;
-use super::refusal::DOMAIN;
 use crate::domain::Work;
-use crate::store::Owner;
 
 pub(super) async fn handle(
     api: &Api,
     request: Request<pb::RespondToCaseRequest>,
 ) -> Result<pb::RespondToCaseResponse, Status> {
     let (caller, asked) = Caller::open(request)?;
-    let mut found = Violations::default();
-    let request_id = uuid(&asked.request_id, &Path::ROOT, "request_id", &mut found);
-    let case_id = uuid(&asked.case_id, &Path::ROOT, "case_id", &mut found);
-    found.into_result(DOMAIN)?;
-    let work = Asked {
-        owner: Owner::new(&caller.tenant, case_id),
-        work: Work::Respond,
-        version: asked.version,
-        note: asked.note.clone(),
-        call: caller.call(DOMAIN, "RespondToCase", request_id, &asked),
-    };
+    let ids = (asked.request_id.as_str(), asked.case_id.as_str());
+    let work = Work::Respond;
+    let work = Asked::decode(&caller, ("RespondToCase", &asked), ids, work, (asked.version, &asked.note))?;
     let respond = |case| pb::RespondToCaseResponse { case: Some(case), replayed: false };
     let (response, replayed) = api.work(&caller, work, respond).await?;
     Ok(pb::RespondToCaseResponse { replayed, ..response })

@@ -1,6 +1,5 @@
 //! A service of this process, whichever it is.
 
-use ambient::{Clock, Ids};
 use db::Db;
 use events::{Bell, Handler};
 use rpc::PageTokens;
@@ -18,13 +17,6 @@ pub(super) enum Part {
     Notification(notification::Service),
 }
 
-/// What every service is made with.
-struct Deps {
-    db: Db,
-    clock: Clock,
-    ids: Ids,
-}
-
 impl Part {
     /// Makes the service of a role on its database; `bell` is rung when it leaves events.
     pub(super) async fn build(
@@ -34,8 +26,7 @@ impl Part {
         db: &Db,
         bell: Bell,
     ) -> Result<Part, Failure> {
-        let Deps { db, clock, ids } =
-            Deps { db: db.clone(), clock: plan.clock.clone(), ids: plan.ids.clone() };
+        let (db, clock, ids) = (db.clone(), plan.clock.clone(), plan.ids.clone());
         Ok(match role {
             Role::Feedback => Part::Feedback(feedback::build(feedback::Deps { db, clock, ids, bell }).await?),
             Role::Scoring => Part::Scoring(scoring::build(scoring::Deps { db, clock, ids }).await?),

@@ -8,14 +8,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures::stream::{self, StreamExt as _};
-use prost::Message as _;
 use proto::rapport::feedback::v1 as pb;
 use proto::rapport::feedback::v1::feedback_service_client::FeedbackServiceClient;
 use proto::rapport::feedback::v1::submission_result::Result as Outcome;
 use rpc::client::Client;
 use serde::Serialize;
 use tokio::sync::mpsc;
-use tonic::{Code, Status};
+use tonic::Status;
 
 use super::progress::Progress;
 use super::records::Broken;
@@ -176,11 +175,7 @@ impl Intake {
                 taken.accepted += 1;
                 taken.cases_opened += i64::from(!one.case_id.is_empty());
             }
-            Some(Outcome::Refused(error)) => {
-                let details = error.encode_to_vec().into();
-                let status = Status::with_details(Code::from(error.code), error.message, details);
-                self.refuse(row.line, &status, taken);
-            }
+            Some(Outcome::Refused(error)) => self.refuse(row.line, &rpc::from_proto(error), taken),
             None => return Err(Failure::failed("the server answered without a result")),
         }
         Ok(())

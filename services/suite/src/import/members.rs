@@ -4,7 +4,6 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::{StreamExt as _, stream};
-use prost::Message as _;
 use proto::rapport::loyalty::v1 as pb;
 use proto::rapport::loyalty::v1::enroll_member_result::Result as Outcome;
 use proto::rapport::loyalty::v1::lookup_member_request::Key;
@@ -97,10 +96,7 @@ impl Members {
             Some(Outcome::Error(error)) if error.code == Code::AlreadyExists as i32 => {
                 self.look_up(key).await
             }
-            Some(Outcome::Error(error)) => {
-                let details = error.encode_to_vec().into();
-                Err(Status::with_details(Code::from(error.code), error.message, details))
-            }
+            Some(Outcome::Error(error)) => Err(rpc::from_proto(error)),
             None => Err(Status::internal("the server answered without a result")),
         }
     }

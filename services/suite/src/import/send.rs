@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ambient::{Clock, Time};
-use prost::Message as _;
 use proto::rapport::loyalty::v1 as pb;
 use proto::rapport::loyalty::v1::activity_service_client::ActivityServiceClient;
 use proto::rapport::loyalty::v1::record_activity_result::Result as Outcome;
@@ -154,8 +153,7 @@ impl Sender {
                     }
                 }
                 Some(Outcome::Error(error)) => {
-                    let details = error.encode_to_vec().into();
-                    let status = Status::with_details(Code::from(error.code), error.message, details);
+                    let status = rpc::from_proto(error);
                     if is_passing(status.code()) {
                         why.get_or_insert(status);
                         again.push(row);

@@ -130,16 +130,10 @@ impl Mapping {
                 feedback.answer_time = Some(prost_types::Timestamp { seconds, nanos });
                 return Ok(());
             }
-            Meaning::Text | Meaning::Touchpoint | Meaning::Branch | Meaning::Staff => {
-                let field = match meaning {
-                    Meaning::Text => &mut feedback.text,
-                    Meaning::Touchpoint => &mut feedback.touchpoint,
-                    Meaning::Branch => &mut feedback.branch_id,
-                    _ => &mut feedback.staff_id,
-                };
-                value.clone_into(field);
-                return Ok(());
-            }
+            Meaning::Text => return keep(&mut feedback.text, value),
+            Meaning::Touchpoint => return keep(&mut feedback.touchpoint, value),
+            Meaning::Branch => return keep(&mut feedback.branch_id, value),
+            Meaning::Staff => return keep(&mut feedback.staff_id, value),
             Meaning::Nps => whole(value, 0, 10).map(Value::Nps)?,
             Meaning::Csat => whole(value, 1, 5).map(Value::Csat)?,
             Meaning::CesHighIsEasy => effort(pb::EffortDirection::HighIsEasy)?,
@@ -148,6 +142,12 @@ impl Mapping {
         feedback.answers.push(pb::Answer { question_id: column.to_owned(), value: Some(answer) });
         Ok(())
     }
+}
+
+/// A text is taken as it stands.
+fn keep(field: &mut String, value: &str) -> Result<(), String> {
+    value.clone_into(field);
+    Ok(())
 }
 
 /// A whole number of a scale; spreadsheets write `4` as `4.0`.
