@@ -229,6 +229,7 @@ fn handler(name: &'static str, refuses: &Aggregates, panics_at: &Aggregates) -> 
             }
             .boxed()
         }),
+        takes_state: false,
         applied: Arc::new(|| {}),
     }
 }

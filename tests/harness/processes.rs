@@ -93,6 +93,49 @@ impl Processes {
     }
 }
 
+/// A suite in as many processes as it is run in.
+pub enum Shape {
+    /// Four, on PostgreSQL and Redis.
+    Four(Processes),
+    /// One, embedded.
+    One(Box<Process>),
+}
+
+impl Shape {
+    /// The process of a service.
+    pub fn of(&mut self, role: Role) -> &mut Process {
+        match self {
+            Shape::Four(processes) => processes.of(role),
+            Shape::One(process) => process,
+        }
+    }
+
+    /// A client of a service.
+    pub async fn client(&self, role: Role) -> Client {
+        match self {
+            Shape::Four(processes) => processes.client(role).await,
+            Shape::One(process) => client(&process.target()).await,
+        }
+    }
+
+    /// Resolves when every event is applied.
+    pub async fn settled(&self) {
+        match self {
+            Shape::Four(processes) => processes.settled().await,
+            // One process tells of both logs.
+            Shape::One(process) => applied(&client(&process.target()).await, 4).await,
+        }
+    }
+
+    /// SIGTERM to each process; all must end well.
+    pub fn terminate(self) {
+        match self {
+            Shape::Four(processes) => processes.terminate(),
+            Shape::One(process) => process.terminate(),
+        }
+    }
+}
+
 /// Resolves when every event of a process is applied by as many subscribers.
 pub async fn applied(source: &Client, subscribers: usize) {
     let mut service = EventLogServiceClient::new(source.clone());
@@ -101,7 +144,9 @@ pub async fn applied(source: &Client, subscribers: usize) {
             let asked = service.list_subscriptions(pb::ListSubscriptionsRequest {}).await;
             let answer = asked.expect("an answer").into_inner();
             assert_eq!(answer.subscriptions.len(), subscribers);
-            let idle = |s: &pb::Subscription| s.lag == 0 && s.buckets_unknown == 0 && s.buckets == 64;
+            let stands_still =
+                |s: &pb::Subscription| s.buckets_unknown + s.buckets_diverged + s.buckets_truncated > 0;
+            let idle = |s: &pb::Subscription| s.lag == 0 && s.buckets == 64 && !stands_still(s);
             if answer.pending == 0 && answer.subscriptions.iter().all(idle) {
                 return;
             }

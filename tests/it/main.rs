@@ -72,6 +72,7 @@ mod rapport_refuses_to_start_wrongly;
 mod redis_may_vanish;
 mod scores_can_be_made_again;
 mod services_survive_being_killed;
+mod state_is_brought_past_the_log;
 mod statements_do_the_same_on_both_databases;
 mod the_last_unit_goes_to_one;
 mod tidy;

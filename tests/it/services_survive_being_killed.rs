@@ -10,9 +10,8 @@ use harness::calls::{
     answer, balance_of, create_program, create_reward, enroll, named, profile, purchase, record, redeem,
     redemption, scores, submit, told,
 };
-use harness::house::client;
 use harness::process::Process;
-use harness::processes::{Processes, applied};
+use harness::processes::{Processes, Shape};
 use proto::rapport::feedback::v1 as feedback;
 use proto::rapport::feedback::v1::answer::Value::Csat;
 use proto::rapport::loyalty::v1 as loyalty;
@@ -27,12 +26,6 @@ const MEMBERS: usize = 4;
 const COMMANDS: usize = 150;
 /// How long a command may take over all restarts, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(120);
-
-/// The suite, in as many processes as it is run in.
-enum Shape {
-    Four(Processes),
-    One(Box<Process>),
-}
 
 /// What a member does next, in a request that can be sent again.
 #[derive(Clone)]
@@ -49,39 +42,6 @@ struct Expected {
     purchases: i64,
     redemptions: usize,
     answers: Vec<i32>,
-}
-
-impl Shape {
-    async fn client(&self, role: Role) -> Client {
-        match self {
-            Shape::Four(processes) => processes.client(role).await,
-            Shape::One(process) => client(&process.target()).await,
-        }
-    }
-
-    fn kill_one(&mut self, random: &mut StdRng) {
-        let victim = match self {
-            Shape::Four(processes) => processes.of(Role::ALL[random.random_range(0..Role::ALL.len())]),
-            Shape::One(process) => process,
-        };
-        victim.kill();
-        victim.restart();
-    }
-
-    async fn settled(&self) {
-        match self {
-            Shape::Four(processes) => processes.settled().await,
-            // One process tells of both logs.
-            Shape::One(process) => applied(&client(&process.target()).await, 4).await,
-        }
-    }
-
-    fn terminate(self) {
-        match self {
-            Shape::Four(processes) => processes.terminate(),
-            Shape::One(process) => process.terminate(),
-        }
-    }
 }
 
 /// Commands of one member, which the points always suffice for.
@@ -163,6 +123,12 @@ async fn live(loyalty: Client, feedback: Client, commands: Vec<Command>, done: A
     }
 }
 
+fn kill_one(shape: &mut Shape, random: &mut StdRng) {
+    let victim = shape.of(Role::ALL[random.random_range(0..Role::ALL.len())]);
+    victim.kill();
+    victim.restart();
+}
+
 /// Returns how many messages there are in the end.
 async fn survive(mut shape: Shape, kills: usize) -> usize {
     let seed: u64 = rand::random();
@@ -187,7 +153,7 @@ async fn survive(mut shape: Shape, kills: usize) -> usize {
         while done.load(Ordering::Relaxed) < due && !lives.iter().all(tokio::task::JoinHandle::is_finished) {
             tokio::task::yield_now().await;
         }
-        tokio::task::block_in_place(|| shape.kill_one(&mut random));
+        tokio::task::block_in_place(|| kill_one(&mut shape, &mut random));
     }
     for life in lives {
         life.await.unwrap_or_else(|error| panic!("seed {seed}: {error}"));

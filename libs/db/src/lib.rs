@@ -21,6 +21,7 @@ mod owner;
 pub mod schema;
 mod trace;
 mod transact;
+mod walk;
 
 pub use bucket::{BUCKETS, bucket_of};
 pub use bulk::{bulk_insert, bulk_update, bulk_upsert};
@@ -34,3 +35,4 @@ pub use sea_orm;
 pub use sea_orm_migration;
 pub use trace::traced;
 pub use transact::{Tx, Work};
+pub use walk::{Walk, walk};

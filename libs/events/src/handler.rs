@@ -69,6 +69,9 @@ pub struct Handler {
     pub kinds: &'static [&'static str],
     /// What it does with them.
     pub apply: Apply,
+    /// True if it takes the state of a source, told as events, and leaves alone what it has already; events
+    /// of a state have the nil id.
+    pub takes_state: bool,
     /// Called after a commit, to wake whoever waits for new work.
     pub applied: Arc<dyn Fn() + Send + Sync>,
 }

@@ -4,7 +4,8 @@
 //! [`append`] writes events in the causing transaction. A [`Relay`] gives them positions in their [`log`],
 //! under leases, and brings them to each [`Subscriber`], which applies them in one transaction with the
 //! cursor that says so. What cannot be applied is parked, with the later events of its aggregate; everyone
-//! else goes on. [`operate`] shows all this to people and lets them decide.
+//! else goes on. A subscriber that the log can no longer serve is brought the [`State`] of the source instead.
+//! [`operate`] shows all this to people and lets them decide.
 
 mod append;
 mod bell;
@@ -16,6 +17,7 @@ pub mod operate;
 pub mod payload;
 mod place;
 pub mod relay;
+mod state;
 mod subscriber;
 mod trace;
 
@@ -26,6 +28,7 @@ pub use log::Log;
 pub use migration::{CreateEventLog, CreateRelay, CreateSubscriber};
 pub use place::Place;
 pub use relay::{Link, Relay};
+pub use state::{Facts, State};
 pub use subscriber::{Letter, Retried, Subscriber};
 
 /// The `ErrorInfo` domain of refusals that come from here.

@@ -10,7 +10,7 @@ use tonic::service::Routes;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
-use crate::relay::{Running, Subscription};
+use crate::relay::{Exported, Running, Subscription};
 use crate::{DOMAIN, Letter, Place, Subscriber, machine_now_micros};
 
 /// What people may look at in this process. Clones share it.
@@ -65,6 +65,23 @@ impl EventLogService for Operator {
             }
         }
         Ok(Response::new(response))
+    }
+
+    type ExportStateStream = Exported;
+
+    async fn export_state(
+        &self,
+        request: Request<pb::ExportStateRequest>,
+    ) -> Result<Response<Exported>, Status> {
+        let message = request.into_inner();
+        let relay = self.relays.iter().find(|relay| relay.log().source() == message.source);
+        let relay = relay.ok_or_else(|| {
+            let known: Vec<_> = self.relays.iter().map(|relay| relay.log().source()).collect();
+            let told =
+                format!("this process has no log of `{}`; it has: {}", message.source, known.join(", "));
+            Problem::not_found(DOMAIN, "LOG_NOT_FOUND", told).with("source", &message.source).to_status()
+        })?;
+        relay.export_state(&message.subscriber).await.map(Response::new)
     }
 }
 

@@ -11,5 +11,6 @@ mod rpc;
 mod service;
 pub mod store;
 
+pub use rpc::state;
 pub use service::{Deps, Service, build};
 pub use store::migration::Migrator;

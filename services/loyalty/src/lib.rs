@@ -11,5 +11,6 @@ mod service;
 pub mod store;
 mod workers;
 
+pub use ledger::state;
 pub use service::{Deps, Service, Settings, audit, build};
 pub use store::migration::Migrator;

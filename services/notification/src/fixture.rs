@@ -136,6 +136,7 @@ pub(crate) fn redeemed(n: u128, member: u128) -> Received {
         quantity: 1,
         points: 10,
         available: 90,
+        ..loyalty::RewardRedeemed::default()
     };
     event(n, "rapport.loyalty.v1.RewardRedeemed", &payload)
 }

@@ -71,9 +71,9 @@ impl House {
     pub(crate) async fn derived(&self) -> Vec<String> {
         let profile = "bucket, tenant_id, hex(customer_id), enroll_time, first_purchase_time, \
             last_purchase_time, purchase_count, spend, visit_count, activity_count, nps, nps_time, \
-            hex(nps_event_id), csat, csat_time, hex(csat_event_id), answer_count, dismissed_count, \
+            hex(nps_fact_id), csat, csat_time, hex(csat_fact_id), answer_count, dismissed_count, \
             cases_opened_count, cases_resolved_count, tier_id, tier_rank, tier_time, tier_order_key, \
-            hex(tier_event_id), redemption_count, points_spent, order_key";
+            hex(tier_fact_id), redemption_count, points_spent, order_key";
         let histogram = "tenant_id, series, dimension, slot_hours, slot, value, b0, b1, b2, b3, b4, b5, b6, \
             b7, b8, b9, b10";
         let watermark = "tenant_id, order_key";
@@ -138,7 +138,7 @@ pub(crate) fn event(n: u128, kind: &str, payload: &impl Message) -> Received {
         event_id: Uuid::from_u128(n),
         tenant_id: TENANT.into(),
         aggregate_id: Uuid::from_u128(1),
-        aggregate_seq: 1,
+        aggregate_seq: i64::try_from(n).unwrap(),
         kind: kind.into(),
         order_key: START.micros() + i64::try_from(n).unwrap(),
         traceparent: String::new(),
@@ -263,6 +263,7 @@ pub(crate) fn tier_changed(n: u128, wallet: u128, micros: i64, tier: &str) -> Re
 pub(crate) fn redeemed(n: u128, member: u128, points: i64) -> Received {
     let payload = loyalty::RewardRedeemed {
         member_id: id(member),
+        redemption_id: id(n),
         reward_id: "mug".into(),
         quantity: 1,
         points,

@@ -250,10 +250,11 @@ impl Parts {
         bound: &Bound,
     ) -> Result<(), Failure> {
         let bell = Bell::default();
-        if role.leaves_events() {
+        if let Some(state) = Part::state(role, &db) {
             let log = Log::open(&db, &plan.ids, role.name()).await?;
             let links = self.links(plan, role, wanted, bound)?;
-            self.relays.push(Relay::open(log, bell.clone(), &plan.ids, links).await?.start());
+            let relay = Relay::open(log, bell.clone(), &plan.ids, links).await?.telling(state);
+            self.relays.push(relay.start());
         }
         let part = Part::build(role, plan, wanted, &db, bell).await?;
         if let Some(handler) = part.handler() {

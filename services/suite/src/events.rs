@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use ambient::Time;
+use indicatif::{ProgressBar, ProgressDrawTarget};
 use proto::rapport::event::v1 as pb;
 use proto::rapport::event::v1::dead_letter_service_client::DeadLetterServiceClient;
 use proto::rapport::event::v1::event_log_service_client::EventLogServiceClient;
@@ -29,6 +30,9 @@ pub(crate) async fn run(args: EventsArgs) -> Result<(), Failure> {
         }
         EventsCommand::Discard { subscriber, event_id, target, output } => {
             discard(target::connect(&target.target).await?, subscriber, event_id, output).await
+        }
+        EventsCommand::ExportState { subscriber, source, target, output } => {
+            export_state(target::connect_batch(&target.target).await?, source, subscriber, output).await
         }
         EventsCommand::Replay { subscriber, source, from, target, output } => {
             replay(target::connect(&target.target).await?, subscriber, source, from, output).await
@@ -88,7 +92,8 @@ async fn lag(mut client: EventLogServiceClient<Client>, output: OutputArgs) -> R
     match stopped {
         0 => Ok(()),
         count => Err(Failure::failed(format!(
-            "{count} bucket(s) stand still until you decide: see `rapport events replay --help`"
+            "{count} bucket(s) stand still until you decide: see `rapport events replay --help` and \
+             `rapport events export-state --help`"
         ))),
     }
 }
@@ -223,6 +228,34 @@ async fn discard(
     let answer = DeadLetterServiceClient::new(client).discard_dead_letter(request).await?.into_inner();
     let text = format!("dropped; {} of its aggregate still parked\n", answer.remaining);
     show(&Discarded { remaining: answer.remaining }, &text, output)
+}
+
+#[derive(Debug, Serialize)]
+struct Exported {
+    facts: i64,
+}
+
+async fn export_state(
+    client: Client,
+    source: String,
+    subscriber: String,
+    output: OutputArgs,
+) -> Result<(), Failure> {
+    let request = pb::ExportStateRequest { source, subscriber };
+    let mut parts = EventLogServiceClient::new(client).export_state(request).await?.into_inner();
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    let mut last = pb::ExportStateResponse::default();
+    while let Some(part) = parts.message().await? {
+        last = part;
+        bar.set_message(format!("{} facts", grouped(last.facts)));
+        bar.tick();
+    }
+    bar.finish_and_clear();
+    if !last.done {
+        return Err(Failure::failed("the export ended early: start it again".to_owned()));
+    }
+    let text = format!("{} facts brought; the log is read from here on\n", grouped(last.facts));
+    show(&Exported { facts: last.facts }, &text, output)
 }
 
 #[derive(Debug, Serialize)]

@@ -50,6 +50,13 @@ struct Meta {
 }
 
 #[derive(FromQueryResult)]
+struct End {
+    bucket: i32,
+    last_position: i64,
+    last_event_id: Uuid,
+}
+
+#[derive(FromQueryResult)]
 struct Count {
     count: i64,
 }
@@ -84,6 +91,18 @@ impl Log {
     /// Made with the database, and anew when that is restored.
     pub fn id(&self) -> Uuid {
         self.log_id
+    }
+
+    /// The last place that each bucket has given.
+    ///
+    /// # Errors
+    /// That the database refused.
+    pub async fn ends(&self) -> Result<BTreeMap<i32, Place>, db::Error> {
+        let db = self.db.reader();
+        let sql = "SELECT bucket, last_position, last_event_id FROM event_bucket";
+        let rows = End::find_by_statement(Statement::from_string(db.get_database_backend(), sql)).all(db);
+        let place = |end: End| Place { position: end.last_position, event_id: end.last_event_id };
+        Ok(rows.await?.into_iter().map(|end| (end.bucket, place(end))).collect())
     }
 
     /// True if an event has no position yet.

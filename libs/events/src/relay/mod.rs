@@ -2,6 +2,7 @@
 //! its own pace.
 
 mod courier;
+mod export;
 mod link;
 mod positioner;
 mod progress;
@@ -16,10 +17,11 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::Bell;
 use crate::log::{Buckets, Leases, Log};
+use crate::{Bell, State};
 
 pub use courier::{Courier, Parcel};
+pub use export::Exported;
 pub use link::Link;
 pub use positioner::Positioner;
 pub use status::Subscription;
@@ -47,6 +49,8 @@ pub struct Relay {
     pub couriers: Vec<Courier>,
     buckets: watch::Receiver<Arc<Buckets>>,
     reports: Vec<Report>,
+    links: Vec<(&'static str, Link)>,
+    state: Option<State>,
 }
 
 /// A running relay. Clones share it.
@@ -56,6 +60,8 @@ pub struct Running {
     bell: Bell,
     buckets: watch::Receiver<Arc<Buckets>>,
     reports: Vec<Report>,
+    links: Vec<(&'static str, Link)>,
+    state: Option<State>,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -76,14 +82,22 @@ impl Relay {
         let leases = Leases::new(ids.v4(), LEASE);
         let mut couriers = Vec::new();
         let mut reports = Vec::new();
-        for (subscriber, link) in subscribers {
+        for (subscriber, link) in &subscribers {
+            let (subscriber, link) = (*subscriber, link.clone());
             log.register(subscriber).await?;
             let report = Report::new(log.source(), subscriber);
             let courier = Courier::new(log.clone(), (subscriber, link), buckets.clone(), report.clone());
             couriers.push(courier);
             reports.push(report);
         }
-        Ok(Relay { positioner: Positioner::new(log, leases, sender, bell), couriers, buckets, reports })
+        let positioner = Positioner::new(log, leases, sender, bell);
+        Ok(Relay { positioner, couriers, buckets, reports, links: subscribers, state: None })
+    }
+
+    /// The same relay, which can also tell everything that its source knows.
+    #[must_use]
+    pub fn telling(self, state: State) -> Relay {
+        Relay { state: Some(state), ..self }
     }
 
     /// How far each subscriber is.
@@ -113,7 +127,8 @@ impl Relay {
         for courier in self.couriers {
             tasks.spawn(courier.run(stop.clone()));
         }
-        Running { log, bell, buckets: self.buckets, reports: self.reports, stop, tasks }
+        let (buckets, reports) = (self.buckets, self.reports);
+        Running { log, bell, buckets, reports, links: self.links, state: self.state, stop, tasks }
     }
 }
 

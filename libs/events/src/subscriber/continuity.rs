@@ -102,7 +102,7 @@ impl Piece {
     }
 }
 
-fn received(source: &str, event: pb::Event) -> Option<Received> {
+pub(super) fn received(source: &str, event: pb::Event) -> Option<Received> {
     Some(Received {
         source: source.to_owned(),
         event_id: Uuid::try_parse(&event.event_id).ok()?,

@@ -105,6 +105,28 @@ pub(super) async fn reset(tx: &Tx, source: &str, log_id: Uuid, to: Place) -> Res
     db::bulk_insert::<Entity>(tx, &rows).await
 }
 
+/// Moves the cursors of a log to these places, where they are not there yet, and forgets all other logs of
+/// the source.
+pub(super) async fn advance(
+    tx: &Tx,
+    source: &str,
+    log_id: Uuid,
+    places: &BTreeMap<i32, Place>,
+) -> Result<(), db::Error> {
+    let buckets: Vec<i32> = places.keys().copied().collect();
+    let mut known = load(tx, source, log_id, &buckets).await?;
+    known.retain(|bucket, cursor| places.get(bucket).is_some_and(|to| to.position <= cursor.position));
+    let sql = "DELETE FROM event_cursor WHERE source = $1";
+    let statement = Statement::from_sql_and_values(tx.get_database_backend(), sql, [source.into()]);
+    tx.execute_raw(statement).await?;
+    let stand = |(bucket, place): (&i32, &Place)| {
+        known.remove(bucket).unwrap_or_else(|| at(source, log_id, *bucket, *place))
+    };
+    let rows: Vec<Model> = places.iter().map(stand).collect();
+    db::bulk_insert::<Entity>(tx, &rows).await?;
+    offer(tx, source, log_id).await
+}
+
 fn at(source: &str, log_id: Uuid, bucket: i32, place: Place) -> Model {
     Model {
         source: source.to_owned(),

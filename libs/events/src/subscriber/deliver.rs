@@ -21,6 +21,16 @@ impl SubscriberService for Subscriber {
         let work = async move { subscriber.take(message).await };
         rpc::run_to_completion(&extensions, work).await?.map(Response::new)
     }
+
+    async fn take_state(
+        &self,
+        request: Request<pb::TakeStateRequest>,
+    ) -> Result<Response<pb::TakeStateResponse>, Status> {
+        let (_, extensions, message) = request.into_parts();
+        let subscriber = self.clone();
+        let work = async move { subscriber.take_part(message).await };
+        rpc::run_to_completion(&extensions, work).await?.map(Response::new)
+    }
 }
 
 impl Subscriber {
@@ -54,7 +64,7 @@ impl Subscriber {
     }
 }
 
-fn malformed(field: &'static str) -> Status {
+pub(super) fn malformed(field: &'static str) -> Status {
     Problem::invalid(DOMAIN, "FIELDS_INVALID", "the request is not a delivery")
         .field(field, "is not what a relay sends")
         .to_status()

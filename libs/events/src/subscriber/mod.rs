@@ -7,6 +7,7 @@ mod cursors;
 mod dead_letters;
 mod deliver;
 mod park;
+mod take_state;
 mod trace;
 
 use std::sync::Arc;

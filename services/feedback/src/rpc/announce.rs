@@ -66,6 +66,21 @@ pub(super) fn stepped(
     }
 }
 
+/// A step that was taken, as a fact of the service's state: its order key is when it was taken.
+pub(super) fn fact_of_step(tenant: &Tenant, case: &Case, step: &Step) -> Event {
+    let then = Case { agent_id: step.agent_id.clone(), ..case.clone() };
+    let (kind, payload) = encode(&then, step);
+    Event {
+        tenant_id: tenant.id().to_owned(),
+        aggregate_id: case.id,
+        aggregate_seq: step.seq,
+        order_key: step.step_time.micros(),
+        kind,
+        traceparent: String::new(),
+        payload,
+    }
+}
+
 fn encode(case: &Case, step: &Step) -> (&'static str, Vec<u8>) {
     let (case_id, customer_id) = (case.id.to_string(), uuid_text(case.customer_id));
     let at = opt_timestamp(step.step_time);

@@ -13,6 +13,7 @@ mod list_feedback;
 mod refusal;
 mod resolve_case;
 mod respond_to_case;
+mod state;
 mod submission;
 mod submit_feedback;
 
@@ -23,6 +24,7 @@ use proto::rapport::feedback::v1 as pb;
 use requests::serve;
 
 pub(crate) use intake::{Deps as IntakeDeps, Intake};
+pub use state::told as state;
 
 /// What every handler works with. Clones share it.
 #[derive(Clone, Debug)]

@@ -122,7 +122,7 @@ fn damaged(what: &str, id: Uuid) -> db::Error {
     db::Error::Damaged(format!("{what} of case {id}"))
 }
 
-fn domain(row: service_case::Model) -> Result<Case, db::Error> {
+pub(super) fn domain(row: service_case::Model) -> Result<Case, db::Error> {
     let id = row.case_id;
     Ok(Case {
         id,
@@ -163,7 +163,7 @@ fn row(owner: &Owner, case: &Case) -> service_case::Model {
     }
 }
 
-fn step(row: case_step::Model) -> Result<Step, db::Error> {
+pub(super) fn step(row: case_step::Model) -> Result<Step, db::Error> {
     let told = |what| damaged(what, row.case_id);
     let from_state = match row.from_state {
         0 => None,

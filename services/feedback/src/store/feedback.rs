@@ -81,7 +81,7 @@ fn keyed<'a>(table: &'a str, order: &'a str) -> Keyed<'a> {
 }
 
 /// The records of these rows, in their order.
-async fn with_answers(
+pub(super) async fn with_answers(
     db: &impl ConnectionTrait,
     rows: Vec<feedback::Model>,
 ) -> Result<Vec<(Owner, Feedback)>, db::Error> {

@@ -7,5 +7,6 @@ pub mod cases;
 mod entity;
 pub mod feedback;
 pub mod migration;
+pub mod state;
 
 pub use db::{Owner, Tenant};

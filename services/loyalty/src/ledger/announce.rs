@@ -9,20 +9,20 @@ use crate::store::Owner;
 use crate::store::members::Member;
 
 /// Numbers the events of one command and encodes them. Moves the wallet's order key on.
-pub(super) fn events(
+pub(super) fn events<'a>(
     owner: &Owner,
     program: &Program,
     traceparent: &str,
     wallet: &mut Wallet,
-    announced: &[Event],
+    announced: &'a [Event],
     next_order_key: impl Fn(i64) -> i64,
-) -> Vec<events::Event> {
+) -> Vec<(&'a Event, events::Event)> {
     let count = i64::try_from(announced.len()).unwrap_or(0);
     let first = wallet.event_seq - count + 1;
     let numbered = announced.iter().zip(first..).map(|(event, aggregate_seq)| {
         wallet.order_key = next_order_key(wallet.order_key);
-        let (kind, payload) = encode(owner, program, event);
-        events::Event {
+        let (kind, payload) = encode(owner, &program.id, event);
+        let message = events::Event {
             tenant_id: owner.tenant().id().to_owned(),
             aggregate_id: owner.id(),
             aggregate_seq,
@@ -30,9 +30,29 @@ pub(super) fn events(
             kind,
             traceparent: traceparent.to_owned(),
             payload,
-        }
+        };
+        (event, message)
     });
     numbered.collect()
+}
+
+/// An event as a fact of the service's state; `aggregate_seq` is 0 where it is not kept.
+pub(super) fn fact(
+    owner: &Owner,
+    program_id: &str,
+    (aggregate_seq, order_key): (i64, i64),
+    event: &Event,
+) -> events::Event {
+    let (kind, payload) = encode(owner, program_id, event);
+    events::Event {
+        tenant_id: owner.tenant().id().to_owned(),
+        aggregate_id: owner.id(),
+        aggregate_seq,
+        order_key,
+        kind,
+        traceparent: String::new(),
+        payload,
+    }
 }
 
 /// The first event of a wallet.
@@ -54,8 +74,8 @@ pub fn enrolled(owner: &Owner, member: &Member, traceparent: String, order_key: 
     }
 }
 
-fn encode(owner: &Owner, program: &Program, event: &Event) -> (&'static str, Vec<u8>) {
-    let program_id = program.id.clone();
+fn encode(owner: &Owner, program_id: &str, event: &Event) -> (&'static str, Vec<u8>) {
+    let program_id = program_id.to_owned();
     match event {
         Event::ActivityRecorded { activity } => {
             let message = pb::ActivityRecorded {
@@ -116,6 +136,7 @@ fn encode(owner: &Owner, program: &Program, event: &Event) -> (&'static str, Vec
                 quantity: redemption.quantity,
                 points: redemption.points,
                 available: *available,
+                redeem_time: Some(timestamp(redemption.create_time)),
             };
             ("rapport.loyalty.v1.RewardRedeemed", message.encode_to_vec())
         }

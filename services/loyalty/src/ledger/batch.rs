@@ -166,7 +166,7 @@ impl Batch {
             &outcome.events,
             |last| events::next_order_key(self.machine_now_micros, last),
         );
-        self.changes.announce(events);
+        self.changes.announce(&request.owner, outcome.wallet.now, events);
         if let Some(key) = reward
             && let Some(left) = self.stock.get_mut(&key)
         {

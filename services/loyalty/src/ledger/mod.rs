@@ -14,6 +14,7 @@ mod execute;
 mod lane;
 mod lanes;
 mod metrics;
+mod state;
 
 use requests::Written;
 
@@ -25,6 +26,7 @@ pub use catalogue::Catalogue;
 pub use execute::{Executed, execute};
 pub use lanes::{Deps, Failure, Lanes};
 pub(crate) use metrics::audited;
+pub use state::told as state;
 
 /// A command on its way to the ledger.
 #[derive(Clone, Debug)]

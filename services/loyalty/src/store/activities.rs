@@ -10,7 +10,7 @@ use db::{Keyed, Owner, select_in};
 use uuid::Uuid;
 
 use super::entity::{activity, day_spend};
-use crate::domain::{Activity, ActivityKind, DaySpend};
+use crate::domain::{Activity, ActivityKind, Currency, DaySpend, Money};
 
 /// Finds activities by their callers' own keys.
 ///
@@ -88,6 +88,26 @@ async fn sum(
 fn day_number(date: NaiveDate) -> i32 {
     let day = i32::try_from(date.month() * 100 + date.day()).unwrap_or(0);
     date.year() * 10_000 + day
+}
+
+pub(super) fn domain(row: activity::Model) -> Result<Activity, db::Error> {
+    let damaged = |what: &str| db::Error::Damaged(format!("{what} of activity {}", row.activity_id));
+    let amount = match row.amount_currency.as_str() {
+        "" => None,
+        code => {
+            let currency = Currency::try_new(code).ok_or_else(|| damaged("currency"))?;
+            Some(Money { currency, micros: row.amount_micros })
+        }
+    };
+    Ok(Activity {
+        id: row.activity_id,
+        member_id: row.member_id,
+        kind: ActivityKind::from_number(row.kind).ok_or_else(|| damaged("kind"))?,
+        occurred_time: Time::from_micros(row.occurred_time),
+        amount,
+        external_id: row.external_id,
+        points: row.points,
+    })
 }
 
 pub(super) fn row(owner: &Owner, activity: &Activity, create_time: Time) -> activity::Model {

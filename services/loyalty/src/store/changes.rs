@@ -2,14 +2,15 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use ambient::Time;
 use db::sea_orm::ConnectionTrait;
 use db::{Owner, Tx};
 use requests::Record;
 use uuid::Uuid;
 
-use super::entity::{activity, allocation, day_spend, lot, posting, redemption};
-use super::{activities, lots, postings, redemptions, rewards, wallets};
-use crate::domain::{Lot, Outcome, Wallet};
+use super::entity::{activity, allocation, day_spend, lot, posting, redemption, tier_change};
+use super::{activities, lots, postings, redemptions, rewards, tier_changes, wallets};
+use crate::domain::{Event, Lot, Outcome, Wallet};
 
 /// Rows of a batch.
 #[derive(Debug, Default)]
@@ -22,6 +23,7 @@ pub struct Changes {
     activities: Vec<activity::Model>,
     days: HashMap<(Owner, i32), day_spend::Model>,
     redemptions: Vec<redemption::Model>,
+    tier_changes: Vec<tier_change::Model>,
     stock: BTreeMap<rewards::Key, i64>,
     events: Vec<events::Event>,
     records: Vec<(Owner, Record)>,
@@ -54,9 +56,13 @@ impl Changes {
         }
     }
 
-    /// Adds the announcements of a command.
-    pub fn announce(&mut self, events: impl IntoIterator<Item = events::Event>) {
-        self.events.extend(events);
+    /// Adds what a command announced at business time `now`, each with its message.
+    pub fn announce(&mut self, owner: &Owner, now: Time, announced: Vec<(&Event, events::Event)>) {
+        for (event, message) in announced {
+            let place = (message.aggregate_seq, message.order_key);
+            self.tier_changes.extend(tier_changes::row(owner, now, place, event));
+            self.events.push(message);
+        }
     }
 
     /// Takes units from a reward's counted stock.
@@ -93,6 +99,7 @@ impl Changes {
             db::bulk_insert::<allocation::Entity>(tx, &self.allocations).await?;
             db::bulk_insert::<redemption::Entity>(tx, &self.redemptions).await?;
             db::bulk_upsert::<day_spend::Entity>(tx, &days, ADD_DAY).await?;
+            db::bulk_insert::<tier_change::Entity>(tx, &self.tier_changes).await?;
             rewards::take_stock(tx, &self.stock).await?;
             events::append(tx, self.events).await?;
             wallets::update(tx, &wallets).await

@@ -132,7 +132,7 @@ pub async fn insert(tx: &Tx, tenant: &Tenant, members: &[Member]) -> Result<(), 
     db::bulk_insert::<member::Entity>(tx, &rows).await
 }
 
-fn domain(row: member::Model) -> Member {
+pub(super) fn domain(row: member::Model) -> Member {
     Member {
         id: row.member_id,
         program_id: row.program_id,

@@ -15,11 +15,14 @@ pub mod postings;
 pub mod programs;
 pub mod redemptions;
 pub mod rewards;
+pub mod state;
+mod tier_changes;
 pub mod wallets;
 
 pub use audit::{Check, Report, Totals as LedgerTotals, audit};
 pub use changes::Changes;
 pub use db::{Owner, Tenant};
+pub use tier_changes::TierChange;
 
 /// The leading columns of what a wallet owns.
 const OWNER: [&str; 3] = ["bucket", "tenant_id", "wallet_id"];

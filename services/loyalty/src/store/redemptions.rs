@@ -21,7 +21,7 @@ pub async fn find(
     redemption::Entity::find_by_id(key).one(db).await?.map(domain).transpose()
 }
 
-fn domain(row: redemption::Model) -> Result<Redemption, db::Error> {
+pub(super) fn domain(row: redemption::Model) -> Result<Redemption, db::Error> {
     let state = match row.state {
         n if n == RedemptionState::Captured as i32 => RedemptionState::Captured,
         n => return Err(db::Error::Damaged(format!("redemption {} is in state {n}", row.redemption_id))),

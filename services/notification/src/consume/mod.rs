@@ -38,7 +38,13 @@ pub(crate) fn handler(
         let (channels, now) = (channels.clone(), clock.now());
         async move { apply::apply(tx, events, &channels, now).await }.boxed()
     });
-    Handler { name: "notification", kinds: KINDS, apply: Arc::new(apply), applied: Arc::new(applied) }
+    Handler {
+        name: "notification",
+        kinds: KINDS,
+        apply: Arc::new(apply),
+        takes_state: false,
+        applied: Arc::new(applied),
+    }
 }
 
 /// Tells the compiler for which lifetimes a closure is meant.

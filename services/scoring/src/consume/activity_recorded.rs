@@ -27,7 +27,8 @@ pub(super) fn decode(payload: &[u8]) -> Result<Facts, String> {
         | Err(_) => What::Activity,
     };
     let member_id = uuid(&event.member_id, "member_id")?;
-    Ok(Facts::of(member_id, time(event.occurred_time, "occurred_time")?, what))
+    let activity_id = uuid(&event.activity_id, "activity_id")?;
+    Ok(Facts::of(activity_id, member_id, time(event.occurred_time, "occurred_time")?, what))
 }
 
 /// A purchase. Less than a millionth of the unit is cut off.

@@ -41,7 +41,7 @@ fn told(events: &[Received]) -> Result<Vec<(Owner, Observation)>, Failed> {
         let owner = Owner::new(&tenant, facts.owner_id);
         for (ordinal, what) in (0..).zip(facts.what) {
             let observation = Observation {
-                event_id: event.event_id,
+                fact_id: facts.id,
                 ordinal,
                 order_key: event.order_key,
                 anonymous: facts.anonymous,
@@ -67,16 +67,16 @@ async fn write(tx: &Tx, told: Vec<(Owner, Observation)>) -> Result<(), db::Error
     db::traced(backend, "UPDATE profile", effects::write(tx, opened, &fresh)).await
 }
 
-/// Leaves out what was applied before: events that left observations, and the second of the same event.
+/// Leaves out what is there, however the service heard of it, and the second of the same.
 async fn fresh(tx: &Tx, told: Vec<(Owner, Observation)>) -> Result<Vec<(Owner, Observation)>, db::Error> {
-    let events: BTreeSet<(Owner, Uuid)> =
-        told.iter().map(|(owner, observation)| (owner.clone(), observation.event_id)).collect();
-    let events: Vec<_> = events.into_iter().collect();
-    let known = observations::existing(tx, &events).await?;
+    let facts: BTreeSet<(Owner, Uuid)> =
+        told.iter().map(|(owner, observation)| (owner.clone(), observation.fact_id)).collect();
+    let facts: Vec<_> = facts.into_iter().collect();
+    let known = observations::existing(tx, &facts).await?;
     let mut taken = BTreeSet::new();
     let is_fresh = |(owner, observation): &(Owner, Observation)| {
-        let event = (owner.clone(), observation.event_id);
-        !known.contains(&event) && taken.insert((event, observation.ordinal))
+        let fact = (owner.clone(), observation.fact_id);
+        !known.contains(&fact) && taken.insert((fact, observation.ordinal))
     };
     let mut fresh = told;
     fresh.retain(is_fresh);
@@ -107,6 +107,7 @@ mod tests {
         };
         let visit = ActivityRecorded {
             member_id: id(7),
+            activity_id: id(4),
             r#type: ActivityType::CheckIn.into(),
             occurred_time: at(0),
             ..ActivityRecorded::default()
@@ -119,15 +120,11 @@ mod tests {
             event(5, "rapport.loyalty.v1.MemberEnrolled", &enrolled),
             feedback_event(6, &submitted(6, 7, MINUTE, &[(S::Nps, 9), (S::Csat, 2)])),
             opened(7, 7, MINUTE),
-            opened(8, 7, MINUTE),
+            opened(12, 7, MINUTE),
             resolved(7, 7, 2 * MINUTE),
             tier_changed(10, 7, HOUR, "gold"),
             redeemed(11, 7, 40),
         ];
-        // A case's end has an event of its own.
-        let batch = batch.into_iter().enumerate();
-        let batch: Vec<_> =
-            batch.map(|(i, e)| Received { event_id: Uuid::from_u128(100 + i as u128), ..e }).collect();
         house.apply(&batch).await.unwrap();
         let profile = house.profile(TENANT, 7).await.unwrap();
         let moment = |micros: i64| Some(START.plus_micros(micros));
@@ -160,6 +157,17 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_is_heard_of_in_another_way_is_the_same_fact() {
+        let house = House::open().await;
+        let events = history(&mut Draw(6), 1, 200);
+        house.apply(&events).await.unwrap();
+        let before = house.derived().await;
+        let told = events.into_iter().map(|event| Received { event_id: Uuid::nil(), ..event });
+        house.apply(&told.collect::<Vec<_>>()).await.unwrap();
+        assert_eq!(house.derived().await, before);
+    }
+
+    #[tokio::test]
     async fn order_and_batches_do_not_matter() {
         let (one, many) = (House::open().await, House::open().await);
         let events = history(&mut Draw(4), 1, 300);
@@ -184,7 +192,7 @@ mod tests {
     async fn another_tenants_customer_with_the_same_id_is_another() {
         let house = House::open().await;
         let foreign = Received { tenant_id: "other".into(), ..purchase(1, 7, 0, 5) };
-        // The same event id under two tenants is two events.
+        // The same purchase under two tenants is two.
         house.apply(&[foreign, purchase(1, 7, HOUR, 9)]).await.unwrap();
         let last = |profile: Option<crate::domain::Profile>| profile.unwrap().last_purchase_time;
         assert_eq!(last(house.profile("other", 7).await), Some(START));
@@ -202,6 +210,7 @@ mod tests {
         };
         let unpaid = ActivityRecorded {
             member_id: id(7),
+            activity_id: id(9),
             r#type: ActivityType::Purchase.into(),
             occurred_time: at(0),
             ..ActivityRecorded::default()

@@ -1,6 +1,7 @@
 //! CaseOpened of feedback: a bad answer opened a case.
 
 use proto::rapport::feedback::v1 as pb;
+use uuid::Uuid;
 
 use super::fact::Facts;
 use crate::domain::What;
@@ -13,5 +14,6 @@ pub(super) fn decode(payload: &[u8]) -> Result<Facts, String> {
     let case_id = uuid(&event.case_id, "case_id")?;
     let customer_id = optional_uuid(&event.customer_id, "customer_id")?;
     let open_time = time(event.open_time, "open_time")?;
-    Ok(Facts::of_any(customer_id, case_id, open_time, vec![What::CaseOpened(case_id)]))
+    let id = Uuid::new_v5(&case_id, b"opened");
+    Ok(Facts::of_any(id, (customer_id, case_id), open_time, vec![What::CaseOpened(case_id)]))
 }

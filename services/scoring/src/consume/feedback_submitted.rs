@@ -24,7 +24,7 @@ pub(super) fn decode(payload: &[u8]) -> Result<Facts, String> {
     let feedback_id = uuid(&event.feedback_id, "feedback_id")?;
     let customer_id = optional_uuid(&event.customer_id, "customer_id")?;
     let answer_time = time(event.answer_time, "answer_time")?;
-    Ok(Facts::of_any(customer_id, feedback_id, answer_time, what))
+    Ok(Facts::of_any(feedback_id, (customer_id, feedback_id), answer_time, what))
 }
 
 /// The name of a channel; empty if none is given.

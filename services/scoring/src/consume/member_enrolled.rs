@@ -12,5 +12,6 @@ pub(super) fn decode(payload: &[u8]) -> Result<Facts, String> {
     let event: pb::MemberEnrolled = message(payload)?;
     let member_id = uuid(&event.member_id, "member_id")?;
     let enroll_time = time(event.enroll_time, "enroll_time")?;
-    Ok(Facts::of(member_id, enroll_time, What::Enrolled(text(event.program_id, "program_id")?)))
+    let program_id = text(event.program_id, "program_id")?;
+    Ok(Facts::of(member_id, member_id, enroll_time, What::Enrolled(program_id)))
 }

@@ -34,7 +34,13 @@ const KINDS: &[&str] = &[
 /// The ear of the service.
 pub(crate) fn handler() -> Handler {
     let apply = applying(|tx, events| apply::apply(tx, events).boxed());
-    Handler { name: "scoring", kinds: KINDS, apply: Arc::new(apply), applied: Arc::new(|| {}) }
+    Handler {
+        name: "scoring",
+        kinds: KINDS,
+        apply: Arc::new(apply),
+        takes_state: true,
+        applied: Arc::new(|| {}),
+    }
 }
 
 /// Tells the compiler for which lifetimes a closure is meant.
@@ -54,7 +60,7 @@ fn decode(event: &Received) -> Result<Option<Facts>, String> {
         case_resolved::KIND => case_resolved::decode(&event.payload).map(Some),
         activity_recorded::KIND => activity_recorded::decode(&event.payload).map(Some),
         reward_redeemed::KIND => reward_redeemed::decode(event).map(Some),
-        tier_changed::KIND => tier_changed::decode(&event.payload).map(Some),
+        tier_changed::KIND => tier_changed::decode(event).map(Some),
         member_enrolled::KIND => member_enrolled::decode(&event.payload).map(Some),
         _ => Ok(None),
     }

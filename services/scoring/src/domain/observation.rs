@@ -8,11 +8,11 @@ use super::metric::Metric;
 /// One fact.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Observation {
-    /// The event that told it.
-    pub event_id: Uuid,
-    /// Its number among the facts of the event, from 0.
+    /// What it is about: the same however the service heard of it.
+    pub fact_id: Uuid,
+    /// Its number among the facts about it, from 0.
     pub ordinal: i32,
-    /// Machine time of the event's source when it happened, in microseconds since 1970.
+    /// Machine time of its source when it was recorded, in microseconds since 1970.
     pub order_key: i64,
     /// True if nobody knows whom it is about: it is in the scores, but in no profile.
     pub anonymous: bool,

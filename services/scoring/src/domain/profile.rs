@@ -55,26 +55,26 @@ pub struct Profile {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Spend(pub BTreeMap<String, i64>);
 
-/// An answer that may be the latest. The greater one is: by time, then event, then answer.
+/// An answer that may be the latest. The greater one is: by time, then fact, then answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Given {
     /// When it was given.
     pub time: Time,
-    /// The event that told it.
-    pub event_id: Uuid,
+    /// The fact that told it.
+    pub fact_id: Uuid,
     /// The answer.
     pub value: i32,
 }
 
-/// A tier that may be the current one. The greater one is: by effective time, then order key, then event.
+/// A tier that may be the current one. The greater one is: by effective time, then order key, then fact.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Tier {
     /// When it took effect.
     pub time: Time,
     /// When that was announced.
     pub order_key: i64,
-    /// The event that told it.
-    pub event_id: Uuid,
+    /// The fact that told it.
+    pub fact_id: Uuid,
     /// The tier; empty if it is none.
     pub tier_id: String,
     /// Its position, from 1.
@@ -84,13 +84,13 @@ pub struct Tier {
 impl Profile {
     /// Adds a fact. Adding the same one twice counts it twice: the caller leaves out what is there already.
     pub fn add(&mut self, observation: &Observation) {
-        let Observation { event_id, ordinal, order_key, time, .. } = *observation;
+        let Observation { fact_id, ordinal, order_key, time, .. } = *observation;
         self.order_key = self.order_key.max(order_key);
         match &observation.what {
             What::Answer { metric, value, .. } => {
                 // A submission with several answers is one.
                 self.answer_count += i64::from(ordinal == 0);
-                let given = Some(Given { time, event_id, value: *value });
+                let given = Some(Given { time, fact_id, value: *value });
                 match metric {
                     Metric::Nps => self.last_nps = self.last_nps.max(given),
                     Metric::Csat => self.last_csat = self.last_csat.max(given),
@@ -114,7 +114,7 @@ impl Profile {
             What::CaseOpened(_) => self.cases_opened_count += 1,
             What::CaseResolved(_) => self.cases_resolved_count += 1,
             What::TierChanged { tier_id, rank } => {
-                let tier = Tier { time, order_key, event_id, tier_id: tier_id.clone(), rank: *rank };
+                let tier = Tier { time, order_key, fact_id, tier_id: tier_id.clone(), rank: *rank };
                 self.tier = self.tier.take().max(Some(tier));
             }
             What::Redeemed { points, .. } => {
@@ -180,11 +180,11 @@ mod tests {
         ]
     }
 
-    /// Few moments, events and order keys, so that most comparisons are ties of some sort.
+    /// Few moments, facts and order keys, so that most comparisons are ties of some sort.
     fn observation() -> impl Strategy<Value = Observation> {
         (1..4_u128, 0..2_i32, 1..4_i64, -2..3_i64, what()).prop_map(
-            |(event, ordinal, order_key, time, what)| Observation {
-                event_id: Uuid::from_u128(event),
+            |(fact, ordinal, order_key, time, what)| Observation {
+                fact_id: Uuid::from_u128(fact),
                 ordinal,
                 order_key,
                 anonymous: false,
@@ -212,8 +212,8 @@ mod tests {
 
     #[test]
     fn the_latest_answer_is_the_one_that_was_given_last() {
-        let answer = |event: u128, time: i64, value: i32| Observation {
-            event_id: Uuid::from_u128(event),
+        let answer = |fact: u128, time: i64, value: i32| Observation {
+            fact_id: Uuid::from_u128(fact),
             ordinal: 0,
             order_key: 9 - time,
             anonymous: false,

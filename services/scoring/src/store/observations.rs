@@ -12,34 +12,34 @@ use super::codes;
 use super::entity::observation;
 use crate::domain::{Observation, Place, What};
 
-/// Which of these events left observations.
+/// Which of these facts are there.
 ///
 /// # Errors
 /// That the database refused.
 pub async fn existing(
     db: &impl ConnectionTrait,
-    events: &[(Owner, Uuid)],
+    facts: &[(Owner, Uuid)],
 ) -> Result<HashSet<(Owner, Uuid)>, db::Error> {
     #[derive(FromQueryResult)]
     struct Found {
         bucket: i32,
         tenant_id: String,
         customer_id: Uuid,
-        event_id: Uuid,
+        fact_id: Uuid,
     }
     let [a, b, c] = OWNER_TYPES;
     let select = Keyed {
         table: "observation",
-        on: &["bucket", "tenant_id", "customer_id", "event_id"],
+        on: &["bucket", "tenant_id", "customer_id", "fact_id"],
         types: &[a, b, c, ArrayType::Uuid],
         filter: "",
         order: "",
         first: None,
         lock: false,
     };
-    let keys: Vec<_> = events.iter().map(|(owner, id)| owner.key_with([(*id).into()])).collect();
+    let keys: Vec<_> = facts.iter().map(|(owner, id)| owner.key_with([(*id).into()])).collect();
     let rows: Vec<Found> = select_in(db, select, &keys).await?;
-    let key = |row: Found| (Owner::of_row(row.bucket, &row.tenant_id, row.customer_id), row.event_id);
+    let key = |row: Found| (Owner::of_row(row.bucket, &row.tenant_id, row.customer_id), row.fact_id);
     Ok(rows.into_iter().map(key).collect())
 }
 
@@ -61,11 +61,11 @@ pub async fn page(
     after: Option<&(Owner, Observation)>,
     limit: usize,
 ) -> Result<Vec<(Owner, Observation)>, db::Error> {
-    const KEY: &str = "bucket, tenant_id, customer_id, event_id, ordinal";
+    const KEY: &str = "bucket, tenant_id, customer_id, fact_id, ordinal";
     let (behind, values): (String, Vec<Value>) = match after {
         None => (String::new(), Vec::new()),
         Some((owner, last)) => {
-            let values = owner.key_with([last.event_id.into(), last.ordinal.into()]);
+            let values = owner.key_with([last.fact_id.into(), last.ordinal.into()]);
             (format!("WHERE ({KEY}) > ($1, $2, $3, $4, $5)"), values)
         }
     };
@@ -85,7 +85,7 @@ fn row(owner: &Owner, observation: &Observation) -> observation::Model {
         bucket: owner.bucket(),
         tenant_id: owner.tenant().id().to_owned(),
         customer_id: owner.id(),
-        event_id: observation.event_id,
+        fact_id: observation.fact_id,
         ordinal: observation.ordinal,
         anonymous: observation.anonymous,
         kind,
@@ -126,7 +126,7 @@ fn written(what: &What) -> (i32, i64, String) {
 
 fn domain(row: observation::Model) -> Result<(Owner, Observation), db::Error> {
     let owner = Owner::of_row(row.bucket, &row.tenant_id, row.customer_id);
-    let damaged = || db::Error::Damaged(format!("observation of event {}", row.event_id));
+    let damaged = || db::Error::Damaged(format!("observation of {}", row.fact_id));
     let number = i32::try_from(row.value);
     let case = Uuid::try_parse(&row.label);
     let place = Place {
@@ -152,7 +152,7 @@ fn domain(row: observation::Model) -> Result<(Owner, Observation), db::Error> {
         }
     };
     let observation = Observation {
-        event_id: row.event_id,
+        fact_id: row.fact_id,
         ordinal: row.ordinal,
         order_key: row.order_key,
         anonymous: row.anonymous,

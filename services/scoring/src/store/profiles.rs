@@ -70,10 +70,10 @@ pub async fn update(tx: &Tx, profiles: &[(Owner, Profile)]) -> Result<(), db::Er
         C::ActivityCount,
         C::Nps,
         C::NpsTime,
-        C::NpsEventId,
+        C::NpsFactId,
         C::Csat,
         C::CsatTime,
-        C::CsatEventId,
+        C::CsatFactId,
         C::AnswerCount,
         C::DismissedCount,
         C::CasesOpenedCount,
@@ -82,7 +82,7 @@ pub async fn update(tx: &Tx, profiles: &[(Owner, Profile)]) -> Result<(), db::Er
         C::TierRank,
         C::TierTime,
         C::TierOrderKey,
-        C::TierEventId,
+        C::TierFactId,
         C::RedemptionCount,
         C::PointsSpent,
         C::OrderKey,
@@ -107,12 +107,12 @@ async fn load(tx: &Tx, owners: &[Owner]) -> Result<HashMap<Owner, Profile>, db::
 }
 
 fn row(owner: &Owner, profile: &Profile) -> profile::Model {
-    let none = Given { time: Time::NEVER, event_id: Uuid::nil(), value: 0 };
+    let none = Given { time: Time::NEVER, fact_id: Uuid::nil(), value: 0 };
     let (nps, csat) = (profile.last_nps.unwrap_or(none), profile.last_csat.unwrap_or(none));
     let tier = profile.tier.clone().unwrap_or_else(|| Tier {
         time: Time::NEVER,
         order_key: 0,
-        event_id: Uuid::nil(),
+        fact_id: Uuid::nil(),
         tier_id: String::new(),
         rank: 0,
     });
@@ -129,10 +129,10 @@ fn row(owner: &Owner, profile: &Profile) -> profile::Model {
         activity_count: profile.activity_count,
         nps: nps.value,
         nps_time: nps.time.micros(),
-        nps_event_id: nps.event_id,
+        nps_fact_id: nps.fact_id,
         csat: csat.value,
         csat_time: csat.time.micros(),
-        csat_event_id: csat.event_id,
+        csat_fact_id: csat.fact_id,
         answer_count: profile.answer_count,
         dismissed_count: profile.dismissed_count,
         cases_opened_count: profile.cases_opened_count,
@@ -141,7 +141,7 @@ fn row(owner: &Owner, profile: &Profile) -> profile::Model {
         tier_rank: tier.rank,
         tier_time: tier.time.micros(),
         tier_order_key: tier.order_key,
-        tier_event_id: tier.event_id,
+        tier_fact_id: tier.fact_id,
         redemption_count: profile.redemption_count,
         points_spent: profile.points_spent,
         order_key: profile.order_key,
@@ -153,11 +153,11 @@ fn domain(row: profile::Model) -> Result<(Owner, Profile), db::Error> {
     let spend = spend_of(&row.spend)
         .ok_or_else(|| db::Error::Damaged(format!("spend of customer {}", row.customer_id)))?;
     let given =
-        |value: i32, micros: i64, event_id: Uuid| time(micros).map(|time| Given { time, event_id, value });
+        |value: i32, micros: i64, fact_id: Uuid| time(micros).map(|time| Given { time, fact_id, value });
     let tier = time(row.tier_time).map(|time| Tier {
         time,
         order_key: row.tier_order_key,
-        event_id: row.tier_event_id,
+        fact_id: row.tier_fact_id,
         tier_id: row.tier_id,
         rank: row.tier_rank,
     });
@@ -169,8 +169,8 @@ fn domain(row: profile::Model) -> Result<(Owner, Profile), db::Error> {
         spend,
         visit_count: row.visit_count,
         activity_count: row.activity_count,
-        last_nps: given(row.nps, row.nps_time, row.nps_event_id),
-        last_csat: given(row.csat, row.csat_time, row.csat_event_id),
+        last_nps: given(row.nps, row.nps_time, row.nps_fact_id),
+        last_csat: given(row.csat, row.csat_time, row.csat_fact_id),
         answer_count: row.answer_count,
         dismissed_count: row.dismissed_count,
         cases_opened_count: row.cases_opened_count,

@@ -65,6 +65,20 @@ pub(crate) enum EventsCommand {
         #[command(flatten)]
         output: OutputArgs,
     },
+    /// Bring a subscriber everything that a source knows, whatever its log still holds
+    #[command(after_help = help::EVENTS_EXPORT_STATE)]
+    ExportState {
+        /// The subscriber
+        #[arg(long, value_name = "NAME")]
+        subscriber: String,
+        /// The service whose state it is; the target must be a process of it
+        #[arg(long, value_name = "NAME")]
+        source: String,
+        #[command(flatten)]
+        target: TargetArgs,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
     /// Let a subscriber read a log again, or past what it cannot read
     #[command(after_help = help::EVENTS_REPLAY)]
     Replay {

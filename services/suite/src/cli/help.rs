@@ -103,7 +103,18 @@ Examples:
   rapport events replay --subscriber notification --source loyalty --from start
   rapport events replay --subscriber notification --source loyalty --from end
 
-The way out of LOG_DIVERGED and LOG_TRUNCATED. Effects whose ids are made from their events stay single.
+The way out of LOG_DIVERGED and LOG_TRUNCATED; what the log has lost, `rapport events export-state` brings.
+Effects whose ids are made from their events stay single.
+Exit codes: 0 done; 1 refused or failed; 2 wrong arguments.";
+
+pub(super) const EVENTS_EXPORT_STATE: &str = "\
+Examples:
+  rapport events export-state --subscriber scoring --source loyalty
+  rapport events export-state --subscriber scoring --source feedback --target http://127.0.0.1:7402
+
+For a subscriber that is LOG_TRUNCATED or has lost its database: afterwards it knows what the source knows, and
+reads the log from where it stood. What it had already is not counted twice. Cut short, call it again.
+Subscribers that act on what is new, such as notification, take no state.
 Exit codes: 0 done; 1 refused or failed; 2 wrong arguments.";
 
 pub(super) const MIGRATE: &str = "\
@@ -230,6 +241,7 @@ pub(super) fn all() -> String {
         EVENTS_RETRY,
         EVENTS_DISCARD,
         EVENTS_REPLAY,
+        EVENTS_EXPORT_STATE,
         MIGRATE,
         REBUILD,
         DEMO,

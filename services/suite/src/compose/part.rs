@@ -1,7 +1,7 @@
 //! A service of this process, whichever it is.
 
 use db::Db;
-use events::{Bell, Handler};
+use events::{Bell, Handler, State};
 use rpc::PageTokens;
 use tonic::service::Routes;
 
@@ -47,6 +47,15 @@ impl Part {
                 Part::Notification(notification::build(settings, deps).await?)
             }
         })
+    }
+
+    /// How the service of a role tells everything that it knows, if it leaves events.
+    pub(super) fn state(role: Role, db: &Db) -> Option<State> {
+        match role {
+            Role::Feedback => Some(feedback::state(db)),
+            Role::Loyalty => Some(loyalty::state(db)),
+            Role::Scoring | Role::Notification => None,
+        }
     }
 
     /// What it does with the events of others, if it takes any.

@@ -11,4 +11,5 @@ pub(super) mod program;
 pub(super) mod redemption;
 pub(super) mod reward;
 pub(super) mod reward_stock;
+pub(super) mod tier_change;
 pub(super) mod wallet;

@@ -3,6 +3,7 @@
 mod m0002_create_catalogue;
 mod m0003_create_ledger;
 mod m0005_warn_expiry;
+mod m0006_create_tier_changes;
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
@@ -18,6 +19,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0003_create_ledger::CreateLedger),
             Box::new(events::CreateRelay),
             Box::new(m0005_warn_expiry::WarnExpiry),
+            Box::new(m0006_create_tier_changes::CreateTierChanges),
         ]
     }
 }

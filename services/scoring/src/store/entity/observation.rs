@@ -13,7 +13,7 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub customer_id: Uuid,
     #[sea_orm(primary_key, auto_increment = false)]
-    pub event_id: Uuid,
+    pub fact_id: Uuid,
     #[sea_orm(primary_key, auto_increment = false)]
     pub ordinal: i32,
     pub anonymous: bool,

@@ -3,6 +3,7 @@
 mod m0002_create_observations;
 mod m0003_create_scores;
 mod m0004_create_rebuild;
+mod m0005_name_facts;
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
@@ -17,6 +18,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0002_create_observations::CreateObservations),
             Box::new(m0003_create_scores::CreateScores),
             Box::new(m0004_create_rebuild::CreateRebuild),
+            Box::new(m0005_name_facts::NameFacts),
         ]
     }
 }
