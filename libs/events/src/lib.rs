@@ -4,8 +4,8 @@
 //! [`append`] writes events in the causing transaction. A [`Relay`] gives them positions in their [`log`],
 //! under leases, and brings them to each [`Subscriber`], which applies them in one transaction with the
 //! cursor that says so. What cannot be applied is parked, with the later events of its aggregate; everyone
-//! else goes on. A subscriber that the log can no longer serve is brought the [`State`] of the source instead.
-//! [`operate`] shows all this to people and lets them decide.
+//! else goes on. A subscriber that the log can no longer serve is brought the [`State`] of the source
+//! instead. [`operate`] shows all this to people and lets them decide.
 
 mod append;
 mod bell;

@@ -20,8 +20,8 @@ impl Subscriber {
     /// cursors there. A cursor that is further stays.
     ///
     /// # Errors
-    /// UNAVAILABLE if the database is; FAILED_PRECONDITION for a subscriber that takes no state, or a fact that
-    /// it refuses; INVALID_ARGUMENT for what is no part of a state.
+    /// UNAVAILABLE if the database is; FAILED_PRECONDITION for a subscriber that takes no state, or a fact
+    /// that it refuses; INVALID_ARGUMENT for what is no part of a state.
     pub(super) async fn take_part(
         &self,
         message: pb::TakeStateRequest,

@@ -10,8 +10,8 @@ use events::payload::{message, time, uuid};
 
 pub(super) const KIND: &str = "rapport.loyalty.v1.TierChanged";
 
-/// A change is known by its number in the history of the wallet. A wallet that is not shared has the id of its member, so the wallet's tier is the customer's. A shared
-/// wallet has a profile of its own.
+/// A change is known by its number in the history of the wallet. A wallet that is not shared has the id of
+/// its member, so the wallet's tier is the customer's; a shared wallet has a profile of its own.
 pub(super) fn decode(event: &Received) -> Result<Facts, String> {
     let changed: pb::TierChanged = message(&event.payload)?;
     let wallet_id = uuid(&changed.wallet_id, "wallet_id")?;

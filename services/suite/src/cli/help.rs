@@ -112,8 +112,8 @@ Examples:
   rapport events export-state --subscriber scoring --source loyalty
   rapport events export-state --subscriber scoring --source feedback --target http://127.0.0.1:7402
 
-For a subscriber that is LOG_TRUNCATED or has lost its database: afterwards it knows what the source knows, and
-reads the log from where it stood. What it had already is not counted twice. Cut short, call it again.
+For a subscriber that is LOG_TRUNCATED or has lost its database: afterwards it knows what the source knows,
+and reads the log from where it stood. What it had already is not counted twice. Cut short, call it again.
 Subscribers that act on what is new, such as notification, take no state.
 Exit codes: 0 done; 1 refused or failed; 2 wrong arguments.";
 
