@@ -120,7 +120,7 @@ mod tests {
             event(5, "rapport.loyalty.v1.MemberEnrolled", &enrolled),
             feedback_event(6, &submitted(6, 7, MINUTE, &[(S::Nps, 9), (S::Csat, 2)])),
             opened(7, 7, MINUTE),
-            opened(12, 7, MINUTE),
+            opened(9, 7, MINUTE),
             resolved(7, 7, 2 * MINUTE),
             tier_changed(10, 7, HOUR, "gold"),
             redeemed(11, 7, 40),
