@@ -65,7 +65,12 @@ async fn activities_that_make_no_sense(house: House) {
     house.end().await;
 }
 
+fn expiring(policy: pb::expiry_policy::Policy, round_to: i32) -> Option<pb::ExpiryPolicy> {
+    Some(pb::ExpiryPolicy { policy: Some(policy), round_to })
+}
+
 async fn programs_that_make_no_sense(house: House) {
+    use pb::expiry_policy::Policy::{Annual, RollingDays};
     let client = house.client();
     let mut programs = pb::program_service_client::ProgramServiceClient::new(client.clone());
     let tier = |id: &str, threshold: Money| pb::Tier {
@@ -88,13 +93,19 @@ async fn programs_that_make_no_sense(house: House) {
             "program.tiers[1].tier_id",
         ),
         (
+            pb::Program { expiry_policy: expiring(RollingDays(0), 0), ..valid.clone() },
+            "program.expiry_policy.rolling_days",
+        ),
+        (
+            pb::Program { expiry_policy: expiring(RollingDays(1), 9), ..valid.clone() },
+            "program.expiry_policy.round_to",
+        ),
+        (
             pb::Program {
-                expiry_policy: Some(pb::ExpiryPolicy {
-                    policy: Some(pb::expiry_policy::Policy::RollingDays(0)),
-                }),
+                expiry_policy: expiring(Annual(pb::AnnualExpiry { month: 4, day: 31, years_later: 0 }), 0),
                 ..valid.clone()
             },
-            "program.expiry_policy.rolling_days",
+            "program.expiry_policy.annual.day",
         ),
         (
             pb::Program {

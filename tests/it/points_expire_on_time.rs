@@ -3,8 +3,8 @@
 
 use ambient::Time;
 use harness::calls::{
-    balance, balance_of, create_program, create_reward, enroll, purchase, reason, record, redeem, redemption,
-    timestamp, usd,
+    balance, balance_of, create_program, create_reward, enroll, program, purchase, reason, record, redeem,
+    redemption, request_id, timestamp, usd,
 };
 use harness::house::{House, START};
 use proto::google::r#type::Date;
@@ -15,6 +15,7 @@ in_process! {
     the_past_reads_as_it_was;
     a_backdated_purchase_lives_and_dies_at_its_own_time;
     a_tier_ends_for_every_reader;
+    points_end_with_the_quarter_or_on_a_day_of_the_year;
 }
 
 const DAY: i64 = 86_400_000_000;
@@ -49,6 +50,42 @@ async fn nobody_reads_expired_points(house: House) {
     let postings = points.list_postings(request).await.unwrap().into_inner().postings;
     assert_eq!(postings[0].reason(), pb::PostingReason::Expire);
     assert_eq!(postings[0].effective_time, Some(timestamp(day(90))));
+    house.end().await;
+}
+
+async fn points_end_with_the_quarter_or_on_a_day_of_the_year(house: House) {
+    use pb::expiry_policy::Policy;
+    let client = house.client();
+    let annual = pb::AnnualExpiry { month: 2, day: 29, years_later: 1 };
+    let policies = [
+        (Policy::RollingDays(10), pb::ExpiryPeriod::Quarter, "2024-03-31T22:00:00Z"),
+        (Policy::Annual(annual), pb::ExpiryPeriod::Unspecified, "2025-02-28T23:00:00Z"),
+    ];
+    let mut programs = pb::program_service_client::ProgramServiceClient::new(client.clone());
+    let mut members = pb::member_service_client::MemberServiceClient::new(client.clone());
+    for (n, (policy, round_to, end)) in policies.into_iter().enumerate() {
+        let expiry_policy = Some(pb::ExpiryPolicy { policy: Some(policy), round_to: round_to.into() });
+        let named = program(&format!("program-{n}"));
+        let wanted = pb::Program { time_zone: "Europe/Berlin".into(), expiry_policy, ..named };
+        let request = pb::CreateProgramRequest { request_id: request_id(), program: Some(wanted) };
+        let created = programs.create_program(request).await.unwrap().into_inner().program.unwrap();
+        assert_eq!(created.expiry_policy, expiry_policy);
+        let request = pb::EnrollMemberRequest {
+            request_id: request_id(),
+            program_id: created.program_id,
+            external_id: "anna".into(),
+        };
+        let member = members.enroll_member(request).await.unwrap().into_inner().member.unwrap().member_id;
+        let mut early = purchase(&member, 100);
+        early.activity.as_mut().unwrap().occurred_time = Some(timestamp(START));
+        record(&client, early).await.unwrap();
+        let end = Time::from(chrono::DateTime::parse_from_rfc3339(end).unwrap().to_utc());
+        house.clock().advance_to(end.plus_micros(-1));
+        let before = balance_of(&client, &member).await;
+        assert_eq!((before.available, before.next_expire_time), (100, Some(timestamp(end))));
+        house.clock().advance_to(end);
+        assert_eq!(balance_of(&client, &member).await.available, 0);
+    }
     house.end().await;
 }
 

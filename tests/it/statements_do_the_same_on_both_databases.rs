@@ -65,7 +65,7 @@ fn program() -> loyalty::domain::Program {
         currency: loyalty::domain::Currency::try_new("USD").expect("a currency"),
         points: loyalty::domain::PointCurrency { code: "points".into(), display_name: "Points".into() },
         rule: None,
-        expiry: loyalty::domain::Expiry::Never,
+        expiry: loyalty::domain::Expiry::NEVER,
         ladder: loyalty::domain::Ladder::default(),
         version: 1,
         create_time: harness::house::START,

@@ -146,8 +146,8 @@ mod tests {
 
     use super::*;
     use crate::domain::{
-        Account, ActivityKind, Currency, EarningRule, Event, Expiry, Ladder, Money, PointCurrency, Posting,
-        Reason, Tier,
+        Account, ActivityKind, Currency, EarningRule, Event, Expiry, Ladder, Life, Money, PointCurrency,
+        Posting, Reason, Tier,
     };
 
     const DAY: i64 = 86_400_000_000;
@@ -173,7 +173,7 @@ mod tests {
             currency: usd(),
             points: PointCurrency { code: "points".into(), display_name: "Points".into() },
             rule: Some(EarningRule { points: 1, per_micros: 1_000_000, version: 3 }),
-            expiry: Expiry::RollingDays(90),
+            expiry: Expiry { life: Life::RollingDays(90), round_to: None },
             ladder: Ladder { tiers: vec![tier("base", 0), tier("silver", 1_000), tier("gold", 2_500)] },
             version: 1,
             create_time: Time::MIN,
@@ -407,7 +407,7 @@ mod tests {
     fn totals_that_would_not_fit_are_refused() {
         let now = at("2017-05-01T00:00:00Z");
         let mut ledger = Ledger::opened(now);
-        ledger.program.expiry = Expiry::Never;
+        ledger.program.expiry = Expiry::NEVER;
         ledger.run(&adjust(i64::MAX - 1, None), now).unwrap();
         assert_eq!(ledger.run(&adjust(2, None), now), Err(Refusal::AmountOverflow));
         assert_eq!(ledger.available(), i64::MAX - 1);

@@ -3,8 +3,7 @@
 use ambient::Time;
 use chrono_tz::Tz;
 
-use super::calendar::add_months;
-use super::{Currency, Ladder, Refusal};
+use super::{Currency, Expiry, Ladder, Refusal};
 
 /// The rules of one program.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,26 +62,10 @@ impl EarningRule {
     }
 }
 
-/// How long points live, counted from the activity.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Expiry {
-    /// For ever.
-    Never,
-    /// This many times 24 hours.
-    RollingDays(u32),
-    /// This many calendar months in the program's zone.
-    RollingMonths(u32),
-}
-
 impl Program {
     /// When points earned at `at` expire.
     pub fn expire_time(&self, at: Time) -> Time {
-        const DAY_MICROS: i64 = 86_400_000_000;
-        match self.expiry {
-            Expiry::Never => Time::NEVER,
-            Expiry::RollingDays(days) => at.plus_micros(DAY_MICROS.saturating_mul(i64::from(days))),
-            Expiry::RollingMonths(months) => add_months(self.time_zone, at, months),
-        }
+        self.expiry.end(self.time_zone, at)
     }
 }
 

@@ -11,7 +11,9 @@ use super::Api;
 use super::get_program::program_message;
 use super::refusal::{DOMAIN, exists};
 use super::wire::{amount, uuid};
-use crate::domain::{Currency, EarningRule, Expiry, Ladder, PointCurrency, Program, Tier};
+use crate::domain::{
+    Currency, EarningRule, Expiry, Ladder, Life, MonthDay, Period, PointCurrency, Program, Tier,
+};
 use crate::store::{Owner, programs};
 
 pub(super) async fn handle(
@@ -61,7 +63,7 @@ fn decode(given: Option<&pb::Program>, now: Time, found: &mut Violations) -> Opt
     let name = |given: &str, id: &str| if given.is_empty() { id.to_owned() } else { given.to_owned() };
     Some(Program {
         rule: rule(given.earning_rule.as_ref(), currency, &path, found),
-        expiry: expiry(given.expiry_policy.as_ref()),
+        expiry: expiry(given.expiry_policy.as_ref(), &path, found),
         ladder: ladder(&given.tiers, currency, &path, found),
         time_zone: time_zone.ok()?,
         currency,
@@ -92,13 +94,25 @@ fn rule(
     Some(EarningRule { points: given.points, per_micros: per.micros, version: 1 })
 }
 
-fn expiry(given: Option<&pb::ExpiryPolicy>) -> Expiry {
+fn expiry(given: Option<&pb::ExpiryPolicy>, path: &Path<'_>, found: &mut Violations) -> Expiry {
     use pb::expiry_policy::Policy;
-    match given.and_then(|e| e.policy) {
-        None => Expiry::Never,
-        Some(Policy::RollingDays(days)) => Expiry::RollingDays(days.unsigned_abs()),
-        Some(Policy::RollingMonths(months)) => Expiry::RollingMonths(months.unsigned_abs()),
-    }
+    let Some(given) = given else { return Expiry::NEVER };
+    let life = match given.policy {
+        None => Life::Never,
+        Some(Policy::RollingDays(days)) => Life::RollingDays(days.unsigned_abs()),
+        Some(Policy::RollingMonths(months)) => Life::RollingMonths(months.unsigned_abs()),
+        Some(Policy::Annual(annual)) => {
+            match MonthDay::try_new(annual.month.unsigned_abs(), annual.day.unsigned_abs()) {
+                Some(day) => Life::Annual { day, years_later: annual.years_later.unsigned_abs() },
+                None => {
+                    let path = path.field("expiry_policy");
+                    found.add(&path.field("annual"), "day", "must be a day that the month has in some year");
+                    Life::Never
+                }
+            }
+        }
+    };
+    Expiry { life, round_to: Period::from_number(given.round_to) }
 }
 
 fn ladder(given: &[pb::Tier], currency: Currency, path: &Path<'_>, found: &mut Violations) -> Ladder {

@@ -8,7 +8,7 @@ use super::Api;
 use super::call::told;
 use super::refusal::program_not_found;
 use super::wire::{money, timestamp};
-use crate::domain::{Expiry, Money, Program};
+use crate::domain::{Life, Money, Program};
 
 pub(super) async fn handle(
     api: &Api,
@@ -24,11 +24,17 @@ pub(super) fn program_message(program: &Program) -> pb::Program {
     use pb::expiry_policy::Policy;
     let amount = |micros: i64| Some(money(Money { currency: program.currency, micros }));
     let count = |n: u32| i32::try_from(n).unwrap_or(i32::MAX);
-    let policy = match program.expiry {
-        Expiry::Never => None,
-        Expiry::RollingDays(days) => Some(Policy::RollingDays(count(days))),
-        Expiry::RollingMonths(months) => Some(Policy::RollingMonths(count(months))),
+    let policy = match program.expiry.life {
+        Life::Never => None,
+        Life::RollingDays(days) => Some(Policy::RollingDays(count(days))),
+        Life::RollingMonths(months) => Some(Policy::RollingMonths(count(months))),
+        Life::Annual { day, years_later } => Some(Policy::Annual(pb::AnnualExpiry {
+            month: count(day.month()),
+            day: count(day.day()),
+            years_later: count(years_later),
+        })),
     };
+    let round_to = program.expiry.round_to.map_or(0, |period| period as i32);
     let rule = |rule: crate::domain::EarningRule| pb::EarningRule {
         points: rule.points,
         per: amount(rule.per_micros),
@@ -49,7 +55,7 @@ pub(super) fn program_message(program: &Program) -> pb::Program {
             display_name: program.points.display_name.clone(),
         }),
         earning_rule: program.rule.map(rule),
-        expiry_policy: policy.map(|policy| pb::ExpiryPolicy { policy: Some(policy) }),
+        expiry_policy: policy.map(|policy| pb::ExpiryPolicy { policy: Some(policy), round_to }),
         tiers: program.ladder.tiers.iter().map(tier).collect(),
         version: program.version,
         create_time: Some(timestamp(program.create_time)),

@@ -6,7 +6,9 @@ use db::{Tenant, Tx};
 use serde::{Deserialize, Serialize};
 
 use super::entity::program;
-use crate::domain::{Currency, EarningRule, Expiry, Ladder, PointCurrency, Program, Tier};
+use crate::domain::{
+    Currency, EarningRule, Expiry, Ladder, Life, MonthDay, Period, PointCurrency, Program, Tier,
+};
 
 #[derive(Serialize, Deserialize)]
 struct StoredTier {
@@ -57,10 +59,11 @@ pub async fn insert(tx: &Tx, tenant: &Tenant, program: &Program) -> Result<(), d
 }
 
 fn row(tenant: &Tenant, program: &Program) -> Result<program::Model, db::Error> {
-    let (expiry_kind, count) = match program.expiry {
-        Expiry::Never => (0, 0),
-        Expiry::RollingDays(days) => (1, days),
-        Expiry::RollingMonths(months) => (2, months),
+    let (expiry_kind, count, day) = match program.expiry.life {
+        Life::Never => (0, 0, None),
+        Life::RollingDays(days) => (1, days, None),
+        Life::RollingMonths(months) => (2, months, None),
+        Life::Annual { day, years_later } => (3, years_later, Some(day)),
     };
     let tiers: Vec<StoredTier> = program.ladder.tiers.iter().map(stored).collect();
     let told = |e: &dyn std::fmt::Display| db::Error::Damaged(format!("program {}: {e}", program.id));
@@ -80,7 +83,19 @@ fn row(tenant: &Tenant, program: &Program) -> Result<program::Model, db::Error> 
         tiers: serde_json::to_string(&tiers).map_err(|e| told(&e))?,
         version: program.version,
         create_time: program.create_time.micros(),
+        expiry_day: day.map_or(0, day_number),
+        expiry_round_to: program.expiry.round_to.map_or(0, |period| period as i32),
     })
+}
+
+/// A day of every year as stored: 1231 for 31 December.
+fn day_number(day: MonthDay) -> i32 {
+    i32::try_from(day.month() * 100 + day.day()).unwrap_or(0)
+}
+
+fn day_of(number: i32) -> Option<MonthDay> {
+    let number = u32::try_from(number).ok()?;
+    MonthDay::try_new(number / 100, number % 100)
 }
 
 fn stored(tier: &Tier) -> StoredTier {
@@ -99,17 +114,26 @@ fn domain(row: program::Model) -> Result<Program, db::Error> {
     let count = u32::try_from(row.expiry_count).map_err(|_| damaged("expiry"))?;
     let rule =
         EarningRule { points: row.rule_points, per_micros: row.rule_per_micros, version: row.rule_version };
+    let life = match row.expiry_kind {
+        0 => Life::Never,
+        1 => Life::RollingDays(count),
+        2 => Life::RollingMonths(count),
+        3 => {
+            let day = day_of(row.expiry_day).ok_or_else(|| damaged("expiry day"))?;
+            Life::Annual { day, years_later: count }
+        }
+        _ => return Err(damaged("expiry")),
+    };
+    let round_to = match row.expiry_round_to {
+        0 => None,
+        number => Some(Period::from_number(number).ok_or_else(|| damaged("expiry period"))?),
+    };
     Ok(Program {
         time_zone: row.time_zone.parse().map_err(|_| damaged("time zone"))?,
         currency: Currency::try_new(&row.money_currency).ok_or_else(|| damaged("currency"))?,
         points: PointCurrency { code: row.point_code, display_name: row.point_name },
         rule: (rule.per_micros > 0).then_some(rule),
-        expiry: match row.expiry_kind {
-            0 => Expiry::Never,
-            1 => Expiry::RollingDays(count),
-            2 => Expiry::RollingMonths(count),
-            _ => return Err(damaged("expiry")),
-        },
+        expiry: Expiry { life, round_to },
         ladder: Ladder { tiers: tiers.into_iter().map(tier).collect() },
         id: row.program_id,
         display_name: row.display_name,

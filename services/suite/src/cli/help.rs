@@ -159,6 +159,8 @@ pub(super) const PROGRAMS_CREATE: &str = "\
 Examples:
   rapport programs create shop --currency USD --points-per-unit 1 --expiry-days 90 --tiers 0,1000,2500,5000
   rapport programs create cafe --currency EUR --points-per-unit 0.5 --expiry-months 6 --tiers basic=0,top=500
+  rapport programs create hotel --currency EUR --points-per-unit 10 --expiry-months 24 --expiry-round-to year
+  rapport programs create club --currency EUR --points-per-unit 1 --expiry-date 12-31+1
   rapport programs create tokyo --currency JPY --points-per-unit 0.01 --time-zone Asia/Tokyo
 
 Exit codes: 0 created, now or before; 1 refused or failed; 2 wrong arguments.";

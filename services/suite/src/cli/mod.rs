@@ -8,7 +8,7 @@ mod server;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use uuid::Uuid;
 
@@ -167,6 +167,12 @@ pub(crate) struct CreateArgs {
     /// Points live this many calendar months
     #[arg(long, value_name = "N")]
     pub(crate) expiry_months: Option<i32>,
+    /// Points live to the end of this day of the year, the next one or that of a later year
+    #[arg(long, value_name = "MM-DD[+YEARS]", conflicts_with_all = ["expiry_days", "expiry_months"])]
+    pub(crate) expiry_date: Option<String>,
+    /// Points live on to the end of the period in which they would end
+    #[arg(long, value_enum, value_name = "PERIOD")]
+    pub(crate) expiry_round_to: Option<ExpiryPeriod>,
     /// Spend of a calendar year that reaches each tier, lowest first, as AMOUNT or NAME=AMOUNT
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub(crate) tiers: Vec<String>,
@@ -206,6 +212,17 @@ pub(crate) struct HealthcheckArgs {
     /// Operations address of the suite
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7401")]
     pub(crate) ops: String,
+}
+
+/// A period of the calendar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExpiryPeriod {
+    /// The month
+    Month,
+    /// January to March, and so on
+    Quarter,
+    /// The year
+    Year,
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use proto::rapport::loyalty::v1::program_service_client::ProgramServiceClient;
 use uuid::Uuid;
 
 use super::show::Shown;
-use crate::cli::CreateArgs;
+use crate::cli::{CreateArgs, ExpiryPeriod};
 use crate::money::{Currency, Decimal};
 use crate::output::{self, Format};
 use crate::{Failure, target};
@@ -39,11 +39,6 @@ pub(super) async fn run(args: &CreateArgs) -> Result<(), Failure> {
 fn request_of(args: &CreateArgs) -> Result<pb::CreateProgramRequest, Failure> {
     let currency = currency_of(&args.currency)?;
     zone_of(&args.time_zone)?;
-    let policy = match (args.expiry_days, args.expiry_months) {
-        (Some(days), _) => Some(Policy::RollingDays(days)),
-        (None, Some(months)) => Some(Policy::RollingMonths(months)),
-        (None, None) => None,
-    };
     let tiers = args.tiers.iter().enumerate().map(|(index, text)| tier_of(index, text, currency));
     let program = pb::Program {
         program_id: args.program_id.clone(),
@@ -51,13 +46,47 @@ fn request_of(args: &CreateArgs) -> Result<pb::CreateProgramRequest, Failure> {
         time_zone: args.time_zone.clone(),
         money_currency_code: currency.code().to_owned(),
         earning_rule: Some(rule_of(&args.points_per_unit, currency)?),
-        expiry_policy: policy.map(|policy| pb::ExpiryPolicy { policy: Some(policy) }),
+        expiry_policy: expiry_of(args)?,
         tiers: tiers.collect::<Result<_, _>>()?,
         ..pb::Program::default()
     };
     let request = pb::CreateProgramRequest { request_id: String::new(), program: Some(program) };
     let request_id = args.request_id.unwrap_or_else(|| Uuid::new_v5(&REQUESTS, &request.encode_to_vec()));
     Ok(pb::CreateProgramRequest { request_id: request_id.to_string(), ..request })
+}
+
+fn expiry_of(args: &CreateArgs) -> Result<Option<pb::ExpiryPolicy>, Failure> {
+    let policy = match (args.expiry_days, args.expiry_months, &args.expiry_date) {
+        (Some(days), ..) => Policy::RollingDays(days),
+        (None, Some(months), _) => Policy::RollingMonths(months),
+        (None, None, Some(date)) => Policy::Annual(annual_of(date)?),
+        (None, None, None) if args.expiry_round_to.is_some() => {
+            return Err(Failure::usage(
+                "--expiry-round-to needs --expiry-days, --expiry-months or --expiry-date".to_owned(),
+            ));
+        }
+        (None, None, None) => return Ok(None),
+    };
+    let round_to = match args.expiry_round_to {
+        None => pb::ExpiryPeriod::Unspecified,
+        Some(ExpiryPeriod::Month) => pb::ExpiryPeriod::Month,
+        Some(ExpiryPeriod::Quarter) => pb::ExpiryPeriod::Quarter,
+        Some(ExpiryPeriod::Year) => pb::ExpiryPeriod::Year,
+    };
+    Ok(Some(pb::ExpiryPolicy { policy: Some(policy), round_to: round_to.into() }))
+}
+
+/// `12-31` is the next 31 December, `12-31+1` the one after it.
+fn annual_of(text: &str) -> Result<pb::AnnualExpiry, Failure> {
+    let (date, years) = text.split_once('+').unwrap_or((text, "0"));
+    let parsed = || {
+        let (month, day) = date.split_once('-')?;
+        let (month, day) = (month.parse().ok()?, day.parse().ok()?);
+        Some(pb::AnnualExpiry { month, day, years_later: years.parse().ok()? })
+    };
+    parsed().ok_or_else(|| {
+        Failure::usage(format!("--expiry-date `{text}` is not MM-DD or MM-DD+YEARS, such as 12-31+1"))
+    })
 }
 
 /// A currency from `--currency`.
@@ -146,6 +175,25 @@ mod tests {
         let threshold = tiers[1].threshold.clone().unwrap();
         assert_eq!((threshold.units, threshold.nanos), (99, 500_000_000));
         assert!(request("--currency USD --points-per-unit 1 --tiers 0,x").is_err());
+    }
+
+    #[test]
+    fn points_end_on_a_date_or_with_a_period() {
+        let expiry = |arguments: &str| {
+            let request = request(&format!("--currency USD --points-per-unit 1 {arguments}"))?;
+            Ok::<_, String>(request.program.unwrap().expiry_policy.unwrap())
+        };
+        let date = expiry("--expiry-date 12-31+1").unwrap();
+        let annual = pb::AnnualExpiry { month: 12, day: 31, years_later: 1 };
+        assert_eq!((date.policy, date.round_to), (Some(Policy::Annual(annual)), 0));
+        let rounded = expiry("--expiry-months 6 --expiry-round-to quarter").unwrap();
+        assert_eq!(rounded.policy, Some(Policy::RollingMonths(6)));
+        assert_eq!(rounded.round_to(), pb::ExpiryPeriod::Quarter);
+        for wrong in ["1231", "12-x", "12-31+", "12-31+x"] {
+            let told = expiry(&format!("--expiry-date {wrong}")).unwrap_err();
+            assert!(told.starts_with(&format!("--expiry-date `{wrong}` is not MM-DD")), "{told}");
+        }
+        assert!(expiry("--expiry-round-to year").unwrap_err().starts_with("--expiry-round-to needs "));
     }
 
     #[test]

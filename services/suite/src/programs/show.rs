@@ -20,6 +20,10 @@ pub(super) struct Shown {
     expiry_days: Option<i32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     expiry_months: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expiry_date: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expiry_round_to: Option<&'static str>,
     tiers: Vec<Tier>,
     time_zone: String,
     points_currency: String,
@@ -60,12 +64,17 @@ impl Shown {
                 .map(|rule| Earning { points: rule.points, per: amount(rule.per.as_ref()) }),
             expiry_days: match policy {
                 Some(Policy::RollingDays(days)) => Some(days),
-                Some(Policy::RollingMonths(_)) | None => None,
+                Some(Policy::RollingMonths(_) | Policy::Annual(_)) | None => None,
             },
             expiry_months: match policy {
                 Some(Policy::RollingMonths(months)) => Some(months),
-                Some(Policy::RollingDays(_)) | None => None,
+                Some(Policy::RollingDays(_) | Policy::Annual(_)) | None => None,
             },
+            expiry_date: match policy {
+                Some(Policy::Annual(annual)) => Some(date_of(annual)),
+                Some(Policy::RollingDays(_) | Policy::RollingMonths(_)) | None => None,
+            },
+            expiry_round_to: program.expiry_policy.as_ref().and_then(|expiry| period(expiry.round_to())),
             tiers: program.tiers.iter().map(tier).collect(),
             time_zone: program.time_zone.clone(),
             points_currency: program.point_currency.as_ref().map(|p| p.code.clone()).unwrap_or_default(),
@@ -103,11 +112,31 @@ impl Shown {
     }
 
     fn lives(&self) -> String {
-        match (self.expiry_days, self.expiry_months) {
-            (Some(days), _) => format!("{days} days"),
-            (None, Some(months)) => format!("{months} months"),
-            (None, None) => "for ever".to_owned(),
+        let life = match (self.expiry_days, self.expiry_months, &self.expiry_date) {
+            (Some(days), ..) => format!("{days} days"),
+            (None, Some(months), _) => format!("{months} months"),
+            (None, None, Some(date)) => format!("to {date}"),
+            (None, None, None) => "for ever".to_owned(),
+        };
+        match self.expiry_round_to {
+            Some(period) => format!("{life}, to the end of the {period}"),
+            None => life,
         }
+    }
+}
+
+/// As `--expiry-date` takes it.
+fn date_of(annual: pb::AnnualExpiry) -> String {
+    let date = format!("{:02}-{:02}", annual.month, annual.day);
+    if annual.years_later > 0 { format!("{date}+{}", annual.years_later) } else { date }
+}
+
+fn period(period: pb::ExpiryPeriod) -> Option<&'static str> {
+    match period {
+        pb::ExpiryPeriod::Unspecified => None,
+        pb::ExpiryPeriod::Month => Some("month"),
+        pb::ExpiryPeriod::Quarter => Some("quarter"),
+        pb::ExpiryPeriod::Year => Some("year"),
     }
 }
 

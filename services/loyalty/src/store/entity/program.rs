@@ -22,6 +22,8 @@ pub struct Model {
     pub tiers: String,
     pub version: i64,
     pub create_time: i64,
+    pub expiry_day: i32,
+    pub expiry_round_to: i32,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

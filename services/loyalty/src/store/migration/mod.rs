@@ -4,6 +4,7 @@ mod m0002_create_catalogue;
 mod m0003_create_ledger;
 mod m0005_warn_expiry;
 mod m0006_create_tier_changes;
+mod m0007_expire_by_calendar;
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
@@ -20,6 +21,7 @@ impl MigratorTrait for Migrator {
             Box::new(events::CreateRelay),
             Box::new(m0005_warn_expiry::WarnExpiry),
             Box::new(m0006_create_tier_changes::CreateTierChanges),
+            Box::new(m0007_expire_by_calendar::ExpireByCalendar),
         ]
     }
 }
