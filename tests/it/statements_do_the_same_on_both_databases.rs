@@ -1,10 +1,10 @@
 //! The bulk statements and the transactions of `libs/db` do the same on SQLite and PostgreSQL.
 
-use db::{Db, Settings, Synchronous};
-use futures::FutureExt;
+use db::{Db, Settings, Synchronous, Walk};
+use futures::{FutureExt, TryStreamExt};
 use harness::servers::Postgres;
 use loyalty::store::{Owner, Tenant, wallets};
-use sea_orm::ConnectionTrait;
+use sea_orm::{ConnectionTrait, FromQueryResult};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -102,6 +102,31 @@ async fn every_row_is_written_and_found(db: &Db) {
     for owner in &owners {
         assert_eq!(found[owner].id, owner.id());
         assert_eq!(found[owner].order_key, 7);
+    }
+    every_row_is_walked_over_once(db, owners).await;
+}
+
+/// In pages of which the last is full, and in pages of which it is not.
+async fn every_row_is_walked_over_once(db: &Db, mut owners: Vec<Owner>) {
+    #[derive(FromQueryResult)]
+    struct Key {
+        bucket: i32,
+        tenant_id: String,
+        wallet_id: uuid::Uuid,
+    }
+    owners.sort();
+    for (rows, pages) in [(50, 3), (40, 4), (200, 1)] {
+        let key = &["bucket", "tenant_id", "wallet_id"];
+        let walk = Walk { select: "SELECT bucket, tenant_id, wallet_id FROM wallet", key, rows };
+        let walked = db::walk(db, walk, |key: &Key| {
+            vec![key.bucket.into(), key.tenant_id.as_str().into(), key.wallet_id.into()]
+        });
+        let walked: Vec<Vec<Key>> = walked.try_collect().await.expect("pages");
+        assert_eq!(walked.len(), pages);
+        let found = walked.iter().flatten();
+        let found: Vec<Owner> =
+            found.map(|key| Owner::of_row(key.bucket, &key.tenant_id, key.wallet_id)).collect();
+        assert!(found == owners, "in the order of the key, each once");
     }
 }
 

@@ -7,11 +7,11 @@ use crate::{Db, Error};
 
 /// What to walk over.
 #[derive(Clone, Copy, Debug)]
-pub struct Walk {
+pub struct Walk<'a> {
     /// `SELECT .. FROM ..` without a condition.
-    pub select: &'static str,
+    pub select: &'a str,
     /// Columns that tell every row from all others, in the order of the walk; best those of an index.
-    pub key: &'static [&'static str],
+    pub key: &'a [&'a str],
     /// Rows of one page.
     pub rows: usize,
 }
@@ -20,7 +20,7 @@ pub struct Walk {
 /// page is read from one snapshot; no transaction stays open between them.
 pub fn walk<M: FromQueryResult + Send + 'static>(
     db: &Db,
-    walk: Walk,
+    walk: Walk<'static>,
     key_of: fn(&M) -> Vec<Value>,
 ) -> BoxStream<'static, Result<Vec<M>, Error>> {
     let db = db.clone();
@@ -29,7 +29,7 @@ pub fn walk<M: FromQueryResult + Send + 'static>(
         let db = db.clone();
         async move {
             let Some(behind) = behind else { return Ok(None) };
-            let page: Vec<M> = walk.page(&db, behind).await?;
+            let page: Vec<M> = walk.page(db.reader(), behind).await?;
             let Some(last) = page.last() else { return Ok(None) };
             // A page that is not full is the last.
             let next = (page.len() == walk.rows).then(|| Some(key_of(last)));
@@ -39,8 +39,16 @@ pub fn walk<M: FromQueryResult + Send + 'static>(
     .boxed()
 }
 
-impl Walk {
-    async fn page<M: FromQueryResult>(&self, db: &Db, behind: Option<Vec<Value>>) -> Result<Vec<M>, Error> {
+impl Walk<'_> {
+    /// The page of rows behind these values of the key, or the first one.
+    ///
+    /// # Errors
+    /// That the database refused, or that a row does not fit `M`.
+    pub async fn page<M: FromQueryResult>(
+        &self,
+        db: &impl ConnectionTrait,
+        behind: Option<Vec<Value>>,
+    ) -> Result<Vec<M>, Error> {
         let key = self.key.join(", ");
         let marks: Vec<String> = (1..=self.key.len()).map(|n| format!("${n}")).collect();
         let condition = match behind {
@@ -48,13 +56,8 @@ impl Walk {
             None => String::new(),
         };
         let sql = format!("{} {condition} ORDER BY {key} LIMIT {}", self.select, self.rows);
-        let db = db.reader();
         let values = behind.unwrap_or_default();
         let statement = Statement::from_sql_and_values(db.get_database_backend(), sql, values);
-        let mut page = Vec::new();
-        for row in db.query_all_raw(statement).await? {
-            page.push(M::from_query_result(&row, "")?);
-        }
-        Ok(page)
+        Ok(M::find_by_statement(statement).all(db).await?)
     }
 }

@@ -213,7 +213,7 @@ fn no_letter(field: &'static str, id: Uuid) -> Status {
     Problem::not_found(DOMAIN, "DEAD_LETTER_NOT_FOUND", message).with(field, id).to_status()
 }
 
-fn told(error: &db::Error) -> Status {
+pub(crate) fn told(error: &db::Error) -> Status {
     match error.is_transient() {
         true => {
             tracing::warn!(%error, "the database is not available");

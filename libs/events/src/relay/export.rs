@@ -13,6 +13,7 @@ use tonic::Status;
 use uuid::Uuid;
 
 use super::{Link, Running};
+use crate::operate::told;
 use crate::state::Facts;
 use crate::{DOMAIN, Event, Place};
 
@@ -38,17 +39,20 @@ impl Running {
     /// Brings everything that the source knows to this subscriber while the stream is polled.
     ///
     /// # Errors
-    /// NOT_FOUND if the log has no such subscriber, or tells no state; UNAVAILABLE if the database is.
+    /// NOT_FOUND if the log has no such subscriber; UNAVAILABLE if the database is.
     pub async fn export_state(&self, subscriber: &str) -> Result<Exported, Status> {
         let link = self.links.iter().find(|(name, _)| *name == subscriber).map(|(_, link)| link.clone());
-        let Some((link, state)) = link.zip(self.state.as_ref()) else {
+        let Some(link) = link else {
             let known: Vec<_> = self.links.iter().map(|(name, _)| *name).collect();
             let (source, known) = (self.log.source(), known.join(", "));
             let message = format!("`{source}` has no subscriber `{subscriber}`; it has: {known}");
-            let told = Problem::not_found(DOMAIN, "SUBSCRIBER_NOT_FOUND", message);
-            return Err(told.with("subscriber", subscriber).to_status());
+            let problem = Problem::not_found(DOMAIN, "SUBSCRIBER_NOT_FOUND", message);
+            return Err(problem.with("subscriber", subscriber).to_status());
         };
-        let through = self.log.ends().await.map_err(|error| unread(&error))?;
+        let missing =
+            || rpc::error::internal_because("the relay was started without the state of its source");
+        let state = self.state.as_ref().ok_or_else(missing)?;
+        let through = self.log.ends().await.map_err(|error| told(&error))?;
         let (source, log_id) = (self.log.source().to_owned(), self.log.id().to_string());
         let export = Export { link, source, log_id, through, facts: state.tell(), sent: 0 };
         Ok(stream::try_unfold(Step::Facts(Box::new(export)), next).boxed())
@@ -57,7 +61,7 @@ impl Running {
 
 async fn next(step: Step) -> Result<Option<(pb::ExportStateResponse, Step)>, Status> {
     let Step::Facts(mut export) = step else { return Ok(None) };
-    let part = export.facts.next().await.transpose().map_err(|error| unread(&error))?;
+    let part = export.facts.next().await.transpose().map_err(|error| told(&error))?;
     let done = part.is_none();
     let facts = part.unwrap_or_default();
     export.sent += i64::try_from(facts.len()).unwrap_or(0);
@@ -71,8 +75,8 @@ async fn next(step: Step) -> Result<Option<(pb::ExportStateResponse, Step)>, Sta
         through,
     };
     export.link.take_state(request).await?;
-    let told = pb::ExportStateResponse { facts: export.sent, done };
-    Ok(Some((told, if done { Step::Done } else { Step::Facts(export) })))
+    let exported = pb::ExportStateResponse { facts: export.sent, done };
+    Ok(Some((exported, if done { Step::Done } else { Step::Facts(export) })))
 }
 
 /// A fact has no place in the log and no id there.
@@ -88,10 +92,4 @@ fn message(fact: Event) -> pb::Event {
         traceparent: String::new(),
         payload: fact.payload,
     }
-}
-
-fn unread(error: &db::Error) -> Status {
-    tracing::warn!(%error, "the state of a source cannot be read");
-    let message = "the database of the source is not available; export again";
-    Problem::unavailable(DOMAIN, "DATABASE_UNAVAILABLE", message).to_status()
 }

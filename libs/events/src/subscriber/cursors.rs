@@ -97,15 +97,12 @@ pub(super) async fn save(tx: &Tx, cursors: &[Model]) -> Result<(), db::Error> {
 /// Moves every cursor of a log to one of the two places that an operator may name, and forgets all other logs
 /// of the source.
 pub(super) async fn reset(tx: &Tx, source: &str, log_id: Uuid, to: Place) -> Result<(), db::Error> {
-    let sql = "DELETE FROM event_cursor WHERE source = $1";
-    let statement = Statement::from_sql_and_values(tx.get_database_backend(), sql, [source.into()]);
-    tx.execute_raw(statement).await?;
     let buckets = 0..i32::try_from(db::BUCKETS).unwrap_or(0);
     let rows: Vec<Model> = buckets.map(|bucket| at(source, log_id, bucket, to)).collect();
-    db::bulk_insert::<Entity>(tx, &rows).await
+    replace(tx, source, &rows).await
 }
 
-/// Moves the cursors of a log to these places, where they are not there yet, and forgets all other logs of
+/// Moves the cursors of a log to these places, one of each bucket, where they are not there yet, and forgets all other logs of
 /// the source.
 pub(super) async fn advance(
     tx: &Tx,
@@ -116,15 +113,20 @@ pub(super) async fn advance(
     let buckets: Vec<i32> = places.keys().copied().collect();
     let mut known = load(tx, source, log_id, &buckets).await?;
     known.retain(|bucket, cursor| places.get(bucket).is_some_and(|to| to.position <= cursor.position));
-    let sql = "DELETE FROM event_cursor WHERE source = $1";
-    let statement = Statement::from_sql_and_values(tx.get_database_backend(), sql, [source.into()]);
-    tx.execute_raw(statement).await?;
     let stand = |(bucket, place): (&i32, &Place)| {
         known.remove(bucket).unwrap_or_else(|| at(source, log_id, *bucket, *place))
     };
     let rows: Vec<Model> = places.iter().map(stand).collect();
-    db::bulk_insert::<Entity>(tx, &rows).await?;
+    replace(tx, source, &rows).await?;
     offer(tx, source, log_id).await
+}
+
+/// Forgets all cursors of a source but these.
+async fn replace(tx: &Tx, source: &str, cursors: &[Model]) -> Result<(), db::Error> {
+    let sql = "DELETE FROM event_cursor WHERE source = $1";
+    let statement = Statement::from_sql_and_values(tx.get_database_backend(), sql, [source.into()]);
+    tx.execute_raw(statement).await?;
+    db::bulk_insert::<Entity>(tx, cursors).await
 }
 
 fn at(source: &str, log_id: Uuid, bucket: i32, place: Place) -> Model {

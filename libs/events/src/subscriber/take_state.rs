@@ -31,11 +31,7 @@ impl Subscriber {
             return Err(Problem::precondition(DOMAIN, "STATE_NOT_TAKEN", told).to_status());
         }
         let log_id = Uuid::try_parse(&message.log_id).map_err(|_| malformed("log_id"))?;
-        let mut through = BTreeMap::new();
-        for stand in &message.through {
-            let place = Place::of(stand.place.as_ref()).ok_or_else(|| malformed("through"))?;
-            through.insert(stand.bucket, place);
-        }
+        let through = places(&message.through).ok_or_else(|| malformed("through"))?;
         let mut facts = Vec::with_capacity(message.events.len());
         for event in message.events {
             facts.push(received(&message.source, event).ok_or_else(|| malformed("events"))?);
@@ -82,5 +78,43 @@ impl Subscriber {
             Some(reason) => Problem::precondition(DOMAIN, "STATE_REFUSED", reason).to_status(),
             None => unavailable(&error),
         })
+    }
+}
+
+/// Where a whole log stood, or nowhere yet; `None` if it is neither.
+fn places(through: &[pb::BucketPlace]) -> Option<BTreeMap<i32, Place>> {
+    let buckets = 0..i32::try_from(db::BUCKETS).unwrap_or(i32::MAX);
+    let mut places = BTreeMap::new();
+    for stand in through {
+        let place = Place::of(stand.place.as_ref()).filter(|place| place.position >= 0)?;
+        places.insert(stand.bucket, place);
+    }
+    let whole = places.keys().copied().eq(buckets);
+    (whole || through.is_empty()).then_some(places)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_stands_in_all_its_buckets_or_nowhere_yet() {
+        let stand = |bucket, position| pb::BucketPlace {
+            bucket,
+            place: Some(pb::Place { position, event_id: String::new() }),
+        };
+        let whole: Vec<_> = (0..64).map(|bucket| stand(bucket, i64::from(bucket))).collect();
+        assert_eq!(places(&whole).map(|places| places.len()), Some(64));
+        assert_eq!(places(&[]).map(|places| places.len()), Some(0));
+        assert_eq!(places(&whole[1..]), None, "the other cursors would be forgotten");
+        let spoilt = |at: usize, by: pb::BucketPlace| {
+            let mut spoilt = whole.clone();
+            spoilt[at] = by;
+            places(&spoilt)
+        };
+        assert_eq!(spoilt(63, stand(64, 1)), None);
+        assert_eq!(spoilt(5, stand(6, 1)), None);
+        assert_eq!(spoilt(5, stand(5, -1)), None);
+        assert_eq!(spoilt(5, pb::BucketPlace { bucket: 5, place: None }), None);
     }
 }

@@ -54,22 +54,13 @@ pub(super) fn stepped(
     machine_now: i64,
 ) -> Event {
     case.order_key = events::next_order_key(machine_now, case.order_key);
-    let (kind, payload) = encode(case, step);
-    Event {
-        tenant_id: tenant.id().to_owned(),
-        aggregate_id: case.id,
-        aggregate_seq: step.seq,
-        order_key: case.order_key,
-        kind,
-        traceparent: traceparent.to_owned(),
-        payload,
-    }
+    let order_key = case.order_key;
+    Event { order_key, traceparent: traceparent.to_owned(), ..fact_of_step(tenant, case, step) }
 }
 
 /// A step that was taken, as a fact of the service's state: its order key is when it was taken.
 pub(super) fn fact_of_step(tenant: &Tenant, case: &Case, step: &Step) -> Event {
-    let then = Case { agent_id: step.agent_id.clone(), ..case.clone() };
-    let (kind, payload) = encode(&then, step);
+    let (kind, payload) = encode(case, step);
     Event {
         tenant_id: tenant.id().to_owned(),
         aggregate_id: case.id,
@@ -99,7 +90,7 @@ fn encode(case: &Case, step: &Step) -> (&'static str, Vec<u8>) {
             ("rapport.feedback.v1.CaseOpened", message.encode_to_vec())
         }
         Action::Assigned => {
-            let agent_id = case.agent_id.clone();
+            let agent_id = step.agent_id.clone();
             let message = pb::CaseAssigned { case_id, customer_id, agent_id, assign_time: at };
             ("rapport.feedback.v1.CaseAssigned", message.encode_to_vec())
         }

@@ -19,7 +19,7 @@ pub type Pages<T> = BoxStream<'static, Result<Vec<T>, db::Error>>;
 
 /// Every submission, whole.
 pub fn feedback(db: &Db) -> Pages<(Owner, Feedback)> {
-    const WALK: Walk =
+    const WALK: Walk<'_> =
         Walk { select: "SELECT * FROM feedback", key: &["bucket", "tenant_id", "feedback_id"], rows: ROWS };
     let pages = walk(db, WALK, |row: &submission::Model| {
         vec![row.bucket.into(), row.tenant_id.as_str().into(), row.feedback_id.into()]
@@ -35,7 +35,7 @@ pub fn feedback(db: &Db) -> Pages<(Owner, Feedback)> {
 
 /// Every case with its steps, in their order.
 pub fn cases(db: &Db) -> Pages<(Owner, Case, Vec<Step>)> {
-    const WALK: Walk =
+    const WALK: Walk<'_> =
         Walk { select: "SELECT * FROM service_case", key: &["bucket", "tenant_id", "case_id"], rows: CASES };
     let pages = walk(db, WALK, |row: &service_case::Model| {
         vec![row.bucket.into(), row.tenant_id.as_str().into(), row.case_id.into()]

@@ -42,9 +42,10 @@ pub(crate) fn add_months(zone: Tz, at: Time, months: u32) -> Time {
     }
 }
 
+/// The calendar reaches further than moments on the wire: what lies beyond is the last of them.
 fn instant(zone: Tz, local: NaiveDateTime) -> Time {
     if let Some(at) = zone.from_local_datetime(&local).earliest() {
-        return Time::from(at.to_utc());
+        return Time::from(at.to_utc()).min(Time::MAX);
     }
     // In a gap: take the offset that held before it, which lands just as far after the gap as `local` is
     // into it, and go back to the first moment whose local time is past the gap.

@@ -111,12 +111,10 @@ impl Expiry {
             Life::RollingMonths(months) => add_months(zone, at, months),
             Life::Annual { day, years_later } => annual(zone, at, day, years_later),
         };
-        // The calendar reaches further than a moment on the wire.
-        let end = end.min(Time::MAX);
         let Some(period) = self.round_to else { return end };
         // Points that end with a period end with that one, not with the next.
         let last_date = local_date(zone, end.plus_micros(-1));
-        period.last_day(last_date).map_or(Time::MAX, |date| end_of_day(zone, date)).min(Time::MAX)
+        period.last_day(last_date).map_or(Time::MAX, |date| end_of_day(zone, date))
     }
 }
 

@@ -21,22 +21,14 @@ pub(super) fn events<'a>(
     let first = wallet.event_seq - count + 1;
     let numbered = announced.iter().zip(first..).map(|(event, aggregate_seq)| {
         wallet.order_key = next_order_key(wallet.order_key);
-        let (kind, payload) = encode(owner, &program.id, event);
-        let message = events::Event {
-            tenant_id: owner.tenant().id().to_owned(),
-            aggregate_id: owner.id(),
-            aggregate_seq,
-            order_key: wallet.order_key,
-            kind,
-            traceparent: traceparent.to_owned(),
-            payload,
-        };
-        (event, message)
+        let fact = fact(owner, &program.id, (aggregate_seq, wallet.order_key), event);
+        (event, events::Event { traceparent: traceparent.to_owned(), ..fact })
     });
     numbered.collect()
 }
 
-/// An event as a fact of the service's state; `aggregate_seq` is 0 where it is not kept.
+/// An event that is not traced; as a fact of the service's state it has `aggregate_seq` 0 where that is not
+/// kept.
 pub(super) fn fact(
     owner: &Owner,
     program_id: &str,

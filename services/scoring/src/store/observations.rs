@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use ambient::Time;
 use db::sea_orm::sea_query::ArrayType;
-use db::sea_orm::{ConnectionTrait, FromQueryResult, Statement, Value};
-use db::{Keyed, OWNER_TYPES, Owner, Tx, select_in};
+use db::sea_orm::{ConnectionTrait, FromQueryResult};
+use db::{Keyed, OWNER_TYPES, Owner, Tx, Walk, select_in};
 use uuid::Uuid;
 
 use super::codes;
@@ -61,21 +61,11 @@ pub async fn page(
     after: Option<&(Owner, Observation)>,
     limit: usize,
 ) -> Result<Vec<(Owner, Observation)>, db::Error> {
-    const KEY: &str = "bucket, tenant_id, customer_id, fact_id, ordinal";
-    let (behind, values): (String, Vec<Value>) = match after {
-        None => (String::new(), Vec::new()),
-        Some((owner, last)) => {
-            let values = owner.key_with([last.fact_id.into(), last.ordinal.into()]);
-            (format!("WHERE ({KEY}) > ($1, $2, $3, $4, $5)"), values)
-        }
-    };
-    let sql = format!("SELECT * FROM observation {behind} ORDER BY {KEY} LIMIT {limit}");
-    let statement = Statement::from_sql_and_values(db.get_database_backend(), sql, values);
-    let mut found = Vec::new();
-    for result in db.query_all_raw(statement).await? {
-        found.push(domain(observation::Model::from_query_result(&result, "")?)?);
-    }
-    Ok(found)
+    let key = ["bucket", "tenant_id", "customer_id", "fact_id", "ordinal"];
+    let walk = Walk { select: "SELECT * FROM observation", key: &key, rows: limit };
+    let behind = after.map(|(owner, last)| owner.key_with([last.fact_id.into(), last.ordinal.into()]));
+    let rows: Vec<observation::Model> = walk.page(db, behind).await?;
+    rows.into_iter().map(domain).collect()
 }
 
 fn row(owner: &Owner, observation: &Observation) -> observation::Model {

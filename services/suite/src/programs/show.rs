@@ -49,6 +49,12 @@ impl Shown {
         let amount =
             |money: Option<&proto::google::r#type::Money>| money.map(money::text_of).unwrap_or_default();
         let policy = program.expiry_policy.as_ref().and_then(|expiry| expiry.policy);
+        let (expiry_days, expiry_months, expiry_date) = match policy {
+            Some(Policy::RollingDays(days)) => (Some(days), None, None),
+            Some(Policy::RollingMonths(months)) => (None, Some(months), None),
+            Some(Policy::Annual(annual)) => (None, None, Some(date_of(annual))),
+            None => (None, None, None),
+        };
         let tier = |tier: &pb::Tier| Tier {
             tier_id: tier.tier_id.clone(),
             threshold: amount(tier.threshold.as_ref()),
@@ -62,18 +68,9 @@ impl Shown {
                 .earning_rule
                 .as_ref()
                 .map(|rule| Earning { points: rule.points, per: amount(rule.per.as_ref()) }),
-            expiry_days: match policy {
-                Some(Policy::RollingDays(days)) => Some(days),
-                Some(Policy::RollingMonths(_) | Policy::Annual(_)) | None => None,
-            },
-            expiry_months: match policy {
-                Some(Policy::RollingMonths(months)) => Some(months),
-                Some(Policy::RollingDays(_) | Policy::Annual(_)) | None => None,
-            },
-            expiry_date: match policy {
-                Some(Policy::Annual(annual)) => Some(date_of(annual)),
-                Some(Policy::RollingDays(_) | Policy::RollingMonths(_)) | None => None,
-            },
+            expiry_days,
+            expiry_months,
+            expiry_date,
             expiry_round_to: program.expiry_policy.as_ref().and_then(|expiry| period(expiry.round_to())),
             tiers: program.tiers.iter().map(tier).collect(),
             time_zone: program.time_zone.clone(),
