@@ -102,8 +102,8 @@ pub(super) async fn reset(tx: &Tx, source: &str, log_id: Uuid, to: Place) -> Res
     replace(tx, source, &rows).await
 }
 
-/// Moves the cursors of a log to these places, one of each bucket, where they are not there yet, and forgets all other logs of
-/// the source.
+/// Moves the cursors of a log to these places, one of each bucket, where they are not there yet, and forgets
+/// all other logs of the source.
 pub(super) async fn advance(
     tx: &Tx,
     source: &str,
