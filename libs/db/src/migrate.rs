@@ -37,8 +37,11 @@ pub async fn migrate<M: MigratorTrait>(db: &Db) -> Result<usize, Error> {
 
 #[expect(clippy::disallowed_methods, reason = "holds a lock row on one connection while another migrates")]
 async fn locked_apply<M: MigratorTrait>(db: &Db) -> Result<usize, Error> {
-    db.writer().execute_unprepared(LOCK_TABLE).await?;
-    db.writer().execute_unprepared(LOCK_INSERT).await?;
+    // Of two that create the table at once, one may be told that it, or its type, exists: it is there then.
+    let created = db.writer().execute_unprepared(LOCK_TABLE).await;
+    if let Err(error) = db.writer().execute_unprepared(LOCK_INSERT).await {
+        return Err(created.err().unwrap_or(error).into());
+    }
     let lock = db.writer().begin().await?;
     lock.execute_unprepared(LOCK_ROW).await?;
     let applied = apply::<M>(db).await?;
