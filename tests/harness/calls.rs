@@ -51,16 +51,27 @@ pub fn timestamp(at: Time) -> prost_types::Timestamp {
 
 /// Creates [`PROGRAM`].
 pub async fn create_program(client: &Client) {
-    let request = pb::CreateProgramRequest { request_id: request_id(), program: Some(program(PROGRAM)) };
+    create_program_like(client, program(PROGRAM)).await;
+}
+
+/// Creates a program and returns it as the service did.
+pub async fn create_program_like(client: &Client, program: pb::Program) -> pb::Program {
+    let request = pb::CreateProgramRequest { request_id: request_id(), program: Some(program) };
     let mut programs = pb::program_service_client::ProgramServiceClient::new(client.clone());
-    programs.create_program(request).await.expect("the program is created");
+    let response = programs.create_program(request).await.expect("the program is created");
+    response.into_inner().program.expect("a program")
+}
+
+/// Enrols a member in [`PROGRAM`] and returns its id.
+pub async fn enroll(client: &Client, external_id: &str) -> String {
+    enroll_in(client, PROGRAM, external_id).await
 }
 
 /// Enrols a member and returns its id.
-pub async fn enroll(client: &Client, external_id: &str) -> String {
+pub async fn enroll_in(client: &Client, program_id: &str, external_id: &str) -> String {
     let request = pb::EnrollMemberRequest {
         request_id: request_id(),
-        program_id: PROGRAM.into(),
+        program_id: program_id.into(),
         external_id: external_id.into(),
     };
     let mut members = pb::member_service_client::MemberServiceClient::new(client.clone());

@@ -4,6 +4,8 @@
 pub mod calls;
 pub mod house;
 pub mod log;
+pub mod model;
+pub mod model_client;
 mod postgres;
 pub mod process;
 pub mod processes;

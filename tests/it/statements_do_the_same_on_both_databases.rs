@@ -65,6 +65,8 @@ fn program() -> loyalty::domain::Program {
         currency: loyalty::domain::Currency::try_new("USD").expect("a currency"),
         points: loyalty::domain::PointCurrency { code: "points".into(), display_name: "Points".into() },
         rule: None,
+        release: loyalty::domain::Release::AtOnce,
+        return_policy: loyalty::domain::ReturnPolicy::WithinBalance,
         expiry: loyalty::domain::Expiry::NEVER,
         ladder: loyalty::domain::Ladder::default(),
         version: 1,

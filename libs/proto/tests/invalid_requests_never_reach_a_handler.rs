@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::BufMut as _;
+use proto::rapport::loyalty::v1 as pb;
 use proto::rapport::loyalty::v1::activity_service_client::ActivityServiceClient;
 use proto::rapport::loyalty::v1::activity_service_server::{ActivityService, ActivityServiceServer};
 use proto::rapport::loyalty::v1::{
@@ -50,6 +51,46 @@ impl ActivityService for Handler {
     ) -> std::result::Result<Response<BatchRecordActivitiesResponse>, Status> {
         self.0.fetch_add(1, Ordering::SeqCst);
         Ok(Response::new(BatchRecordActivitiesResponse::default()))
+    }
+
+    async fn confirm_activity(
+        &self,
+        _: Request<pb::ConfirmActivityRequest>,
+    ) -> std::result::Result<Response<pb::ConfirmActivityResponse>, Status> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        Ok(Response::new(Default::default()))
+    }
+
+    async fn cancel_activity(
+        &self,
+        _: Request<pb::CancelActivityRequest>,
+    ) -> std::result::Result<Response<pb::CancelActivityResponse>, Status> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        Ok(Response::new(Default::default()))
+    }
+
+    async fn reverse_activity(
+        &self,
+        _: Request<pb::ReverseActivityRequest>,
+    ) -> std::result::Result<Response<pb::ReverseActivityResponse>, Status> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        Ok(Response::new(Default::default()))
+    }
+
+    async fn get_activity(
+        &self,
+        _: Request<pb::GetActivityRequest>,
+    ) -> std::result::Result<Response<pb::GetActivityResponse>, Status> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        Ok(Response::new(Default::default()))
+    }
+
+    async fn list_activities(
+        &self,
+        _: Request<pb::ListActivitiesRequest>,
+    ) -> std::result::Result<Response<pb::ListActivitiesResponse>, Status> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        Ok(Response::new(Default::default()))
     }
 }
 

@@ -9,8 +9,8 @@ use super::Problem;
 use super::source::{Source, lines_of};
 
 /// Crates a domain may use.
-const CRATES: [&str; 9] =
-    ["std", "core", "alloc", "chrono", "chrono_tz", "uuid", "cel", "minijinja", "ambient"];
+const CRATES: [&str; 11] =
+    ["std", "core", "alloc", "chrono", "chrono_tz", "rrule", "uuid", "cel", "minijinja", "serde", "ambient"];
 
 /// Not crates: tools that attributes speak to.
 const TOOLS: [&str; 2] = ["clippy", "rustfmt"];

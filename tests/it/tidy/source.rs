@@ -43,7 +43,7 @@ impl<'a> Source<'a> {
     }
 
     pub(super) fn in_test_module(&self, line: usize) -> bool {
-        self.tests.iter().any(|lines| lines.contains(&line))
+        self.path.ends_with("/tests.rs") || self.tests.iter().any(|lines| lines.contains(&line))
     }
 
     /// The lines that are not in test modules.

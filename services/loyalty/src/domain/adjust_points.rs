@@ -26,12 +26,13 @@ pub(super) fn adjust(book: &mut Book<'_>, command: &AdjustPoints) -> Result<Repl
     let source =
         Source { actor_member_id: command.member_id, note: command.note.clone(), ..Source::default() };
     if command.points > 0 {
-        book.open_lot(command.points, book.now, Uuid::nil(), 0)?;
+        book.open_lot(command.points, (book.now, book.now), Uuid::nil(), 0)?;
         let accounts = (Account::Adjusted, Account::Available);
         book.post(accounts, command.points, Reason::Adjust, book.now, source)?;
+        book.repay(book.now)?;
     } else {
         let points = command.points.checked_neg().ok_or(Refusal::AmountOverflow)?;
-        book.debit_lots(points, Account::Adjusted, Reason::Adjust, source)?;
+        book.debit_lots(points, Account::Adjusted, Reason::Adjust, book.now, source)?;
     }
     book.announce(Event::PointsAdjusted {
         member_id: command.member_id,

@@ -3,7 +3,7 @@
 use ambient::Time;
 use uuid::Uuid;
 
-use super::{Activity, Redemption};
+use super::{Activity, Money, Redemption, Reversal};
 
 /// One announcement; at most one of a kind per command. `available` is the total right after it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,20 +14,16 @@ pub enum Event {
         activity: Activity,
     },
     /// An activity earned points.
-    PointsEarned {
-        /// Who.
-        member_id: Uuid,
-        /// Which activity.
-        activity_id: Uuid,
-        /// The lot opened.
-        lot_number: i64,
-        /// How many.
-        points: i64,
-        /// When they expire.
-        expire_time: Time,
+    PointsEarned(Earned),
+    /// Pending points may be spent from now on.
+    PointsReleased {
+        /// Lot number, points and moment of each.
+        lots: Vec<(i64, i64, Time)>,
         /// Points that may be spent now.
         available: i64,
     },
+    /// An activity was taken back or cancelled, all of it or in part.
+    ActivityReversed(Box<Taken>),
     /// Points reached the end of their life.
     PointsExpired {
         /// Lot number, points and moment of each.
@@ -75,4 +71,38 @@ pub enum Event {
         /// Points that may be spent now.
         available: i64,
     },
+}
+
+/// What an activity earned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Earned {
+    /// Who.
+    pub member_id: Uuid,
+    /// Which activity.
+    pub activity_id: Uuid,
+    /// The lot opened.
+    pub lot_number: i64,
+    /// How many.
+    pub points: i64,
+    /// From when they may be spent; `NEVER` if that takes a confirmation.
+    pub activate_time: Time,
+    /// When they expire; `NEVER` also if that is not known before they are confirmed.
+    pub expire_time: Time,
+    /// Points that may be spent now.
+    pub available: i64,
+}
+
+/// What was taken back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// The activity as it is now.
+    pub activity: Activity,
+    /// What was given back of the amount this time.
+    pub returned: Option<Money>,
+    /// What became of the points.
+    pub reversal: Reversal,
+    /// When.
+    pub reverse_time: Time,
+    /// Points that may be spent now.
+    pub available: i64,
 }

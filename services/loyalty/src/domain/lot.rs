@@ -21,8 +21,12 @@ pub struct Lot {
     pub points: i64,
     /// Points not yet debited.
     pub remaining: i64,
-    /// From when its points may be spent.
+    /// From when its points may be spent; `NEVER` while they wait for a confirmation.
     pub activate_time: Time,
+    /// Its points are granted but not yet released.
+    pub pending: bool,
+    /// Points of it that expired.
+    pub expired: i64,
     /// The activity that earned it; nil if none did.
     pub activity_id: Uuid,
     /// The version of the earning rule that granted it; 0 if none did.
@@ -42,4 +46,16 @@ pub struct Allocation {
     pub points: i64,
     /// When the posting took effect.
     pub effective_time: Time,
+}
+
+impl Lot {
+    /// It has points that may be spent.
+    pub fn is_open(&self) -> bool {
+        self.remaining > 0 && !self.pending
+    }
+
+    /// It has points that wait for their release.
+    pub fn is_waiting(&self) -> bool {
+        self.remaining > 0 && self.pending
+    }
 }

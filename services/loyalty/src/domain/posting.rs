@@ -25,11 +25,13 @@ pub enum Account {
     Expired = 8,
     /// Program: adjusted by hand.
     Adjusted = 9,
+    /// Program: owed for reversed activities and not taken back.
+    Waived = 10,
 }
 
 impl Account {
     /// All accounts, in the order of their numbers.
-    pub const ALL: [Account; 9] = [
+    pub const ALL: [Account; 10] = [
         Account::Pending,
         Account::Available,
         Account::Held,
@@ -39,6 +41,7 @@ impl Account {
         Account::Redeemed,
         Account::Expired,
         Account::Adjusted,
+        Account::Waived,
     ];
 
     /// The account with this stored number.
@@ -48,7 +51,7 @@ impl Account {
 
     /// True if a debit makes the account's total grow: what members owe and what programs gave out.
     pub fn grows_by_debit(self) -> bool {
-        matches!(self, Account::Arrears | Account::Issued | Account::Adjusted)
+        matches!(self, Account::Arrears | Account::Issued | Account::Adjusted | Account::Waived)
     }
 }
 
@@ -64,14 +67,23 @@ pub enum Reason {
     Redeem = 3,
     /// Somebody gave or took them by hand.
     Adjust = 4,
+    /// They were pending and may be spent from now on.
+    Release = 5,
+    /// Their activity was taken back, all of it or in part.
+    Reverse = 6,
+    /// They repaid what was owed.
+    Repay = 7,
+    /// Their activity was cancelled while they were pending.
+    Cancel = 8,
 }
 
 impl Reason {
     /// The reason with this stored number.
     pub fn from_number(number: i32) -> Option<Reason> {
-        [Reason::Earn, Reason::Expire, Reason::Redeem, Reason::Adjust]
+        use Reason::{Adjust, Cancel, Earn, Expire, Redeem, Release, Repay, Reverse};
+        [Earn, Expire, Redeem, Adjust, Release, Reverse, Repay, Cancel]
             .into_iter()
-            .find(|r| *r as i32 == number)
+            .find(|reason| *reason as i32 == number)
     }
 }
 

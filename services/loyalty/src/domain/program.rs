@@ -3,7 +3,7 @@
 use ambient::Time;
 use chrono_tz::Tz;
 
-use super::{Currency, Expiry, Ladder, Refusal};
+use super::{ActivityKind, Currency, Expiry, Ladder, Refusal, Release, ReturnPolicy};
 
 /// The rules of one program.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,8 +20,12 @@ pub struct Program {
     pub points: PointCurrency,
     /// What purchases earn; nothing without a rule.
     pub rule: Option<EarningRule>,
-    /// How long points live.
+    /// When points may be spent.
+    pub release: Release,
+    /// How long points live, from their release on.
     pub expiry: Expiry,
+    /// What is taken back when an activity is.
+    pub return_policy: ReturnPolicy,
     /// The tiers.
     pub ladder: Ladder,
     /// Grows with every change.
@@ -63,7 +67,15 @@ impl EarningRule {
 }
 
 impl Program {
-    /// When points earned at `at` expire.
+    /// Points that an activity of this kind and amount earns.
+    ///
+    /// # Errors
+    /// `AmountOverflow` if they are more than an `i64` holds.
+    pub fn points_for(&self, kind: ActivityKind, amount_micros: i64) -> Result<i64, Refusal> {
+        self.rule.map_or(Ok(0), |rule| rule.points_for(kind.spend_micros(amount_micros)))
+    }
+
+    /// When points released at `at` expire.
     pub fn expire_time(&self, at: Time) -> Time {
         self.expiry.end(self.time_zone, at)
     }

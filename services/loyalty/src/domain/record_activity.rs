@@ -5,7 +5,10 @@ use uuid::Uuid;
 
 use super::book::{Book, plus};
 use super::calendar::local_date;
-use super::{Account, Activity, ActivityKind, DaySpend, Event, Money, Reason, Refusal, Reply, Source};
+use super::{
+    Account, Activity, ActivityKind, ActivityState, DaySpend, Earned, Event, Money, Reason, Refusal, Reply,
+    Source,
+};
 use chrono::Datelike;
 
 /// The command.
@@ -43,64 +46,73 @@ pub(super) fn record(
     if let Some(given) = command.amount.map(|a| a.currency).filter(|c| *c != book.program.currency) {
         return Err(Refusal::CurrencyMismatch { expected: book.program.currency, given });
     }
-    let paid_micros = match command.kind {
-        ActivityKind::Purchase => command.amount.map_or(0, |a| a.micros),
-        ActivityKind::Visit
-        | ActivityKind::Review
-        | ActivityKind::SurveyCompleted
-        | ActivityKind::CheckIn
-        | ActivityKind::Custom => 0,
-    };
-    let rule = book.program.rule;
-    let points = rule.map_or(Ok(0), |r| r.points_for(paid_micros))?;
+    let paid_micros = command.amount.map_or(0, |a| a.micros);
+    let points = book.program.points_for(command.kind, paid_micros)?;
     let activity = Activity {
         id: command.activity_id,
         member_id: command.member_id,
         kind: command.kind,
-        occurred_time: occurred,
+        occurred_time: occurred.min(book.now),
         amount: command.amount,
         external_id: command.external_id.clone(),
         points,
+        state: ActivityState::Recorded,
+        points_reversed: 0,
+        returned_micros: 0,
+        lots: (plus(book.out.wallet.lot_seq, 1)?, i64::from(points > 0)),
     };
-    book.out.activity = Some(activity.clone());
+    book.out.recorded = Some(activity.clone());
     book.announce(Event::ActivityRecorded { activity: activity.clone() });
-    let effective = occurred.min(book.now);
+    let effective = activity.occurred_time;
     if points > 0 {
-        earn(book, &activity, rule.map_or(0, |r| r.version), effective)?;
+        earn(book, &activity, effective)?;
     }
-    if paid_micros > 0 {
-        count_spend(book, paid_micros, effective)?;
+    let spend_micros = command.kind.spend_micros(paid_micros);
+    if spend_micros > 0 {
+        count_spend(book, spend_micros, effective, effective)?;
     }
     Ok(Reply::Recorded(activity))
 }
 
-fn earn(book: &mut Book<'_>, activity: &Activity, rule_version: i64, at: Time) -> Result<(), Refusal> {
+fn earn(book: &mut Book<'_>, activity: &Activity, at: Time) -> Result<(), Refusal> {
+    let rule_version = book.program.rule.map_or(0, |rule| rule.version);
     let source = Source {
         actor_member_id: activity.member_id,
         activity_id: activity.id,
         rule_version,
         ..Source::default()
     };
-    let key = book.open_lot(activity.points, at, activity.id, rule_version)?;
-    book.post((Account::Issued, Account::Available), activity.points, Reason::Earn, at, source)?;
-    // Points of long ago live and die in this commit, each at its own moment.
-    if key.expire_time <= book.now
-        && let Some(lot) = book.out.lots.get(&key).cloned()
-    {
-        book.expire(lot)?;
+    let activate_time = book.program.release.activate_time(at);
+    let mut lot = book.open_lot(activity.points, (at, activate_time), activity.id, rule_version)?;
+    let credit = if lot.pending { Account::Pending } else { Account::Available };
+    book.post((Account::Issued, credit), activity.points, Reason::Earn, at, source)?;
+    // Points of long ago are released and expire in this commit, each at its own moment.
+    if lot.pending && activate_time <= book.now {
+        lot = book.release(lot, activate_time, Uuid::nil())?;
     }
-    book.announce(Event::PointsEarned {
+    if lot.is_open() && lot.key.expire_time <= book.now {
+        book.expire(lot.clone())?;
+    }
+    book.repay(book.now)?;
+    book.announce(Event::PointsEarned(Earned {
         member_id: activity.member_id,
         activity_id: activity.id,
-        lot_number: key.number,
+        lot_number: lot.key.number,
         points: activity.points,
-        expire_time: key.expire_time,
+        activate_time,
+        expire_time: lot.key.expire_time,
         available: book.out.wallet.totals.available,
-    });
+    }));
     Ok(())
 }
 
-fn count_spend(book: &mut Book<'_>, spend_micros: i64, at: Time) -> Result<(), Refusal> {
+/// Counts spend of the moment `at`, negative if it was given back; the tier follows at `effective`.
+pub(super) fn count_spend(
+    book: &mut Book<'_>,
+    spend_micros: i64,
+    at: Time,
+    effective: Time,
+) -> Result<(), Refusal> {
     let date = local_date(book.program.time_zone, at);
     book.out.day_spend = Some(DaySpend { date, spend_micros });
     let spend = &mut book.out.wallet.spend;
@@ -109,6 +121,6 @@ fn count_spend(book: &mut Book<'_>, spend_micros: i64, at: Time) -> Result<(), R
     } else if date.year() == spend.year.saturating_sub(1) {
         spend.previous_micros = plus(spend.previous_micros, spend_micros)?;
     }
-    book.update_tier(at);
+    book.update_tier(effective);
     Ok(())
 }

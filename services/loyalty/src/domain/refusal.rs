@@ -3,7 +3,7 @@
 use ambient::Time;
 use uuid::Uuid;
 
-use super::Currency;
+use super::{ActivityState, Currency};
 
 /// A refusal. Nothing of the command was done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,6 +12,30 @@ pub enum Refusal {
     ActivityExists {
         /// The first one.
         activity_id: Uuid,
+    },
+    /// The wallet has no such activity.
+    ActivityNotFound {
+        /// The id or external id given.
+        activity: String,
+    },
+    /// All of the activity was taken back before, or it was cancelled.
+    ActivityOver {
+        /// Which.
+        activity_id: Uuid,
+        /// What became of it.
+        state: ActivityState,
+    },
+    /// Points of the activity are no longer pending: it can be reversed, but not cancelled.
+    ActivityReleased {
+        /// Which.
+        activity_id: Uuid,
+    },
+    /// More is given back than was paid and not yet given back.
+    ReturnExceedsActivity {
+        /// Given back, in millionths of the currency's unit.
+        returned_micros: i64,
+        /// What is left, in millionths of the currency's unit.
+        residual_micros: i64,
     },
     /// The amount is not in the program's currency.
     CurrencyMismatch {

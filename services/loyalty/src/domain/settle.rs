@@ -5,17 +5,33 @@
 use super::book::Book;
 use super::calendar::{start_of_year, year_of};
 use super::{Refusal, State};
+use ambient::Time;
+use uuid::Uuid;
 
-/// Applies expiries and ends of tier years up to the book's `now`. Needs all lots that are due and the
-/// first that is not.
+/// Applies releases, expiries and ends of tier years up to the book's `now`. Needs all lots that are due and
+/// the first that is not.
 pub(super) fn settle(book: &mut Book<'_>) -> Result<(), Refusal> {
     if book.out.wallet.next_due <= book.now {
-        while let Some(lot) = book.first_open_lot().filter(|lot| lot.key.expire_time <= book.now) {
-            book.expire(lot)?;
+        let due = book.before.pending.range(..=(book.now, i64::MAX)).map(|(_, lot)| lot);
+        for lot in due {
+            let at = lot.activate_time;
+            // Points that end when others are released are gone before these come.
+            expire_until(book, at)?;
+            book.release(lot.clone(), at, Uuid::nil())?;
+            book.repay(at)?;
         }
+        expire_until(book, book.now)?;
         book.find_next_expire();
+        book.find_next_release();
     }
     end_years(book);
+    Ok(())
+}
+
+fn expire_until(book: &mut Book<'_>, at: Time) -> Result<(), Refusal> {
+    while let Some(lot) = book.first_open_lot().filter(|lot| lot.key.expire_time <= at) {
+        book.expire(lot)?;
+    }
     Ok(())
 }
 
@@ -37,6 +53,6 @@ fn end_years(book: &mut Book<'_>) {
 }
 
 /// True if a decision at this moment needs the lots of the wallet that are due.
-pub(super) fn needs_lots(state: &State, now: ambient::Time) -> bool {
+pub(super) fn needs_lots(state: &State, now: Time) -> bool {
     state.wallet.next_due <= now.max(state.wallet.now)
 }

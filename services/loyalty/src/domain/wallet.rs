@@ -19,7 +19,9 @@ pub struct Wallet {
     pub now: Time,
     /// When points next expire.
     pub next_expire: Time,
-    /// When something next falls due: points expire or the tier ends.
+    /// When pending points are next released.
+    pub next_release: Time,
+    /// When something next falls due: points are released or expire, or the tier ends.
     pub next_due: Time,
     /// Expiries up to this moment were announced.
     pub warned_until: Time,
@@ -51,6 +53,7 @@ impl Wallet {
             version: 1,
             now,
             next_expire: Time::NEVER,
+            next_release: Time::NEVER,
             next_due: Time::NEVER,
             warned_until: Time::from_micros(0),
             next_warn: Time::NEVER,
@@ -86,6 +89,8 @@ pub struct Totals {
     pub expired: i64,
     /// The wallet's part of the program account; negative if more was taken than given.
     pub adjusted: i64,
+    /// The wallet's part of the program account.
+    pub waived: i64,
 }
 
 impl Totals {
@@ -101,6 +106,7 @@ impl Totals {
             Account::Redeemed => self.redeemed,
             Account::Expired => self.expired,
             Account::Adjusted => self.adjusted,
+            Account::Waived => self.waived,
         }
     }
 
@@ -115,6 +121,7 @@ impl Totals {
             Account::Redeemed => &mut self.redeemed,
             Account::Expired => &mut self.expired,
             Account::Adjusted => &mut self.adjusted,
+            Account::Waived => &mut self.waived,
         }
     }
 

@@ -10,7 +10,9 @@ use requests::{Call, Record, Written, replay};
 use uuid::Uuid;
 
 use super::{Answer, Answered, Asked, Catalogue, Request, announce};
-use crate::domain::{Command, Context, Decision, Program, Reward, State, Stock, Wallet, decide};
+use crate::domain::{
+    Activity, ActivityRef, Command, Context, Decision, Program, Reward, State, Stock, Wallet, decide,
+};
 use crate::store::{Changes, Owner, activities, lots, rewards};
 
 pub(super) struct Batch {
@@ -21,6 +23,7 @@ pub(super) struct Batch {
     /// Two requests of this batch share an id: what the first one leaves must be found by the second.
     repeated: bool,
     external: HashMap<(Owner, String), Uuid>,
+    activities: HashMap<(Owner, Uuid), Activity>,
     rewards: HashMap<rewards::Key, Arc<Reward>>,
     stock: HashMap<rewards::Key, i64>,
     changes: Changes,
@@ -55,13 +58,21 @@ impl Batch {
             repeated: ids.len() < requests.len(),
             recorded: requests::find(tx, &ids).await?,
             external: activities::find_external(tx, &external).await?,
+            activities: HashMap::new(),
             rewards: HashMap::new(),
             stock: HashMap::new(),
             changes: Changes::default(),
         };
+        batch.load_activities(tx, requests).await?;
         batch.load_rewards(tx, catalogue, requests).await?;
         batch.load_lots(tx, requests).await?;
         Ok(batch)
+    }
+
+    async fn load_activities(&mut self, tx: &Tx, requests: &[Request]) -> Result<(), db::Error> {
+        let named: BTreeSet<(Owner, Uuid)> = requests.iter().filter_map(|r| self.activity_key(r)).collect();
+        self.activities = activities::find(tx, &named.into_iter().collect::<Vec<_>>()).await?;
+        Ok(())
     }
 
     async fn load_rewards(
@@ -85,25 +96,40 @@ impl Batch {
     }
 
     async fn load_lots(&mut self, tx: &Tx, requests: &[Request]) -> Result<(), db::Error> {
-        let mut wants: BTreeMap<&Owner, (i64, Option<Time>)> = BTreeMap::new();
+        let mut wants: BTreeMap<&Owner, (lots::Want, bool)> = BTreeMap::new();
         for request in requests {
             let Some(open) = self.wallets.get(&request.owner) else { continue };
             let reward = self.reward_key(request).and_then(|key| self.rewards.get(&key));
-            let (points, until) = wants.entry(&request.owner).or_default();
-            *points = points.saturating_add(request.command.debit_max(reward.map(AsRef::as_ref)));
-            *until = (*until).max(request.command.lots_until(&open.state, &open.program, self.now));
+            let activity = self.activity_key(request).and_then(|key| self.activities.get(&key));
+            let nothing = || (open.want(&request.owner, self.now), false);
+            let (want, needed) = wants.entry(&request.owner).or_insert_with(nothing);
+            let points = request.command.debit_max(activity, reward.map(AsRef::as_ref));
+            want.points = want.points.saturating_add(points);
+            let until = request.command.lots_until(&open.state, &open.program, self.now);
+            want.due_until = want.due_until.max(until.unwrap_or(want.due_until));
+            if let Some((first, count)) = activity.map(|activity| activity.lots) {
+                want.numbers.extend(first..first.saturating_add(count));
+                // Any of them may stop to wait: the one that is next then must be known.
+                want.pending = want.pending.map(|n| n + want.numbers.len());
+            }
+            *needed |= points > 0 || until.is_some() || activity.is_some();
         }
-        let wanted = wants.into_iter().filter(|(_, (points, until))| *points > 0 || until.is_some());
-        let wants = wanted.filter_map(|(owner, (points, until))| {
-            let now = self.now.max(self.wallets.get(owner)?.state.wallet.now);
-            Some(lots::Want { owner: owner.clone(), due_until: until.unwrap_or(now), points })
-        });
-        for (owner, lots) in lots::load_open(tx, wants.collect()).await? {
+        let wanted = wants.into_values().filter(|(_, needed)| *needed).map(|(want, _)| want);
+        for (owner, lots) in lots::load(tx, wanted.collect()).await? {
             if let Some(open) = self.wallets.get_mut(&owner) {
-                open.state.lots = lots;
+                lots.into_iter().for_each(|lot| open.state.insert(lot));
             }
         }
         Ok(())
+    }
+
+    /// The activity that a request names, if the wallet may have it.
+    fn activity_key(&self, request: &Request) -> Option<(Owner, Uuid)> {
+        let id = match request.command.activity()? {
+            ActivityRef::Id(id) => *id,
+            ActivityRef::External(id) => *self.external.get(&(request.owner.clone(), id.clone()))?,
+        };
+        Some((request.owner.clone(), id))
     }
 
     fn reward_key(&self, request: &Request) -> Option<rewards::Key> {
@@ -128,7 +154,8 @@ impl Batch {
             Some((reward.as_ref(), stock))
         });
         let activity_taken = external_id(request).and_then(|id| self.external.get(&id).copied());
-        let context = Context { program: &open.program, activity_taken, reward };
+        let activity = self.activity_key(request).and_then(|key| self.activities.get(&key));
+        let context = Context { program: &open.program, activity_taken, activity, reward };
         // A decision that panics leaves no trace: everything below it works on copies.
         let decided = catch_unwind(AssertUnwindSafe(|| {
             let decision = decide(&open.state, &request.command, context, self.now);
@@ -173,8 +200,13 @@ impl Batch {
             *left = left.saturating_sub(outcome.stock_taken);
             self.changes.take_stock(key, outcome.stock_taken);
         }
-        if let Some(activity) = outcome.activity.as_ref().filter(|a| !a.external_id.is_empty()) {
+        if let Some(activity) = &outcome.recorded
+            && !activity.external_id.is_empty()
+        {
             self.external.insert((request.owner.clone(), activity.external_id.clone()), activity.id);
+        }
+        for activity in outcome.recorded.iter().chain(&outcome.changed) {
+            self.activities.insert((request.owner.clone(), activity.id), activity.clone());
         }
         let request_id = request.call.as_ref().map_or(Uuid::nil(), |asked| asked.call.request_id);
         self.changes.add(&request.owner, request_id, lot_seq, &outcome);
@@ -208,14 +240,25 @@ async fn open(
         let found = catalogue.program(tx, owner.tenant(), &wallet.program_id).await?;
         let missing = || db::Error::Damaged(format!("wallet {} has no program", owner.id()));
         let program = found.ok_or_else(missing)?;
-        let state = State { wallet, lots: BTreeMap::new() };
-        wallets.insert(owner, Open { state, program, changed: false });
+        wallets.insert(owner, Open { state: State::new(wallet), program, changed: false });
     }
     Ok(wallets)
 }
 
+impl Open {
+    /// Nothing but what is due.
+    fn want(&self, owner: &Owner, now: Time) -> lots::Want {
+        let pending = (self.state.wallet.totals.pending > 0).then_some(0);
+        lots::Want { pending, ..lots::Want::due(owner, now.max(self.state.wallet.now)) }
+    }
+}
+
+/// The caller's own key of the activity that a request records or names.
 fn external_id(request: &Request) -> Option<(Owner, String)> {
-    let Command::RecordActivity(record) = &request.command else { return None };
-    let id = &record.external_id;
+    let id = match (&request.command, request.command.activity()) {
+        (Command::RecordActivity(record), _) => &record.external_id,
+        (_, Some(ActivityRef::External(id))) => id,
+        _ => return None,
+    };
     (!id.is_empty()).then(|| (request.owner.clone(), id.clone()))
 }

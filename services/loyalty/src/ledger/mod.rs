@@ -13,6 +13,7 @@ mod catalogue;
 mod execute;
 mod lane;
 mod lanes;
+mod message;
 mod metrics;
 mod state;
 

@@ -43,6 +43,9 @@ pub(crate) fn response(report: Report) -> pb::AuditLedgerResponse {
             available: totals.available,
             pending: totals.pending,
             held: totals.held,
+            reversed: totals.reversed,
+            arrears: totals.arrears,
+            waived: totals.waived,
         }),
     }
 }

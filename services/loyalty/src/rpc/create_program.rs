@@ -12,7 +12,8 @@ use super::get_program::program_message;
 use super::refusal::{DOMAIN, exists};
 use super::wire::{amount, uuid};
 use crate::domain::{
-    Currency, EarningRule, Expiry, Ladder, Life, MonthDay, Period, PointCurrency, Program, Tier,
+    Currency, EarningRule, Expiry, Ladder, Life, MonthDay, Period, PointCurrency, Program, Release,
+    ReturnPolicy, Tier,
 };
 use crate::store::{Owner, programs};
 
@@ -63,6 +64,8 @@ fn decode(given: Option<&pb::Program>, now: Time, found: &mut Violations) -> Opt
     let name = |given: &str, id: &str| if given.is_empty() { id.to_owned() } else { given.to_owned() };
     Some(Program {
         rule: rule(given.earning_rule.as_ref(), currency, &path, found),
+        release: release(given.release_policy.as_ref()),
+        return_policy: ReturnPolicy::from_number(given.return_policy).unwrap_or(ReturnPolicy::WithinBalance),
         expiry: expiry(given.expiry_policy.as_ref(), &path, found),
         ladder: ladder(&given.tiers, currency, &path, found),
         time_zone: time_zone.ok()?,
@@ -92,6 +95,15 @@ fn rule(
         return None;
     }
     Some(EarningRule { points: given.points, per_micros: per.micros, version: 1 })
+}
+
+fn release(given: Option<&pb::ReleasePolicy>) -> Release {
+    use pb::release_policy::Policy;
+    match given.and_then(|given| given.policy) {
+        None => Release::AtOnce,
+        Some(Policy::AfterDays(days)) => Release::AfterDays(days.unsigned_abs()),
+        Some(Policy::OnConfirmation(_)) => Release::OnConfirmation,
+    }
 }
 
 fn expiry(given: Option<&pb::ExpiryPolicy>, path: &Path<'_>, found: &mut Violations) -> Expiry {

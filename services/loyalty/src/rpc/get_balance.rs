@@ -1,6 +1,5 @@
 //! GetBalance: from the cache if it may be, otherwise from the database; as of the past if asked.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ambient::Time;
@@ -44,9 +43,11 @@ pub(super) async fn handle(
         if at > now {
             return Err(as_of_in_future(at, now).to_status());
         }
+        api.settled(&caller, &owner).await?;
         return read(api, &owner, version_min, Moment::Past(at), full).await;
     }
     if full {
+        api.settled(&caller, &owner).await?;
         return read(api, &owner, version_min, Moment::Now(now), true).await;
     }
     let key = Key::new(caller.tenant.id(), member_id, "balance");
@@ -89,21 +90,22 @@ async fn present(api: &Api, owner: &Owner, now: Time) -> Result<(Wallet, Arc<Pro
     let wallet = wallets::find(api.db.reader(), owner).await.map_err(|e| told(&e))?;
     let wallet = wallet.ok_or_else(|| member_not_found(&owner.id().to_string()))?;
     let program = program_of(api, owner, &wallet).await?;
-    let mut state = State { wallet, lots: BTreeMap::new() };
+    let mut state = State::new(wallet);
     if state.has_due(now) {
         let owner = owner.clone();
         let both = api.db.snapshot(move |tx| {
             let owner = owner.clone();
             async move {
                 let wallet = wallets::find(tx, &owner).await?;
-                let want = lots::Want { owner: owner.clone(), due_until: now, points: 0 };
-                Ok((wallet, lots::load_open(tx, vec![want]).await?.remove(&owner)))
+                let want = lots::Want::due(&owner, now);
+                Ok((wallet, lots::load(tx, vec![want]).await?.remove(&owner)))
             }
             .boxed()
         });
         let (wallet, lots) = both.await.map_err(|e| told(&e))?;
         let wallet = wallet.ok_or_else(|| member_not_found(""))?;
-        state = State { wallet, lots: lots.unwrap_or_default() };
+        state = State::new(wallet);
+        lots.into_iter().flatten().for_each(|lot| state.insert(lot));
     }
     Ok((view(&state, &program, now), program))
 }

@@ -8,7 +8,7 @@ use super::Api;
 use super::call::told;
 use super::refusal::program_not_found;
 use super::wire::{money, timestamp};
-use crate::domain::{Life, Money, Program};
+use crate::domain::{Life, Money, Program, Release};
 
 pub(super) async fn handle(
     api: &Api,
@@ -35,6 +35,11 @@ pub(super) fn program_message(program: &Program) -> pb::Program {
         })),
     };
     let round_to = program.expiry.round_to.map_or(0, |period| period as i32);
+    let release = match program.release {
+        Release::AtOnce => None,
+        Release::AfterDays(days) => Some(pb::release_policy::Policy::AfterDays(count(days))),
+        Release::OnConfirmation => Some(pb::release_policy::Policy::OnConfirmation(true)),
+    };
     let rule = |rule: crate::domain::EarningRule| pb::EarningRule {
         points: rule.points,
         per: amount(rule.per_micros),
@@ -59,5 +64,7 @@ pub(super) fn program_message(program: &Program) -> pb::Program {
         tiers: program.ladder.tiers.iter().map(tier).collect(),
         version: program.version,
         create_time: Some(timestamp(program.create_time)),
+        release_policy: release.map(|policy| pb::ReleasePolicy { policy: Some(policy) }),
+        return_policy: program.return_policy as i32,
     }
 }

@@ -8,7 +8,7 @@ use tonic::{Request, Status};
 use super::Api;
 use super::call::told;
 use super::refusal::DOMAIN;
-use super::wire::{opt_timestamp, timestamp, uuid, uuid_text};
+use super::wire::{opt_timestamp, uuid, uuid_text};
 use crate::domain::Lot;
 use crate::store::{Owner, lots};
 use rpc::page::number;
@@ -41,9 +41,11 @@ fn lot_message(lot: &Lot) -> pb::Lot {
         lot_number: lot.key.number,
         points: lot.points,
         remaining: lot.remaining,
-        activate_time: Some(timestamp(lot.activate_time)),
+        activate_time: opt_timestamp(lot.activate_time),
         expire_time: opt_timestamp(lot.key.expire_time),
         activity_id: uuid_text(lot.activity_id),
         rule_version: lot.rule_version,
+        pending: lot.pending,
+        expired: lot.expired,
     }
 }

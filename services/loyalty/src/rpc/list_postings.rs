@@ -65,6 +65,7 @@ fn account(account: Account) -> pb::Account {
         Account::Redeemed => pb::Account::Redeemed,
         Account::Expired => pb::Account::Expired,
         Account::Adjusted => pb::Account::Adjusted,
+        Account::Waived => pb::Account::Waived,
     }
 }
 
@@ -74,5 +75,9 @@ fn reason(reason: Reason) -> pb::PostingReason {
         Reason::Expire => pb::PostingReason::Expire,
         Reason::Redeem => pb::PostingReason::Redeem,
         Reason::Adjust => pb::PostingReason::Adjust,
+        Reason::Release => pb::PostingReason::Release,
+        Reason::Reverse => pb::PostingReason::Reverse,
+        Reason::Repay => pb::PostingReason::Repay,
+        Reason::Cancel => pb::PostingReason::Cancel,
     }
 }

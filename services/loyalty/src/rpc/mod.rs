@@ -6,15 +6,19 @@ mod audit_ledger;
 mod batch_enroll_members;
 mod batch_record_activities;
 mod call;
+mod cancel_activity;
+mod confirm_activity;
 mod create_program;
 mod create_reward;
 mod enroll_member;
 mod enrolment;
+mod get_activity;
 mod get_balance;
 mod get_member;
 mod get_program;
 mod get_redemption;
 mod get_reward;
+mod list_activities;
 mod list_lots;
 mod list_members;
 mod list_postings;
@@ -24,6 +28,7 @@ mod lookup_member;
 mod record_activity;
 mod redeem_reward;
 mod refusal;
+mod reverse_activity;
 mod settled;
 pub(crate) mod wire;
 
@@ -69,6 +74,11 @@ serve!(Api, pb, pb::member_service_server::MemberService {
 serve!(Api, pb, pb::activity_service_server::ActivityService {
     record_activity(RecordActivityRequest) -> RecordActivityResponse;
     batch_record_activities(BatchRecordActivitiesRequest) -> BatchRecordActivitiesResponse;
+    confirm_activity(ConfirmActivityRequest) -> ConfirmActivityResponse;
+    cancel_activity(CancelActivityRequest) -> CancelActivityResponse;
+    reverse_activity(ReverseActivityRequest) -> ReverseActivityResponse;
+    get_activity(GetActivityRequest) -> GetActivityResponse;
+    list_activities(ListActivitiesRequest) -> ListActivitiesResponse;
 });
 
 serve!(Api, pb, pb::points_service_server::PointsService {

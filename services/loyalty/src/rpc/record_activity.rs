@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 use super::Api;
 use super::refusal::{DOMAIN, problem};
-use super::wire::{amount, balance, money, read_token, time, timestamp, uuid, uuid_text};
-use crate::domain::{Activity, ActivityKind, Command, RecordActivity, Reply};
+use super::wire::{activity_message, amount, balance, read_token, time, uuid};
+use crate::domain::{ActivityKind, Command, RecordActivity};
 use crate::ledger::{Answered, Asked};
 
 pub(super) const METHOD: &str = "RecordActivity";
@@ -64,26 +64,11 @@ fn encode(answered: &Answered<'_>) -> Written {
         Ok(reply) => reply,
         Err(refusal) => return Written::refused(&problem(refusal)),
     };
-    let activity = match reply {
-        Reply::Recorded(activity) => Some(activity_message(activity)),
-        Reply::Done | Reply::Redeemed(_) => None,
-    };
     let response = pb::RecordActivityResponse {
-        activity,
+        activity: reply.activity().map(activity_message),
         balance: Some(balance(answered.wallet, answered.program)),
         read_token: read_token(answered.wallet.id, answered.wallet.version),
         replayed: false,
     };
     Written::done(&response)
-}
-
-fn activity_message(activity: &Activity) -> pb::Activity {
-    pb::Activity {
-        activity_id: uuid_text(activity.id),
-        r#type: activity.kind as i32,
-        occurred_time: Some(timestamp(activity.occurred_time)),
-        amount: activity.amount.map(money),
-        external_id: activity.external_id.clone(),
-        points: activity.points,
-    }
 }

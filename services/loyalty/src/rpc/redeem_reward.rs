@@ -8,7 +8,7 @@ use tonic::{Request, Status};
 use super::Api;
 use super::refusal::{DOMAIN, problem};
 use super::wire::{balance, read_token, timestamp, uuid, uuid_text};
-use crate::domain::{Command, RedeemReward, Redemption, RedemptionState, Reply};
+use crate::domain::{Command, RedeemReward, Redemption, RedemptionState};
 use crate::ledger::{Answered, Asked};
 
 pub(super) async fn handle(
@@ -37,12 +37,8 @@ fn encode(answered: &Answered<'_>) -> Written {
         Ok(reply) => reply,
         Err(refusal) => return Written::refused(&problem(refusal)),
     };
-    let redemption = match reply {
-        Reply::Redeemed(redemption) => Some(redemption_message(redemption)),
-        Reply::Done | Reply::Recorded(_) => None,
-    };
     let response = pb::RedeemRewardResponse {
-        redemption,
+        redemption: reply.redemption().map(redemption_message),
         balance: Some(balance(answered.wallet, answered.program)),
         read_token: read_token(answered.wallet.id, answered.wallet.version),
         replayed: false,

@@ -2,7 +2,7 @@
 
 use rpc::Problem;
 
-use crate::domain::Refusal;
+use crate::domain::{ActivityState, Money, Refusal};
 
 pub(crate) const DOMAIN: &str = "rapport.loyalty";
 
@@ -10,6 +10,19 @@ pub(super) fn problem(refusal: &Refusal) -> Problem {
     match refusal {
         Refusal::ActivityExists { activity_id } => {
             exists("ACTIVITY_EXISTS", "an activity with this external_id").with("activity_id", activity_id)
+        }
+        Refusal::ActivityNotFound { activity } => activity_not_found(activity),
+        Refusal::ActivityOver { activity_id, state } => {
+            activity_over(*state).with("activity_id", activity_id)
+        }
+        Refusal::ActivityReleased { activity_id } => Problem::precondition(
+            DOMAIN,
+            "ACTIVITY_RELEASED",
+            "points of the activity are no longer pending; use ReverseActivity",
+        )
+        .with("activity_id", activity_id),
+        Refusal::ReturnExceedsActivity { returned_micros, residual_micros } => {
+            return_exceeds(*returned_micros, *residual_micros)
         }
         Refusal::CurrencyMismatch { expected, given } => Problem::precondition(
             DOMAIN,
@@ -54,12 +67,39 @@ pub(super) fn problem(refusal: &Refusal) -> Problem {
     }
 }
 
+fn activity_over(state: ActivityState) -> Problem {
+    let what = match state {
+        ActivityState::Cancelled => "was cancelled before",
+        ActivityState::Recorded | ActivityState::PartlyReversed | ActivityState::Reversed => {
+            "was taken back before, all of it"
+        }
+    };
+    Problem::precondition(DOMAIN, "ACTIVITY_OVER", format!("the activity {what}"))
+}
+
+fn return_exceeds(returned_micros: i64, residual_micros: i64) -> Problem {
+    let decimal = |micros: i64| {
+        let (units, rest) = (micros / Money::MICROS_PER_UNIT, micros % Money::MICROS_PER_UNIT);
+        format!("{units}.{rest:06}")
+    };
+    let (returned, left) = (decimal(returned_micros), decimal(residual_micros));
+    let message = format!("{returned} is to be given back, of the activity only {left} is left");
+    Problem::precondition(DOMAIN, "RETURN_EXCEEDS_ACTIVITY", message)
+        .with("returned", returned)
+        .with("left", left)
+}
+
 pub(super) fn exists(reason: &'static str, what: &str) -> Problem {
     Problem::new(tonic::Code::AlreadyExists, DOMAIN, reason, format!("{what} exists already"))
 }
 
 pub(super) fn member_not_found(member_id: &str) -> Problem {
     Problem::not_found(DOMAIN, "MEMBER_NOT_FOUND", "there is no such member").with("member_id", member_id)
+}
+
+pub(super) fn activity_not_found(activity: &str) -> Problem {
+    let message = "the member has no such activity";
+    Problem::not_found(DOMAIN, "ACTIVITY_NOT_FOUND", message).with("activity", activity)
 }
 
 pub(super) fn program_not_found(program_id: &str) -> Problem {

@@ -5,7 +5,7 @@ use proto::rapport::loyalty::v1 as pb;
 use proto::{Path, Violations};
 use uuid::Uuid;
 
-use crate::domain::{Currency, Money, Program, TierStatus, Wallet};
+use crate::domain::{Activity, ActivityRef, Currency, Money, Program, Reversal, TierStatus, Wallet};
 
 pub(crate) use requests::wire::{opt_timestamp, timestamp, uuid_text};
 pub(super) use requests::wire::{time, uuid};
@@ -63,6 +63,45 @@ pub(super) fn balance(wallet: &Wallet, program: &Program) -> pb::Balance {
         next_expire_time: opt_timestamp(wallet.next_expire),
         expiries: Vec::new(),
         version: wallet.version,
+        reversed: t.reversed,
+        waived: t.waived,
+    }
+}
+
+/// An activity as it is now.
+pub(super) fn activity_message(activity: &Activity) -> pb::Activity {
+    let returned = activity.amount.map(|amount| Money { micros: activity.returned_micros, ..amount });
+    pb::Activity {
+        activity_id: uuid_text(activity.id),
+        r#type: activity.kind as i32,
+        occurred_time: Some(timestamp(activity.occurred_time)),
+        amount: activity.amount.map(money),
+        external_id: activity.external_id.clone(),
+        points: activity.points,
+        state: activity.state as i32,
+        points_reversed: activity.points_reversed,
+        amount_returned: returned.map(money),
+        member_id: uuid_text(activity.member_id),
+    }
+}
+
+/// The activity that a request names by one of its two keys.
+pub(super) fn activity_ref(activity_id: &str, external_id: &str, found: &mut Violations) -> ActivityRef {
+    if activity_id.is_empty() {
+        ActivityRef::External(external_id.to_owned())
+    } else {
+        ActivityRef::Id(uuid(activity_id, &Path::ROOT, "activity_id", found))
+    }
+}
+
+/// What became of the points of an activity.
+pub(super) fn reversal_message(reversal: &Reversal) -> pb::Reversal {
+    pb::Reversal {
+        points_owed: reversal.owed,
+        points_from_pending: reversal.from_pending,
+        points_from_available: reversal.from_available,
+        points_in_arrears: reversal.arrears,
+        points_waived: reversal.waived,
     }
 }
 

@@ -5,14 +5,17 @@ use std::collections::HashMap;
 use ambient::Time;
 use chrono::{Datelike, NaiveDate};
 use db::sea_orm::sea_query::ArrayType;
-use db::sea_orm::{ConnectionTrait, FromQueryResult, Statement};
+use db::sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect,
+    Statement,
+};
 use db::{Keyed, Owner, select_in};
 use uuid::Uuid;
 
 use super::entity::{activity, day_spend};
-use crate::domain::{Activity, ActivityKind, Currency, DaySpend, Money};
+use crate::domain::{Activity, ActivityKind, ActivityState, Currency, DaySpend, Money};
 
-/// Finds activities by their callers' own keys.
+/// Finds the ids of activities by their callers' own keys.
 ///
 /// # Errors
 /// That the database refused.
@@ -36,6 +39,54 @@ pub async fn find_external(
         ((owner, row.external_id), row.activity_id)
     });
     Ok(found.collect())
+}
+
+/// Finds activities by their ids.
+///
+/// # Errors
+/// That the database refused, or `Damaged` for a row that does not make sense.
+pub async fn find(
+    db: &impl ConnectionTrait,
+    wanted: &[(Owner, Uuid)],
+) -> Result<HashMap<(Owner, Uuid), Activity>, db::Error> {
+    let select = Keyed {
+        table: "activity",
+        on: &["bucket", "tenant_id", "wallet_id", "activity_id"],
+        types: &[ArrayType::Int, ArrayType::String, ArrayType::Uuid, ArrayType::Uuid],
+        filter: "",
+        order: "",
+        first: None,
+        lock: false,
+    };
+    let keys: Vec<_> = wanted.iter().map(|(owner, id)| owner.key_with([(*id).into()])).collect();
+    let rows: Vec<activity::Model> = select_in(db, select, &keys).await?;
+    let found = rows.into_iter().map(|row| {
+        let owner = Owner::of_row(row.bucket, &row.tenant_id, row.wallet_id);
+        Ok(((owner, row.activity_id), domain(row)?))
+    });
+    found.collect()
+}
+
+/// One page of a wallet's activities with ids below `before`, last recorded first.
+///
+/// # Errors
+/// That the database refused, or `Damaged` for a row that does not make sense.
+pub async fn page(
+    db: &impl ConnectionTrait,
+    owner: &Owner,
+    before: Uuid,
+    limit: u64,
+) -> Result<Vec<Activity>, db::Error> {
+    let rows = activity::Entity::find()
+        .filter(activity::Column::Bucket.eq(owner.bucket()))
+        .filter(activity::Column::TenantId.eq(owner.tenant().id()))
+        .filter(activity::Column::WalletId.eq(owner.id()))
+        .filter(activity::Column::ActivityId.lt(before))
+        .order_by_desc(activity::Column::ActivityId)
+        .limit(limit)
+        .all(db)
+        .await?;
+    rows.into_iter().map(domain).collect()
 }
 
 #[derive(FromQueryResult)]
@@ -68,8 +119,8 @@ pub async fn spend_between(
     from: Time,
     to: Time,
 ) -> Result<i64, db::Error> {
-    const SQL: &str = "SELECT CAST(COALESCE(SUM(amount_micros), 0) AS BIGINT) AS total FROM activity \
-         WHERE bucket = $1 AND tenant_id = $2 AND wallet_id = $3 AND kind = $4 \
+    const SQL: &str = "SELECT CAST(COALESCE(SUM(amount_micros - returned_micros), 0) AS BIGINT) AS total \
+         FROM activity WHERE bucket = $1 AND tenant_id = $2 AND wallet_id = $3 AND kind = $4 \
          AND occurred_time >= $5 AND occurred_time <= $6";
     let kind = ActivityKind::Purchase as i32;
     sum(db, SQL, owner.key_with([kind.into(), from.micros().into(), to.micros().into()])).await
@@ -107,6 +158,10 @@ pub(super) fn domain(row: activity::Model) -> Result<Activity, db::Error> {
         amount,
         external_id: row.external_id,
         points: row.points,
+        state: ActivityState::from_number(row.state).ok_or_else(|| damaged("state"))?,
+        points_reversed: row.points_reversed,
+        returned_micros: row.returned_micros,
+        lots: (row.lot_first, row.lot_count),
     })
 }
 
@@ -124,6 +179,11 @@ pub(super) fn row(owner: &Owner, activity: &Activity, create_time: Time) -> acti
         external_id: activity.external_id.clone(),
         points: activity.points,
         create_time: create_time.micros(),
+        state: activity.state as i32,
+        points_reversed: activity.points_reversed,
+        returned_micros: activity.returned_micros,
+        lot_first: activity.lots.0,
+        lot_count: activity.lots.1,
     }
 }
 

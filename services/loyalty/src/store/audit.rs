@@ -58,6 +58,12 @@ pub struct Totals {
     pub pending: i64,
     /// Points.
     pub held: i64,
+    /// Points.
+    pub reversed: i64,
+    /// Points.
+    pub arrears: i64,
+    /// Points.
+    pub waived: i64,
 }
 
 /// Audits the wallets of a tenant; of one program unless `program_id` is empty. Run it on one snapshot.
@@ -114,7 +120,7 @@ const CHECKS: &[(&str, &str)] = &[
     (
         "member_and_program_accounts_agree",
         "SELECT w.wallet_id, ABS((w.available + w.pending + w.held - w.arrears) \
-           - (w.issued + w.adjusted - w.redeemed - w.expired - w.reversed)) AS diff \
+           - (w.issued + w.adjusted + w.waived - w.redeemed - w.expired - w.reversed)) AS diff \
          FROM wallet w WHERE w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)",
     ),
     (
@@ -129,17 +135,18 @@ const CHECKS: &[(&str, &str)] = &[
         "available_and_pending_match_lots",
         "SELECT w.wallet_id, ABS(w.available - COALESCE((SELECT SUM(l.remaining) FROM lot l WHERE \
            l.bucket = w.bucket AND l.tenant_id = w.tenant_id AND l.wallet_id = w.wallet_id \
-           AND l.activate_time <= w.now), 0)) \
+           AND l.pending = 0), 0)) \
            + ABS(w.pending - COALESCE((SELECT SUM(l.remaining) FROM lot l WHERE \
            l.bucket = w.bucket AND l.tenant_id = w.tenant_id AND l.wallet_id = w.wallet_id \
-           AND l.activate_time > w.now), 0)) AS diff \
+           AND l.pending = 1), 0)) AS diff \
          FROM wallet w WHERE w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)",
     ),
     (
-        "nothing_expires_unnoticed",
+        "nothing_falls_due_unnoticed",
         "SELECT w.wallet_id, l.remaining AS diff FROM wallet w JOIN lot l ON l.bucket = w.bucket \
            AND l.tenant_id = w.tenant_id AND l.wallet_id = w.wallet_id AND l.remaining > 0 \
-           AND l.expire_time < w.next_expire \
+           AND ((l.pending = 0 AND l.expire_time < w.next_expire) \
+           OR (l.pending = 1 AND l.activate_time < w.next_release)) \
          WHERE w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)",
     ),
     (
@@ -157,16 +164,23 @@ const CHECKS: &[(&str, &str)] = &[
            AND a.posting_seq = p.seq), 0)) AS diff \
          FROM posting p JOIN wallet w ON w.bucket = p.bucket AND w.tenant_id = p.tenant_id \
            AND w.wallet_id = p.wallet_id \
-         WHERE p.debit IN (1, 2) AND w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)",
+         WHERE p.debit IN (1, 2) AND p.reason <> 5 AND w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)",
     ),
     (
         "credits_match_their_lots",
         "SELECT w.wallet_id, ABS(COALESCE((SELECT SUM(p.points) FROM posting p WHERE p.bucket = w.bucket \
-           AND p.tenant_id = w.tenant_id AND p.wallet_id = w.wallet_id AND p.credit IN (1, 2)), 0) \
+           AND p.tenant_id = w.tenant_id AND p.wallet_id = w.wallet_id AND p.credit IN (1, 2) \
+           AND p.reason <> 5), 0) \
            - COALESCE((SELECT SUM(l.points) FROM lot l WHERE l.bucket = w.bucket \
            AND l.tenant_id = w.tenant_id AND l.wallet_id = w.wallet_id), 0)) \
            + ABS(w.lot_seq - COALESCE((SELECT COUNT(*) FROM lot l WHERE l.bucket = w.bucket \
            AND l.tenant_id = w.tenant_id AND l.wallet_id = w.wallet_id), 0)) AS diff \
+         FROM wallet w WHERE w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)",
+    ),
+    (
+        "expired_matches_lots",
+        "SELECT w.wallet_id, ABS(w.expired - COALESCE((SELECT SUM(l.expired) FROM lot l WHERE \
+           l.bucket = w.bucket AND l.tenant_id = w.tenant_id AND l.wallet_id = w.wallet_id), 0)) AS diff \
          FROM wallet w WHERE w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)",
     ),
     (
@@ -186,6 +200,8 @@ const CHECKS: &[(&str, &str)] = &[
     (
         "activities_match_their_postings",
         "SELECT w.wallet_id, ABS(w.issued - COALESCE((SELECT SUM(a.points) FROM activity a WHERE \
+           a.bucket = w.bucket AND a.tenant_id = w.tenant_id AND a.wallet_id = w.wallet_id), 0)) \
+           + ABS(w.reversed - COALESCE((SELECT SUM(a.points_reversed) FROM activity a WHERE \
            a.bucket = w.bucket AND a.tenant_id = w.tenant_id AND a.wallet_id = w.wallet_id), 0)) AS diff \
          FROM wallet w WHERE w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)",
     ),
@@ -193,8 +209,9 @@ const CHECKS: &[(&str, &str)] = &[
         "day_spend_matches_activities",
         "SELECT w.wallet_id, ABS(COALESCE((SELECT SUM(d.spend_micros) FROM day_spend d WHERE \
            d.bucket = w.bucket AND d.tenant_id = w.tenant_id AND d.wallet_id = w.wallet_id), 0) \
-           - COALESCE((SELECT SUM(a.amount_micros) FROM activity a WHERE a.bucket = w.bucket \
-           AND a.tenant_id = w.tenant_id AND a.wallet_id = w.wallet_id AND a.kind = 1), 0)) AS diff \
+           - COALESCE((SELECT SUM(a.amount_micros - a.returned_micros) FROM activity a \
+           WHERE a.bucket = w.bucket AND a.tenant_id = w.tenant_id AND a.wallet_id = w.wallet_id \
+           AND a.kind = 1), 0)) AS diff \
          FROM wallet w WHERE w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)",
     ),
     (
@@ -227,7 +244,7 @@ const CHECKS: &[(&str, &str)] = &[
            AND w.tenant_id = p.tenant_id AND w.wallet_id = p.wallet_id \
            LEFT JOIN command c ON c.bucket = p.bucket AND c.tenant_id = p.tenant_id \
            AND c.scope_id = p.wallet_id AND c.request_id = p.request_id \
-         WHERE p.reason <> 2 AND c.request_id IS NULL \
+         WHERE p.reason NOT IN (2, 5, 7) AND c.request_id IS NULL \
            AND w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)",
     ),
     (
@@ -271,6 +288,7 @@ fn column(account: Account) -> &'static str {
         Account::Redeemed => "redeemed",
         Account::Expired => "expired",
         Account::Adjusted => "adjusted",
+        Account::Waived => "waived",
     }
 }
 
@@ -304,8 +322,8 @@ fn posting_sums() -> String {
 
 fn totals_sql() -> String {
     let sum = |name: &str| format!("CAST(COALESCE(SUM(p.{name}), 0) AS BIGINT) AS {name}");
-    let names = ["issued", "redeemed", "expired", "adjusted", "available", "pending", "held", "postings"];
-    let sums = names.map(sum).join(", ");
+    let names = Account::ALL.map(column).into_iter().chain(["postings"]);
+    let sums = names.map(sum).collect::<Vec<_>>().join(", ");
     let count = |table: &str| {
         format!(
             "(SELECT CAST(COUNT(*) AS BIGINT) FROM {table} t JOIN wallet v ON v.bucket = t.bucket \

@@ -1,4 +1,4 @@
-//! Balances of the past: postings up to a moment, plus what fell due by then and was not settled yet.
+//! Balances of the past: postings up to a moment.
 
 use ambient::Time;
 use db::Owner;
@@ -13,12 +13,7 @@ struct Moved {
     points: i64,
 }
 
-#[derive(FromQueryResult)]
-struct Due {
-    points: i64,
-}
-
-/// The totals of a wallet at `at`, as known now.
+/// The totals of a wallet at `at`, as known now. What fell due until then must have been settled.
 ///
 /// # Errors
 /// That the database refused, or `Damaged` for a posting that names an unknown account.
@@ -26,21 +21,14 @@ pub async fn totals_at(db: &impl ConnectionTrait, owner: &Owner, at: Time) -> Re
     const MOVED: &str = "SELECT debit, credit, CAST(SUM(points) AS BIGINT) AS points FROM posting \
          WHERE bucket = $1 AND tenant_id = $2 AND wallet_id = $3 AND effective_time <= $4 \
          GROUP BY debit, credit";
-    const DUE: &str = "SELECT CAST(COALESCE(SUM(remaining), 0) AS BIGINT) AS points FROM lot \
-         WHERE bucket = $1 AND tenant_id = $2 AND wallet_id = $3 AND open = 1 AND expire_time <= $4";
-    let statement = |sql: &'static str| {
-        let values = owner.key_with([at.micros().into()]);
-        Statement::from_sql_and_values(db.get_database_backend(), sql, values)
-    };
+    let values = owner.key_with([at.micros().into()]);
+    let statement = Statement::from_sql_and_values(db.get_database_backend(), MOVED, values);
     let damaged = || db::Error::Damaged("a posting's accounts cannot be summed".into());
     let mut totals = Totals::default();
-    for moved in Moved::find_by_statement(statement(MOVED)).all(db).await? {
+    for moved in Moved::find_by_statement(statement).all(db).await? {
         let debit = Account::from_number(moved.debit).ok_or_else(damaged)?;
         let credit = Account::from_number(moved.credit).ok_or_else(damaged)?;
         totals.post(debit, credit, moved.points).map_err(|_| damaged())?;
-    }
-    if let Some(due) = Due::find_by_statement(statement(DUE)).one(db).await? {
-        totals.post(Account::Available, Account::Expired, due.points).map_err(|_| damaged())?;
     }
     Ok(totals)
 }

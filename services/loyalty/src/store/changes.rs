@@ -20,7 +20,8 @@ pub struct Changes {
     changed: BTreeMap<(Owner, i64), Lot>,
     postings: Vec<posting::Model>,
     allocations: Vec<allocation::Model>,
-    activities: Vec<activity::Model>,
+    recorded: BTreeMap<(Owner, Uuid), activity::Model>,
+    changed_activities: BTreeMap<(Owner, Uuid), activity::Model>,
     days: HashMap<(Owner, i32), day_spend::Model>,
     redemptions: Vec<redemption::Model>,
     tier_changes: Vec<tier_change::Model>,
@@ -34,9 +35,9 @@ impl Changes {
     pub fn add(&mut self, owner: &Owner, request_id: Uuid, before: i64, outcome: &Outcome) {
         let now = outcome.wallet.now;
         self.wallets.insert(owner.clone(), outcome.wallet.clone());
-        for (key, lot) in &outcome.lots {
-            let place = (owner.clone(), key.number);
-            if key.number > before || self.opened.contains_key(&place) {
+        for (number, lot) in &outcome.lots {
+            let place = (owner.clone(), *number);
+            if *number > before || self.opened.contains_key(&place) {
                 self.opened.insert(place, lot.clone());
             } else {
                 self.changed.insert(place, lot.clone());
@@ -44,7 +45,17 @@ impl Changes {
         }
         self.postings.extend(outcome.postings.iter().map(|p| postings::row(owner, request_id, p)));
         self.allocations.extend(outcome.allocations.iter().map(|a| postings::allocation_row(owner, a)));
-        self.activities.extend(outcome.activity.iter().map(|a| activities::row(owner, a, now)));
+        if let Some(activity) = &outcome.recorded {
+            self.recorded.insert((owner.clone(), activity.id), activities::row(owner, activity, now));
+        }
+        if let Some(activity) = &outcome.changed {
+            let place = (owner.clone(), activity.id);
+            let row = activities::row(owner, activity, now);
+            match self.recorded.get_mut(&place) {
+                Some(new) => *new = activity::Model { create_time: new.create_time, ..row },
+                None => drop(self.changed_activities.insert(place, row)),
+            }
+        }
         self.redemptions.extend(outcome.redemption.iter().map(|r| redemptions::row(owner, r)));
         if let Some(spend) = outcome.day_spend {
             let row = activities::day_row(owner, spend);
@@ -84,15 +95,27 @@ impl Changes {
     pub async fn write(self, tx: &Tx) -> Result<(), db::Error> {
         const ADD_DAY: &str = "ON CONFLICT (bucket, tenant_id, wallet_id, day) \
              DO UPDATE SET spend_micros = day_spend.spend_micros + excluded.spend_micros";
-        const LOT_CHANGES: [lot::Column; 2] = [lot::Column::Remaining, lot::Column::Open];
+        const LOT_CHANGES: [lot::Column; 6] = [
+            lot::Column::Remaining,
+            lot::Column::Open,
+            lot::Column::Pending,
+            lot::Column::ActivateTime,
+            lot::Column::ExpireTime,
+            lot::Column::Expired,
+        ];
+        const ACTIVITY_CHANGES: [activity::Column; 3] =
+            [activity::Column::State, activity::Column::PointsReversed, activity::Column::ReturnedMicros];
         let lot_rows = |lots: BTreeMap<(Owner, i64), Lot>| -> Vec<lot::Model> {
             lots.iter().map(|((owner, _), lot)| lots::row(owner, lot)).collect()
         };
+        let recorded: Vec<_> = self.recorded.into_values().collect();
+        let changed: Vec<_> = self.changed_activities.into_values().collect();
         let days: Vec<_> = self.days.into_values().collect();
         let wallets: Vec<_> = self.wallets.into_iter().collect();
         let write = async {
             requests::insert(tx, self.records).await?;
-            db::bulk_insert::<activity::Entity>(tx, &self.activities).await?;
+            db::bulk_insert::<activity::Entity>(tx, &recorded).await?;
+            db::bulk_update::<activity::Entity>(tx, &changed, &ACTIVITY_CHANGES).await?;
             db::bulk_insert::<posting::Entity>(tx, &self.postings).await?;
             db::bulk_insert::<lot::Entity>(tx, &lot_rows(self.opened)).await?;
             db::bulk_update::<lot::Entity>(tx, &lot_rows(self.changed), &LOT_CHANGES).await?;

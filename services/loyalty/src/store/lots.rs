@@ -1,6 +1,6 @@
-//! Lot rows: loaded in the order of debits, and only as many as a decision needs.
+//! Lot rows: loaded in the order of debits or releases, and only as many as a decision needs.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use ambient::Time;
 use db::sea_orm::sea_query::ArrayType;
@@ -14,77 +14,143 @@ use super::OWNER;
 use super::entity::lot;
 use crate::domain::{Lot, LotKey};
 
-/// Which open lots of a wallet a decision needs.
+/// Which lots of a wallet a decision needs.
 #[derive(Clone, Debug)]
 pub struct Want {
     /// The wallet.
     pub owner: Owner,
-    /// All that expire up to here.
+    /// All that are released or expire up to here.
     pub due_until: Time,
-    /// As many further ones as hold this many points, and one more.
+    /// As many further open ones as hold this many points, and one more.
     pub points: i64,
+    /// As many further pending ones, and one more; `None` if the wallet has nothing pending.
+    pub pending: Option<usize>,
+    /// These, whatever they hold.
+    pub numbers: Vec<i64>,
+}
+
+impl Want {
+    /// What is due at a moment, of a wallet that may have something pending.
+    pub fn due(owner: &Owner, due_until: Time) -> Want {
+        Want { owner: owner.clone(), due_until, points: 0, pending: Some(0), numbers: Vec::new() }
+    }
 }
 
 /// Lots per wallet of the first look; each further look takes eight times as many.
 const FIRST_LOOK: u32 = 4;
 const LOOK_MAX: u32 = 8_192;
 
-/// Loads open lots in the order of debits until every want is met or its wallet has no more.
+/// One order in which lots are looked at.
+struct Order {
+    columns: &'static str,
+    after: &'static str,
+    place: fn(&Lot) -> (i64, i64),
+    is_met: fn(&Want, &[Lot]) -> bool,
+}
+
+/// Open lots in the order of debits.
+const DEBITS: Order = Order {
+    columns: "t.expire_time, t.lot_number",
+    after: "t.open = 1 AND t.pending = 0 AND (t.expire_time, t.lot_number) > (k.c3, k.c4)",
+    place: |lot| (lot.key.expire_time.micros(), lot.key.number),
+    is_met: |want, lots| {
+        let living = lots.iter().filter(|lot| lot.key.expire_time > want.due_until);
+        living.fold(0_i64, |sum, lot| sum.saturating_add(lot.remaining)) > want.points
+    },
+};
+
+/// Pending lots in the order of their release.
+const RELEASES: Order = Order {
+    columns: "t.activate_time, t.lot_number",
+    after: "t.open = 1 AND t.pending = 1 AND (t.activate_time, t.lot_number) > (k.c3, k.c4)",
+    place: |lot| (lot.activate_time.micros(), lot.key.number),
+    is_met: |want, lots| {
+        lots.iter().filter(|lot| lot.activate_time > want.due_until).count() > want.pending.unwrap_or(0)
+    },
+};
+
+/// Loads what is wanted.
 ///
 /// # Errors
 /// That the database refused.
-pub async fn load_open(
+pub async fn load(
     db: &impl ConnectionTrait,
+    wants: Vec<Want>,
+) -> Result<HashMap<Owner, Vec<Lot>>, db::Error> {
+    let mut loaded = numbered(db, &wants).await?;
+    let waiting: Vec<Want> = wants.iter().filter(|want| want.pending.is_some()).cloned().collect();
+    for (owner, lots) in in_order(db, &RELEASES, waiting).await? {
+        loaded.entry(owner).or_default().extend(lots);
+    }
+    for (owner, lots) in in_order(db, &DEBITS, wants).await? {
+        loaded.entry(owner).or_default().extend(lots);
+    }
+    Ok(loaded)
+}
+
+async fn numbered(db: &impl ConnectionTrait, wants: &[Want]) -> Result<HashMap<Owner, Vec<Lot>>, db::Error> {
+    let select = Keyed {
+        table: "lot",
+        on: &["bucket", "tenant_id", "wallet_id", "lot_number"],
+        types: &[ArrayType::Int, ArrayType::String, ArrayType::Uuid, ArrayType::BigInt],
+        filter: "",
+        order: "",
+        first: None,
+        lock: false,
+    };
+    let key = |want: &Want, number: i64| want.owner.key_with([number.into()]);
+    let keys = wants.iter().flat_map(|want| want.numbers.iter().map(|number| key(want, *number)));
+    let rows = select_in(db, select, &keys.collect::<Vec<_>>()).await?;
+    let mut loaded: HashMap<Owner, Vec<Lot>> = HashMap::new();
+    gather(rows, &mut loaded);
+    Ok(loaded)
+}
+
+async fn in_order(
+    db: &impl ConnectionTrait,
+    order: &Order,
     mut wants: Vec<Want>,
-) -> Result<HashMap<Owner, BTreeMap<LotKey, Lot>>, db::Error> {
-    const ORDER: &str = "t.expire_time, t.lot_number";
-    const AFTER: &str = "t.open = 1 AND (t.expire_time, t.lot_number) > (k.c3, k.c4)";
+) -> Result<HashMap<Owner, Vec<Lot>>, db::Error> {
     const TYPES: [ArrayType; 5] =
         [ArrayType::Int, ArrayType::String, ArrayType::Uuid, ArrayType::BigInt, ArrayType::BigInt];
-    let mut loaded: HashMap<Owner, BTreeMap<LotKey, Lot>> = HashMap::new();
+    let mut loaded: HashMap<Owner, Vec<Lot>> = HashMap::new();
     let mut look = FIRST_LOOK;
     while !wants.is_empty() {
-        let keys: Vec<_> = wants.iter().map(|want| want.key(loaded.get(&want.owner))).collect();
-        let first = Some(look);
+        let key = |want: &Want| {
+            let last = loaded.get(&want.owner).and_then(|lots| lots.last());
+            let (moment, number) = last.map_or((i64::MIN, 0), order.place);
+            want.owner.key_with([moment.into(), number.into()])
+        };
+        let keys: Vec<_> = wants.iter().map(key).collect();
         let select = Keyed {
             table: "lot",
             on: &OWNER,
             types: &TYPES,
-            filter: AFTER,
-            order: ORDER,
-            first,
+            filter: order.after,
+            order: order.columns,
+            first: Some(look),
             lock: false,
         };
-        let rows: Vec<lot::Model> = select_in(db, select, &keys).await?;
-        let mut seen: HashMap<Owner, u32> = HashMap::new();
-        for row in rows {
-            let owner = Owner::of_row(row.bucket, &row.tenant_id, row.wallet_id);
-            *seen.entry(owner.clone()).or_default() += 1;
-            let lot = domain(row);
-            loaded.entry(owner).or_default().insert(lot.key, lot);
-        }
+        let seen = gather(select_in(db, select, &keys).await?, &mut loaded);
         // A wallet that gave fewer than it was asked for has no more.
         wants.retain(|want| {
-            seen.get(&want.owner) == Some(&look)
-                && !loaded.get(&want.owner).is_some_and(|lots| want.is_met(lots))
+            let lots = loaded.get(&want.owner).map_or(&[][..], Vec::as_slice);
+            seen.get(&want.owner) == Some(&look) && !(order.is_met)(want, lots)
         });
         look = look.saturating_mul(8).min(LOOK_MAX);
     }
     Ok(loaded)
 }
 
-impl Want {
-    fn key(&self, loaded: Option<&BTreeMap<LotKey, Lot>>) -> Vec<db::sea_orm::Value> {
-        let last = loaded.and_then(|lots| lots.last_key_value()).map(|(key, _)| *key);
-        let (expire, number) = last.map_or((i64::MIN, 0), |key| (key.expire_time.micros(), key.number));
-        self.owner.key_with([expire.into(), number.into()])
+/// Adds rows to the lots of their wallets; returns how many each wallet got.
+fn gather(rows: Vec<lot::Model>, loaded: &mut HashMap<Owner, Vec<Lot>>) -> HashMap<Owner, u32> {
+    let mut seen: HashMap<Owner, u32> = HashMap::new();
+    for row in rows {
+        let owner = Owner::of_row(row.bucket, &row.tenant_id, row.wallet_id);
+        *seen.entry(owner.clone()).or_default() += 1;
+        loaded.entry(owner).or_default().push(domain(row));
     }
-
-    fn is_met(&self, lots: &BTreeMap<LotKey, Lot>) -> bool {
-        let later = LotKey { expire_time: self.due_until, number: i64::MAX };
-        let living = lots.range(later..).fold(0_i64, |sum, (_, lot)| sum.saturating_add(lot.remaining));
-        living > self.points
-    }
+    seen
 }
 
 /// One page of a wallet's lots after the given number, by number.
@@ -146,6 +212,8 @@ fn domain(row: lot::Model) -> Lot {
         activity_id: row.activity_id,
         rule_version: row.rule_version,
         origin_lot: row.origin_lot,
+        pending: row.pending == 1,
+        expired: row.expired,
     }
 }
 
@@ -163,5 +231,7 @@ pub(super) fn row(owner: &Owner, lot: &Lot) -> lot::Model {
         activity_id: lot.activity_id,
         rule_version: lot.rule_version,
         origin_lot: lot.origin_lot,
+        expired: lot.expired,
+        pending: i32::from(lot.pending),
     }
 }

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::entity::program;
 use crate::domain::{
-    Currency, EarningRule, Expiry, Ladder, Life, MonthDay, Period, PointCurrency, Program, Tier,
+    Currency, EarningRule, Expiry, Ladder, Life, MonthDay, Period, PointCurrency, Program, Release,
+    ReturnPolicy, Tier,
 };
 
 #[derive(Serialize, Deserialize)]
@@ -65,6 +66,11 @@ fn row(tenant: &Tenant, program: &Program) -> Result<program::Model, db::Error> 
         Life::RollingMonths(months) => (2, months, None),
         Life::Annual { day, years_later } => (3, years_later, Some(day)),
     };
+    let (release_kind, release_days) = match program.release {
+        Release::AtOnce => (0, 0),
+        Release::AfterDays(days) => (1, days),
+        Release::OnConfirmation => (2, 0),
+    };
     let tiers: Vec<StoredTier> = program.ladder.tiers.iter().map(stored).collect();
     let told = |e: &dyn std::fmt::Display| db::Error::Damaged(format!("program {}: {e}", program.id));
     Ok(program::Model {
@@ -85,6 +91,9 @@ fn row(tenant: &Tenant, program: &Program) -> Result<program::Model, db::Error> 
         create_time: program.create_time.micros(),
         expiry_day: day.map_or(0, day_number),
         expiry_round_to: program.expiry.round_to.map_or(0, |period| period as i32),
+        release_kind,
+        release_days: i32::try_from(release_days).map_err(|e| told(&e))?,
+        return_policy: program.return_policy as i32,
     })
 }
 
@@ -124,6 +133,12 @@ fn domain(row: program::Model) -> Result<Program, db::Error> {
         }
         _ => return Err(damaged("expiry")),
     };
+    let release = match row.release_kind {
+        0 => Release::AtOnce,
+        1 => Release::AfterDays(u32::try_from(row.release_days).map_err(|_| damaged("release"))?),
+        2 => Release::OnConfirmation,
+        _ => return Err(damaged("release")),
+    };
     let round_to = match row.expiry_round_to {
         0 => None,
         number => Some(Period::from_number(number).ok_or_else(|| damaged("expiry period"))?),
@@ -134,6 +149,9 @@ fn domain(row: program::Model) -> Result<Program, db::Error> {
         points: PointCurrency { code: row.point_code, display_name: row.point_name },
         rule: (rule.per_micros > 0).then_some(rule),
         expiry: Expiry { life, round_to },
+        release,
+        return_policy: ReturnPolicy::from_number(row.return_policy)
+            .ok_or_else(|| damaged("return policy"))?,
         ladder: Ladder { tiers: tiers.into_iter().map(tier).collect() },
         id: row.program_id,
         display_name: row.display_name,

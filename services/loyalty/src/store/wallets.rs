@@ -62,7 +62,7 @@ pub async fn insert(tx: &Tx, wallets: &[(Owner, Wallet)]) -> Result<(), db::Erro
 
 pub(super) async fn update(tx: &Tx, wallets: &[(Owner, Wallet)]) -> Result<(), db::Error> {
     use wallet::Column as C;
-    const CHANGING: [C; 23] = [
+    const CHANGING: [C; 25] = [
         C::Version,
         C::Now,
         C::NextExpire,
@@ -86,6 +86,8 @@ pub(super) async fn update(tx: &Tx, wallets: &[(Owner, Wallet)]) -> Result<(), d
         C::TierRank,
         C::WarnedUntil,
         C::NextWarn,
+        C::NextRelease,
+        C::Waived,
     ];
     let rows: Vec<_> = wallets.iter().map(|(owner, wallet)| row(owner, wallet)).collect();
     db::bulk_update::<wallet::Entity>(tx, &rows, &CHANGING).await
@@ -131,6 +133,7 @@ fn domain(row: wallet::Model) -> Wallet {
         version: row.version,
         now: Time::from_micros(row.now),
         next_expire: Time::from_micros(row.next_expire),
+        next_release: Time::from_micros(row.next_release),
         next_due: Time::from_micros(row.next_due),
         warned_until: Time::from_micros(row.warned_until),
         next_warn: Time::from_micros(row.next_warn),
@@ -144,6 +147,7 @@ fn domain(row: wallet::Model) -> Wallet {
             redeemed: row.redeemed,
             expired: row.expired,
             adjusted: row.adjusted,
+            waived: row.waived,
         },
         posting_seq: row.posting_seq,
         lot_seq: row.lot_seq,
@@ -188,5 +192,7 @@ fn row(owner: &Owner, wallet: &Wallet) -> wallet::Model {
         tier_rank: i32::try_from(wallet.tier_rank).unwrap_or(i32::MAX),
         warned_until: wallet.warned_until.micros(),
         next_warn: wallet.next_warn.micros(),
+        next_release: wallet.next_release.micros(),
+        waived: t.waived,
     }
 }

@@ -173,6 +173,15 @@ pub(crate) struct CreateArgs {
     /// Points live on to the end of the period in which they would end
     #[arg(long, value_enum, value_name = "PERIOD")]
     pub(crate) expiry_round_to: Option<ExpiryPeriod>,
+    /// Points may be spent so many days after the activity, or once it is confirmed
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(i32).range(1..=3650))]
+    pub(crate) release_days: Option<i32>,
+    /// Points may be spent once their activity is confirmed
+    #[arg(long, conflicts_with = "release_days")]
+    pub(crate) release_on_confirmation: bool,
+    /// What is taken back of the points of a returned activity
+    #[arg(long, value_enum, value_name = "POLICY", default_value = "within-balance")]
+    pub(crate) return_policy: ReturnPolicy,
     /// Spend of a calendar year that reaches each tier, lowest first, as AMOUNT or NAME=AMOUNT
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub(crate) tiers: Vec<String>,
@@ -212,6 +221,17 @@ pub(crate) struct HealthcheckArgs {
     /// Operations address of the suite
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7401")]
     pub(crate) ops: String,
+}
+
+/// What is taken back of the points of a returned activity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum ReturnPolicy {
+    /// Those that are still pending; the rest is waived
+    OnlyPending,
+    /// Available ones, too; what was spent is waived
+    WithinBalance,
+    /// All: what was spent is repaid by later points
+    Unlimited,
 }
 
 /// A period of the calendar.

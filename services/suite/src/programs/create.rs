@@ -10,7 +10,7 @@ use proto::rapport::loyalty::v1::program_service_client::ProgramServiceClient;
 use uuid::Uuid;
 
 use super::show::Shown;
-use crate::cli::{CreateArgs, ExpiryPeriod};
+use crate::cli::{CreateArgs, ExpiryPeriod, ReturnPolicy};
 use crate::money::{Currency, Decimal};
 use crate::output::{self, Format};
 use crate::{Failure, target};
@@ -47,12 +47,26 @@ fn request_of(args: &CreateArgs) -> Result<pb::CreateProgramRequest, Failure> {
         money_currency_code: currency.code().to_owned(),
         earning_rule: Some(rule_of(&args.points_per_unit, currency)?),
         expiry_policy: expiry_of(args)?,
+        release_policy: release_of(args),
+        return_policy: match args.return_policy {
+            ReturnPolicy::OnlyPending => pb::ReturnPolicy::OnlyPending,
+            ReturnPolicy::WithinBalance => pb::ReturnPolicy::WithinBalance,
+            ReturnPolicy::Unlimited => pb::ReturnPolicy::Unlimited,
+        }
+        .into(),
         tiers: tiers.collect::<Result<_, _>>()?,
         ..pb::Program::default()
     };
     let request = pb::CreateProgramRequest { request_id: String::new(), program: Some(program) };
     let request_id = args.request_id.unwrap_or_else(|| Uuid::new_v5(&REQUESTS, &request.encode_to_vec()));
     Ok(pb::CreateProgramRequest { request_id: request_id.to_string(), ..request })
+}
+
+fn release_of(args: &CreateArgs) -> Option<pb::ReleasePolicy> {
+    use pb::release_policy::Policy;
+    let confirmed = args.release_on_confirmation.then_some(Policy::OnConfirmation(true));
+    let policy = args.release_days.map(Policy::AfterDays).or(confirmed)?;
+    Some(pb::ReleasePolicy { policy: Some(policy) })
 }
 
 fn expiry_of(args: &CreateArgs) -> Result<Option<pb::ExpiryPolicy>, Failure> {
@@ -194,6 +208,20 @@ mod tests {
             assert!(told.starts_with(&format!("--expiry-date `{wrong}` is not MM-DD")), "{told}");
         }
         assert!(expiry("--expiry-round-to year").unwrap_err().starts_with("--expiry-round-to needs "));
+    }
+
+    #[test]
+    fn points_may_wait_and_be_taken_back() {
+        let program = |arguments: &str| {
+            let request = request(&format!("--currency USD --points-per-unit 1 {arguments}")).unwrap();
+            request.program.unwrap()
+        };
+        let waiting = program("--release-days 14 --return-policy unlimited");
+        let after = pb::release_policy::Policy::AfterDays(14);
+        assert_eq!(waiting.release_policy, Some(pb::ReleasePolicy { policy: Some(after) }));
+        assert_eq!(waiting.return_policy(), pb::ReturnPolicy::Unlimited);
+        let plain = program("");
+        assert_eq!((plain.release_policy, plain.return_policy()), (None, pb::ReturnPolicy::WithinBalance));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use ambient::Time;
 use proto::rapport::loyalty::v1 as pb;
 use proto::rapport::loyalty::v1::expiry_policy::Policy;
+use proto::rapport::loyalty::v1::release_policy::Policy as Release;
 use serde::Serialize;
 
 use crate::money;
@@ -24,6 +25,10 @@ pub(super) struct Shown {
     expiry_date: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     expiry_round_to: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    release_days: Option<i32>,
+    release_on_confirmation: bool,
+    return_policy: &'static str,
     tiers: Vec<Tier>,
     time_zone: String,
     points_currency: String,
@@ -59,6 +64,7 @@ impl Shown {
             tier_id: tier.tier_id.clone(),
             threshold: amount(tier.threshold.as_ref()),
         };
+        let release = program.release_policy.and_then(|release| release.policy);
         let created = program.create_time.as_ref();
         Shown {
             program_id: program.program_id.clone(),
@@ -72,6 +78,16 @@ impl Shown {
             expiry_months,
             expiry_date,
             expiry_round_to: program.expiry_policy.as_ref().and_then(|expiry| period(expiry.round_to())),
+            release_days: match release {
+                Some(Release::AfterDays(days)) => Some(days),
+                Some(Release::OnConfirmation(_)) | None => None,
+            },
+            release_on_confirmation: matches!(release, Some(Release::OnConfirmation(_))),
+            return_policy: match program.return_policy() {
+                pb::ReturnPolicy::OnlyPending => "only-pending",
+                pb::ReturnPolicy::WithinBalance | pb::ReturnPolicy::Unspecified => "within-balance",
+                pb::ReturnPolicy::Unlimited => "unlimited",
+            },
             tiers: program.tiers.iter().map(tier).collect(),
             time_zone: program.time_zone.clone(),
             points_currency: program.point_currency.as_ref().map(|p| p.code.clone()).unwrap_or_default(),
@@ -90,7 +106,9 @@ impl Shown {
             ("program", self.program_id.clone()),
             ("name", self.display_name.clone()),
             ("purchases earn", self.earns()),
+            ("points wait", self.waits()),
             ("points live", self.lives()),
+            ("returns take", self.return_policy.to_owned()),
             ("tiers", if tiers.is_empty() { "none".to_owned() } else { tiers.join(", ") }),
             ("time zone", self.time_zone.clone()),
             ("created", self.create_time.clone().unwrap_or_default()),
@@ -105,6 +123,14 @@ impl Shown {
         match &self.earning {
             Some(rule) => format!("{} point(s) for each {} {}", rule.points, rule.per, self.currency),
             None => "nothing".to_owned(),
+        }
+    }
+
+    fn waits(&self) -> String {
+        match self.release_days {
+            Some(days) => format!("{days} days, or for a confirmation"),
+            None if self.release_on_confirmation => "for a confirmation".to_owned(),
+            None => "not at all".to_owned(),
         }
     }
 

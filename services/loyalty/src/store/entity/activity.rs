@@ -21,6 +21,11 @@ pub struct Model {
     pub external_id: String,
     pub points: i64,
     pub create_time: i64,
+    pub state: i32,
+    pub points_reversed: i64,
+    pub returned_micros: i64,
+    pub lot_first: i64,
+    pub lot_count: i64,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

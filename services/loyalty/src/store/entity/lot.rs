@@ -21,6 +21,8 @@ pub struct Model {
     pub activity_id: Uuid,
     pub rule_version: i64,
     pub origin_lot: i64,
+    pub expired: i64,
+    pub pending: i32,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -24,6 +24,9 @@ pub struct Model {
     pub create_time: i64,
     pub expiry_day: i32,
     pub expiry_round_to: i32,
+    pub release_kind: i32,
+    pub release_days: i32,
+    pub return_policy: i32,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -35,6 +35,8 @@ pub struct Model {
     pub tier_rank: i32,
     pub warned_until: i64,
     pub next_warn: i64,
+    pub next_release: i64,
+    pub waived: i64,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -5,6 +5,7 @@ mod m0003_create_ledger;
 mod m0005_warn_expiry;
 mod m0006_create_tier_changes;
 mod m0007_expire_by_calendar;
+mod m0008_release_and_reverse;
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
@@ -22,6 +23,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0005_warn_expiry::WarnExpiry),
             Box::new(m0006_create_tier_changes::CreateTierChanges),
             Box::new(m0007_expire_by_calendar::ExpireByCalendar),
+            Box::new(m0008_release_and_reverse::ReleaseAndReverse),
         ]
     }
 }

@@ -1,0 +1,139 @@
+//! A ledger of one wallet for the tests of the rules.
+#![expect(clippy::arithmetic_side_effects, reason = "tests count in small numbers")]
+
+use std::collections::BTreeMap;
+
+use ambient::Time;
+use uuid::Uuid;
+
+use super::*;
+
+pub(super) const DAY: i64 = 86_400_000_000;
+
+pub(super) fn at(text: &str) -> Time {
+    Time::from(chrono::DateTime::parse_from_rfc3339(text).unwrap().to_utc())
+}
+
+pub(super) fn usd() -> Currency {
+    Currency::try_new("USD").unwrap()
+}
+
+pub(super) fn program() -> Program {
+    let tier = |id: &str, units: i64| Tier {
+        id: id.into(),
+        display_name: id.into(),
+        threshold_micros: units * 1_000_000,
+    };
+    Program {
+        id: "club".into(),
+        display_name: "Club".into(),
+        time_zone: chrono_tz::UTC,
+        currency: usd(),
+        points: PointCurrency { code: "points".into(), display_name: "Points".into() },
+        rule: Some(EarningRule { points: 1, per_micros: 1_000_000, version: 3 }),
+        release: Release::AtOnce,
+        return_policy: ReturnPolicy::WithinBalance,
+        expiry: Expiry { life: Life::RollingDays(90), round_to: None },
+        ladder: Ladder { tiers: vec![tier("base", 0), tier("silver", 1_000), tier("gold", 2_500)] },
+        version: 1,
+        create_time: Time::MIN,
+    }
+}
+
+/// A wallet with all its lots, as a ledger of one.
+#[derive(Clone)]
+pub(super) struct Ledger {
+    pub(super) program: Program,
+    pub(super) state: State,
+    pub(super) postings: Vec<Posting>,
+    pub(super) events: Vec<Event>,
+    activities: BTreeMap<Uuid, Activity>,
+}
+
+impl Ledger {
+    pub(super) fn opened(now: Time) -> Ledger {
+        let program = program();
+        let wallet = Wallet::opened(Uuid::from_u128(1), &program, now, 0);
+        let state = State::new(wallet);
+        Ledger { program, state, postings: Vec::new(), events: Vec::new(), activities: BTreeMap::new() }
+    }
+
+    pub(super) fn run(&mut self, command: &Command, now: Time) -> Result<Reply, Refusal> {
+        let reward = reward(100);
+        let context = Context {
+            program: &self.program,
+            activity_taken: None,
+            activity: command.activity().and_then(|named| match named {
+                ActivityRef::Id(id) => self.activities.get(id),
+                ActivityRef::External(_) => None,
+            }),
+            reward: Some((&reward, Stock::Unlimited)),
+        };
+        let decision = decide(&self.state, command, context, now);
+        self.state.evolve(&decision.outcome);
+        self.postings.extend(decision.outcome.postings);
+        self.events = decision.outcome.events;
+        for activity in decision.outcome.recorded.into_iter().chain(decision.outcome.changed) {
+            self.activities.insert(activity.id, activity);
+        }
+        let open: i64 = self.state.lots.values().map(|lot| lot.remaining).sum();
+        assert_eq!(open, self.state.wallet.totals.available);
+        let first = self.state.lots.keys().next().map_or(Time::NEVER, |key| key.expire_time);
+        assert_eq!(first, self.state.wallet.next_expire);
+        decision.answer
+    }
+
+    pub(super) fn earn(&mut self, units: i64, occurred: Time, now: Time) -> Result<Reply, Refusal> {
+        self.run(&purchase(units * 1_000_000, Some(occurred)), now)
+    }
+
+    pub(super) fn available(&self) -> i64 {
+        self.state.wallet.totals.available
+    }
+}
+
+pub(super) fn purchase(micros: i64, occurred_time: Option<Time>) -> Command {
+    Command::RecordActivity(RecordActivity {
+        activity_id: Uuid::from_u128(7),
+        member_id: Uuid::from_u128(1),
+        kind: ActivityKind::Purchase,
+        occurred_time,
+        amount: Some(Money { currency: usd(), micros }),
+        external_id: String::new(),
+    })
+}
+
+pub(super) fn reward(price_points: i64) -> Reward {
+    Reward {
+        program_id: "club".into(),
+        id: "mug".into(),
+        display_name: "Mug".into(),
+        price_points,
+        version: 5,
+        create_time: Time::MIN,
+        counted: false,
+    }
+}
+
+pub(super) fn redeem(quantity: i64) -> Command {
+    Command::RedeemReward(RedeemReward {
+        redemption_id: Uuid::from_u128(9),
+        member_id: Uuid::from_u128(1),
+        reward_id: "mug".into(),
+        quantity,
+    })
+}
+
+pub(super) fn adjust(points: i64, expected_version: Option<i64>) -> Command {
+    let note = "goodwill".to_owned();
+    Command::AdjustPoints(AdjustPoints { member_id: Uuid::from_u128(1), points, note, expected_version })
+}
+
+pub(super) fn reverse(returned: Returned) -> Command {
+    let (member_id, activity) = (Uuid::from_u128(1), ActivityRef::Id(Uuid::from_u128(7)));
+    Command::ReverseActivity(ReverseActivity { member_id, activity, returned, note: "broken".into() })
+}
+
+pub(super) fn usd_micros(micros: i64) -> Money {
+    Money { currency: usd(), micros }
+}

@@ -1,0 +1,214 @@
+//! Movements of points: each is a posting together with the lots it opens or takes from.
+
+use std::ops::Bound;
+
+use ambient::Time;
+use uuid::Uuid;
+
+use super::book::{Book, minus, next, plus};
+use super::{Account, Activity, Allocation, Lot, LotKey, Posting, Reason, Refusal, Source};
+
+impl Book<'_> {
+    pub(super) fn post(
+        &mut self,
+        (debit, credit): (Account, Account),
+        points: i64,
+        reason: Reason,
+        effective_time: Time,
+        source: Source,
+    ) -> Result<i64, Refusal> {
+        assert!(points > 0, "a posting moves at least one point");
+        self.out.wallet.totals.post(debit, credit, points)?;
+        let seq = next(&mut self.out.wallet.posting_seq)?;
+        let create_time = self.now;
+        self.out.postings.push(Posting {
+            seq,
+            debit,
+            credit,
+            points,
+            reason,
+            effective_time,
+            create_time,
+            source,
+        });
+        Ok(seq)
+    }
+
+    /// Opens a lot of points that were granted at `granted`.
+    pub(super) fn open_lot(
+        &mut self,
+        points: i64,
+        (granted, activate_time): (Time, Time),
+        activity_id: Uuid,
+        rule_version: i64,
+    ) -> Result<Lot, Refusal> {
+        let number = next(&mut self.out.wallet.lot_seq)?;
+        let lot = Lot {
+            key: LotKey { expire_time: self.program.expire_time(activate_time), number },
+            points,
+            remaining: points,
+            activate_time,
+            pending: activate_time > granted,
+            expired: 0,
+            activity_id,
+            rule_version,
+            origin_lot: 0,
+        };
+        self.keep(lot.clone());
+        Ok(lot)
+    }
+
+    /// Makes a pending lot spendable from `at` on.
+    pub(super) fn release(&mut self, mut lot: Lot, at: Time, actor_member_id: Uuid) -> Result<Lot, Refusal> {
+        let source = Source { actor_member_id, ..of_lot(&lot) };
+        self.post((Account::Pending, Account::Available), lot.remaining, Reason::Release, at, source)?;
+        if lot.activate_time.is_never() {
+            lot.key.expire_time = self.program.expire_time(at);
+        }
+        (lot.pending, lot.activate_time) = (false, at);
+        self.released.push((lot.key.number, lot.remaining, at));
+        self.keep(lot.clone());
+        Ok(lot)
+    }
+
+    /// Uses what became available to repay what is owed. Whoever owes has nothing else available.
+    pub(super) fn repay(&mut self, at: Time) -> Result<(), Refusal> {
+        let totals = self.out.wallet.totals;
+        let points = totals.arrears.min(totals.available);
+        if points == 0 {
+            return Ok(());
+        }
+        self.debit_lots(points, Account::Arrears, Reason::Repay, at, Source::default())
+    }
+
+    /// Takes points from the lots in the order of debits.
+    pub(super) fn debit_lots(
+        &mut self,
+        points: i64,
+        credit: Account,
+        reason: Reason,
+        at: Time,
+        source: Source,
+    ) -> Result<(), Refusal> {
+        let available = self.out.wallet.totals.available;
+        if available < points {
+            return Err(Refusal::InsufficientPoints { needed: points, available });
+        }
+        let seq = self.post((Account::Available, credit), points, reason, at, source)?;
+        let mut left = points;
+        while left > 0 {
+            let lot = self.first_open_lot().expect("open lots cover what is available");
+            let taken = left.min(lot.remaining);
+            self.pass(lot.key);
+            self.allocate(seq, lot, taken, at)?;
+            left = minus(left, taken)?;
+        }
+        self.find_next_expire();
+        Ok(())
+    }
+
+    /// Takes points from one lot, wherever it stands in the order of debits.
+    pub(super) fn take_from(
+        &mut self,
+        lot: Lot,
+        points: i64,
+        reason: Reason,
+        source: Source,
+    ) -> Result<(), Refusal> {
+        let (pending, at) = (lot.pending, self.now);
+        let debit = if pending { Account::Pending } else { Account::Available };
+        let seq = self.post((debit, Account::Reversed), points, reason, at, source)?;
+        self.allocate(seq, lot, points, at)?;
+        if pending {
+            self.find_next_release();
+        } else {
+            self.find_next_expire();
+        }
+        Ok(())
+    }
+
+    /// Ends the life of a lot at its own moment.
+    pub(super) fn expire(&mut self, mut lot: Lot) -> Result<(), Refusal> {
+        let (points, at) = (lot.remaining, lot.key.expire_time);
+        let seq =
+            self.post((Account::Available, Account::Expired), points, Reason::Expire, at, of_lot(&lot))?;
+        self.expired.push((lot.key.number, points, at));
+        lot.expired = plus(lot.expired, points)?;
+        self.pass(lot.key);
+        self.allocate(seq, lot, points, at)
+    }
+
+    fn allocate(&mut self, posting_seq: i64, mut lot: Lot, points: i64, at: Time) -> Result<(), Refusal> {
+        lot.remaining = minus(lot.remaining, points)?;
+        let lot_number = lot.key.number;
+        self.out.allocations.push(Allocation { posting_seq, lot_number, points, effective_time: at });
+        self.keep(lot);
+        Ok(())
+    }
+
+    /// Remembers a lot as it is now.
+    fn keep(&mut self, lot: Lot) {
+        let wallet = &mut self.out.wallet;
+        if lot.is_open() {
+            self.open.insert(lot.key);
+            if lot.key.expire_time > self.now {
+                wallet.next_expire = wallet.next_expire.min(lot.key.expire_time);
+            }
+        } else {
+            self.open.remove(&lot.key);
+        }
+        if lot.is_waiting() && lot.activate_time > self.now {
+            wallet.next_release = wallet.next_release.min(lot.activate_time);
+        }
+        self.out.lots.insert(lot.key.number, lot);
+    }
+
+    /// Debits have come as far as this lot, if it is one of the state's.
+    fn pass(&mut self, key: LotKey) {
+        if self.before.lots.contains_key(&key) {
+            self.reached = self.reached.max(Some(key));
+        }
+    }
+
+    /// The lot that the next debit takes from.
+    pub(super) fn first_open_lot(&self) -> Option<Lot> {
+        let from = self.reached.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut untouched = self.before.lots.range((from, Bound::Unbounded));
+        let stored = untouched.find(|(key, _)| !self.out.lots.contains_key(&key.number)).map(|(_, lot)| lot);
+        let changed = self.open.first().and_then(|key| self.out.lots.get(&key.number));
+        stored.into_iter().chain(changed).min_by_key(|lot| lot.key).cloned()
+    }
+
+    /// Lots that hold points that may be spent: those of the state, as far as they were loaded, and those of
+    /// this command.
+    pub(super) fn open_lots(&self) -> impl Iterator<Item = &Lot> {
+        let stored = self.before.lots.values().filter(|lot| !self.out.lots.contains_key(&lot.key.number));
+        stored.chain(self.out.lots.values()).filter(|lot| lot.is_open())
+    }
+
+    /// The lots of an activity, as they are now.
+    pub(super) fn lots_of(&self, activity: &Activity) -> Vec<Lot> {
+        let (first, count) = activity.lots;
+        let numbers = first..first.saturating_add(count);
+        numbers
+            .filter_map(|number| self.out.lots.get(&number).or_else(|| self.before.lot(number)).cloned())
+            .collect()
+    }
+
+    /// Finds anew when points next expire: after lots were debited that are in the state.
+    pub(super) fn find_next_expire(&mut self) {
+        self.out.wallet.next_expire = self.first_open_lot().map_or(Time::NEVER, |lot| lot.key.expire_time);
+    }
+
+    /// Finds anew when pending points are next released: after lots that are in the state stopped to wait.
+    pub(super) fn find_next_release(&mut self) {
+        let stored = self.before.pending.values().find(|lot| !self.out.lots.contains_key(&lot.key.number));
+        let changed = self.out.lots.values().filter(|lot| lot.is_waiting());
+        let first = stored.into_iter().chain(changed).map(|lot| lot.activate_time).min();
+        self.out.wallet.next_release = first.unwrap_or(Time::NEVER);
+    }
+}
+
+fn of_lot(lot: &Lot) -> Source {
+    Source { activity_id: lot.activity_id, rule_version: lot.rule_version, ..Source::default() }
+}

@@ -1,0 +1,377 @@
+//! ReverseActivity and CancelActivity: an activity is taken back, and with it what it earned.
+//!
+//! What is owed after any returns is the points granted less those that what remains of the activity earns
+//! under the rule that granted them. So any split and any order of returns owes what one return of the
+//! whole owes. Points of the activity that expired are not owed.
+
+use uuid::Uuid;
+
+use super::book::{Book, minus, plus};
+use super::record_activity::count_spend;
+use super::{
+    Account, Activity, ActivityRef, ActivityState, Event, Lot, Money, Reason, Refusal, Reply, Source, Taken,
+};
+
+/// The command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReverseActivity {
+    /// Whose activity.
+    pub member_id: Uuid,
+    /// Which.
+    pub activity: ActivityRef,
+    /// How much of it.
+    pub returned: Returned,
+    /// Why; kept with the postings.
+    pub note: String,
+}
+
+/// How much of an activity is taken back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Returned {
+    /// All that is left of it.
+    Whole,
+    /// A part of what was paid.
+    Amount(Money),
+}
+
+/// The command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CancelActivity {
+    /// Whose activity.
+    pub member_id: Uuid,
+    /// Which.
+    pub activity: ActivityRef,
+    /// Why; kept with the postings.
+    pub note: String,
+}
+
+/// What may be taken back of the points that are owed. The numbers are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(i32)]
+pub enum ReturnPolicy {
+    /// Points of the activity that are still pending; the rest is waived.
+    OnlyPending = 1,
+    /// Whatever the wallet has available, too; the rest is waived.
+    WithinBalance = 2,
+    /// All: what the wallet does not have, it owes.
+    Unlimited = 3,
+}
+
+impl ReturnPolicy {
+    /// The policy with this stored number.
+    pub fn from_number(number: i32) -> Option<ReturnPolicy> {
+        use ReturnPolicy::{OnlyPending, Unlimited, WithinBalance};
+        [OnlyPending, WithinBalance, Unlimited].into_iter().find(|policy| *policy as i32 == number)
+    }
+}
+
+/// What became of the points of a return.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reversal {
+    /// Points owed: the sum of the others.
+    pub owed: i64,
+    /// Taken from the activity's pending points.
+    pub from_pending: i64,
+    /// Taken from available points.
+    pub from_available: i64,
+    /// Owed from now on: later points repay it.
+    pub arrears: i64,
+    /// Not taken.
+    pub waived: i64,
+}
+
+/// The activity that a command names, if something of it still counts.
+pub(super) fn still_counts<'a>(
+    named: &ActivityRef,
+    activity: Option<&'a Activity>,
+) -> Result<&'a Activity, Refusal> {
+    let id = || match named {
+        ActivityRef::Id(id) => id.to_string(),
+        ActivityRef::External(id) => id.clone(),
+    };
+    let activity = activity.ok_or_else(|| Refusal::ActivityNotFound { activity: id() })?;
+    match activity.state {
+        ActivityState::Recorded | ActivityState::PartlyReversed => Ok(activity),
+        state @ (ActivityState::Reversed | ActivityState::Cancelled) => {
+            Err(Refusal::ActivityOver { activity_id: activity.id, state })
+        }
+    }
+}
+
+pub(super) fn reverse(
+    book: &mut Book<'_>,
+    command: &ReverseActivity,
+    activity: Option<&Activity>,
+) -> Result<Reply, Refusal> {
+    let before = still_counts(&command.activity, activity)?;
+    let residual_micros = before.residual_micros();
+    let returned_micros = match command.returned {
+        Returned::Whole => residual_micros,
+        Returned::Amount(amount) => part(book, amount, residual_micros)?,
+    };
+    let left_micros = minus(residual_micros, returned_micros)?;
+    let is_whole = command.returned == Returned::Whole || left_micros == 0;
+    let lots = book.lots_of(before);
+    let kept = if is_whole { 0 } else { book.program.points_for(before.kind, left_micros)? };
+    let expired = lots.iter().try_fold(0, |sum, lot| plus(sum, lot.expired))?;
+    let owed_so_far = minus(before.points, kept.max(expired))?;
+    let owed = minus(owed_so_far, before.points_reversed)?.max(0);
+    let state = if is_whole { ActivityState::Reversed } else { ActivityState::PartlyReversed };
+    let source = Source { note: command.note.clone(), ..source(before, &lots, command.member_id) };
+    let reversal = take(book, lots, owed, &source)?;
+    finish(book, before, state, returned_micros, reversal)
+}
+
+fn part(book: &Book<'_>, amount: Money, residual_micros: i64) -> Result<i64, Refusal> {
+    let (expected, given) = (book.program.currency, amount.currency);
+    if given != expected {
+        return Err(Refusal::CurrencyMismatch { expected, given });
+    }
+    let returned_micros = amount.micros;
+    if returned_micros > residual_micros {
+        return Err(Refusal::ReturnExceedsActivity { returned_micros, residual_micros });
+    }
+    Ok(returned_micros)
+}
+
+pub(super) fn cancel(
+    book: &mut Book<'_>,
+    command: &CancelActivity,
+    activity: Option<&Activity>,
+) -> Result<Reply, Refusal> {
+    let before = still_counts(&command.activity, activity)?;
+    let lots = book.lots_of(before);
+    if lots.iter().any(|lot| !lot.pending) {
+        return Err(Refusal::ActivityReleased { activity_id: before.id });
+    }
+    let source = Source { note: command.note.clone(), ..source(before, &lots, command.member_id) };
+    let mut reversal = Reversal::default();
+    for lot in lots.into_iter().filter(Lot::is_waiting) {
+        let points = lot.remaining;
+        book.take_from(lot, points, Reason::Cancel, source.clone())?;
+        reversal.from_pending = plus(reversal.from_pending, points)?;
+    }
+    reversal.owed = reversal.from_pending;
+    finish(book, before, ActivityState::Cancelled, before.residual_micros(), reversal)
+}
+
+/// Takes what is owed: from the activity's own lots, pending ones first, then from others in the order of
+/// debits; the rest becomes arrears or is waived.
+fn take(book: &mut Book<'_>, mut lots: Vec<Lot>, owed: i64, source: &Source) -> Result<Reversal, Refusal> {
+    let policy = book.program.return_policy;
+    let mut reversal = Reversal { owed, ..Reversal::default() };
+    let mut left = owed;
+    lots.sort_by_key(|lot| (!lot.pending, lot.key));
+    for lot in lots.into_iter().filter(|lot| lot.remaining > 0) {
+        let points = lot.remaining.min(left);
+        if points == 0 || (policy == ReturnPolicy::OnlyPending && !lot.pending) {
+            continue;
+        }
+        left = minus(left, points)?;
+        let taken = if lot.pending { &mut reversal.from_pending } else { &mut reversal.from_available };
+        *taken = plus(*taken, points)?;
+        book.take_from(lot, points, Reason::Reverse, source.clone())?;
+    }
+    let others = book.out.wallet.totals.available.min(left);
+    if others > 0 && policy != ReturnPolicy::OnlyPending {
+        left = minus(left, others)?;
+        reversal.from_available = plus(reversal.from_available, others)?;
+        book.debit_lots(others, Account::Reversed, Reason::Reverse, book.now, source.clone())?;
+    }
+    if left > 0 {
+        let (account, rest) = match policy {
+            ReturnPolicy::Unlimited => (Account::Arrears, &mut reversal.arrears),
+            ReturnPolicy::OnlyPending | ReturnPolicy::WithinBalance => {
+                (Account::Waived, &mut reversal.waived)
+            }
+        };
+        *rest = left;
+        book.post((account, Account::Reversed), left, Reason::Reverse, book.now, source.clone())?;
+    }
+    Ok(reversal)
+}
+
+fn finish(
+    book: &mut Book<'_>,
+    before: &Activity,
+    state: ActivityState,
+    returned_micros: i64,
+    reversal: Reversal,
+) -> Result<Reply, Refusal> {
+    let activity = Activity {
+        state,
+        points_reversed: plus(before.points_reversed, reversal.owed)?,
+        returned_micros: plus(before.returned_micros, returned_micros)?,
+        ..before.clone()
+    };
+    let spend_micros = activity.kind.spend_micros(returned_micros);
+    if spend_micros > 0 {
+        count_spend(book, minus(0, spend_micros)?, activity.occurred_time, book.now)?;
+    }
+    let returned = activity.amount.map(|amount| Money { micros: returned_micros, ..amount });
+    book.out.changed = Some(activity.clone());
+    let (reverse_time, available) = (book.now, book.out.wallet.totals.available);
+    let taken = Taken { activity: activity.clone(), returned, reversal, reverse_time, available };
+    book.announce(Event::ActivityReversed(Box::new(taken)));
+    Ok(Reply::Reversed(activity, reversal))
+}
+
+fn source(activity: &Activity, lots: &[Lot], actor_member_id: Uuid) -> Source {
+    let rule_version = lots.first().map_or(0, |lot| lot.rule_version);
+    Source { actor_member_id, activity_id: activity.id, rule_version, ..Source::default() }
+}
+
+#[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "tests count in small numbers")]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::fixture::{DAY, Ledger, adjust, at, purchase, redeem, reverse, usd_micros};
+    use crate::domain::{Command, ConfirmActivity, Release};
+
+    fn reversal(answer: Result<Reply, Refusal>) -> Reversal {
+        *answer.unwrap().reversal().unwrap()
+    }
+
+    fn part(micros: i64) -> Command {
+        reverse(Returned::Amount(usd_micros(micros)))
+    }
+
+    fn cancel() -> Command {
+        let (member_id, activity) = (Uuid::from_u128(1), ActivityRef::Id(Uuid::from_u128(7)));
+        Command::CancelActivity(CancelActivity { member_id, activity, note: String::new() })
+    }
+
+    #[test]
+    fn what_was_spent_is_waived_or_owed_and_repaid_first() {
+        let now = at("2017-01-01T00:00:00Z");
+        for (policy, [pending, available, arrears, waived]) in [
+            (ReturnPolicy::OnlyPending, [0, 0, 0, 150]),
+            (ReturnPolicy::WithinBalance, [0, 50, 0, 100]),
+            (ReturnPolicy::Unlimited, [0, 50, 100, 0]),
+        ] {
+            let mut ledger = Ledger::opened(now);
+            ledger.program.return_policy = policy;
+            ledger.earn(150, now, now).unwrap();
+            ledger.run(&redeem(1), now).unwrap();
+            let taken = reversal(ledger.run(&reverse(Returned::Whole), now));
+            let expected =
+                Reversal { owed: 150, from_pending: pending, from_available: available, arrears, waived };
+            assert_eq!(taken, expected, "{policy:?}");
+            ledger.run(&adjust(130, None), now).unwrap();
+            let totals = ledger.state.wallet.totals;
+            assert_eq!((totals.arrears, totals.available), (0, 50 - available + 130 - arrears));
+        }
+    }
+
+    #[test]
+    fn points_that_expired_are_not_owed() {
+        let now = at("2017-01-01T00:00:00Z");
+        let mut ledger = Ledger::opened(now);
+        ledger.program.return_policy = ReturnPolicy::Unlimited;
+        ledger.earn(150, now, now).unwrap();
+        ledger.run(&redeem(1), now).unwrap();
+        let later = now.plus_micros(90 * DAY);
+        let taken = reversal(ledger.run(&reverse(Returned::Whole), later));
+        assert_eq!((taken.owed, taken.arrears), (100, 100), "50 expired");
+    }
+
+    #[test]
+    fn a_return_corrects_the_tier_and_a_second_one_is_refused() {
+        let now = at("2017-01-01T00:00:00Z");
+        let mut ledger = Ledger::opened(now);
+        ledger.earn(1_000, now, now).unwrap();
+        assert_eq!(ledger.state.wallet.tier_rank, 2);
+        ledger.run(&part(1), now).unwrap();
+        assert_eq!(ledger.state.wallet.tier_rank, 1);
+        assert_eq!(ledger.state.wallet.spend.current_micros, 999_999_999);
+        let exceeding =
+            Refusal::ReturnExceedsActivity { returned_micros: 1_000_000_000, residual_micros: 999_999_999 };
+        assert_eq!(ledger.run(&part(1_000_000_000), now), Err(exceeding));
+        ledger.run(&reverse(Returned::Whole), now).unwrap();
+        let over = Refusal::ActivityOver { activity_id: Uuid::from_u128(7), state: ActivityState::Reversed };
+        assert_eq!(ledger.run(&reverse(Returned::Whole), now), Err(over));
+        assert_eq!(ledger.state.wallet.totals.reversed, 1_000);
+    }
+
+    #[test]
+    fn only_what_is_pending_can_be_cancelled() {
+        let now = at("2017-01-01T00:00:00Z");
+        let mut ledger = Ledger::opened(now);
+        ledger.program.release = Release::OnConfirmation;
+        ledger.earn(70, now, now).unwrap();
+        assert_eq!((ledger.state.wallet.totals.pending, ledger.available()), (70, 0));
+        let mut other = ledger.clone();
+        assert_eq!(reversal(other.run(&cancel(), now)).from_pending, 70);
+        assert_eq!(other.state.wallet.totals.pending, 0);
+        let (member_id, activity) = (Uuid::from_u128(1), ActivityRef::Id(Uuid::from_u128(7)));
+        let confirm = Command::ConfirmActivity(ConfirmActivity { member_id, activity });
+        let later = now.plus_micros(200 * DAY);
+        assert_eq!(ledger.run(&confirm, later).unwrap().points_released(), 70);
+        assert_eq!(ledger.state.wallet.next_expire, later.plus_micros(90 * DAY), "counted from the release");
+        assert_eq!(ledger.run(&confirm, later).unwrap().points_released(), 0, "once");
+        let released = Refusal::ActivityReleased { activity_id: Uuid::from_u128(7) };
+        assert_eq!(ledger.run(&cancel(), later), Err(released));
+    }
+
+    #[test]
+    fn points_of_long_ago_are_released_and_expire_each_at_its_own_moment() {
+        let (occurred, now) = (at("2017-01-01T00:00:00Z"), at("2018-01-01T00:00:00Z"));
+        let mut ledger = Ledger::opened(now);
+        ledger.program.release = Release::AfterDays(14);
+        ledger.earn(30, occurred, now).unwrap();
+        let when: Vec<_> = ledger.postings.iter().map(|p| (p.reason, p.effective_time)).collect();
+        let day = |n: i64| occurred.plus_micros(n * DAY);
+        let expected = [(Reason::Earn, occurred), (Reason::Release, day(14)), (Reason::Expire, day(104))];
+        assert_eq!(when, expected);
+    }
+
+    #[test]
+    fn a_release_repays_arrears_at_its_own_moment() {
+        let now = at("2017-01-01T00:00:00Z");
+        let mut ledger = Ledger::opened(now);
+        ledger.program.return_policy = ReturnPolicy::Unlimited;
+        ledger.earn(100, now, now).unwrap();
+        ledger.run(&redeem(1), now).unwrap();
+        ledger.run(&reverse(Returned::Whole), now).unwrap();
+        ledger.program.release = Release::AfterDays(5);
+        ledger.run(&purchase(300_000_000, None), now).unwrap();
+        assert_eq!(ledger.state.wallet.totals.arrears, 100, "pending points do not repay");
+        ledger.run(&Command::Settle, now.plus_micros(400 * DAY)).unwrap();
+        let tail: Vec<_> = ledger.postings.iter().rev().take(3).map(|p| (p.reason, p.points)).collect();
+        assert_eq!(tail, [(Reason::Expire, 200), (Reason::Repay, 100), (Reason::Release, 300)]);
+        let repaid = ledger.postings.iter().find(|p| p.reason == Reason::Repay).unwrap();
+        assert_eq!(repaid.effective_time, now.plus_micros(5 * DAY));
+    }
+
+    proptest! {
+        /// Any split and any order of returns owes what one return of the whole owes.
+        #[test]
+        fn parts_owe_what_the_whole_owes(
+            micros in 1..5_000_000_000_i64,
+            weights in proptest::collection::vec(0..1_000_i64, 1..12),
+            spent in any::<bool>(),
+        ) {
+            let now = at("2017-01-01T00:00:00Z");
+            let mut ledger = Ledger::opened(now);
+            ledger.program.return_policy = ReturnPolicy::Unlimited;
+            ledger.run(&purchase(micros, None), now).unwrap();
+            let granted = ledger.state.wallet.totals.issued;
+            if spent {
+                let _ = ledger.run(&redeem(1), now);
+            }
+            let (mut owed, mut left) = (0, micros);
+            for weight in weights {
+                let returned = micros / 3_000 * weight / 4;
+                if returned < left {
+                    owed += reversal(ledger.run(&part(returned), now)).owed;
+                    left -= returned;
+                }
+            }
+            owed += reversal(ledger.run(&reverse(Returned::Whole), now)).owed;
+            prop_assert_eq!(owed, granted);
+            prop_assert_eq!(ledger.state.wallet.totals.reversed, granted);
+        }
+    }
+}

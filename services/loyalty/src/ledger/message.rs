@@ -1,0 +1,173 @@
+//! Events of the domain as messages.
+
+use prost::Message;
+use proto::rapport::loyalty::v1 as pb;
+
+use crate::domain::{Activity, ActivityState, Earned, Event, Money, Redemption, Taken};
+use crate::rpc::wire::{money, opt_timestamp, timestamp, uuid_text};
+use crate::store::Owner;
+
+/// The kind and the message of an event.
+pub(super) fn encode(owner: &Owner, program_id: &str, event: &Event) -> (&'static str, Vec<u8>) {
+    let program_id = program_id.to_owned();
+    match event {
+        Event::ActivityRecorded { activity } => {
+            ("rapport.loyalty.v1.ActivityRecorded", recorded(program_id, activity).encode_to_vec())
+        }
+        Event::PointsEarned(earned) => {
+            ("rapport.loyalty.v1.PointsEarned", points_earned(program_id, earned).encode_to_vec())
+        }
+        Event::PointsReleased { lots, available } => {
+            let message = released(owner, program_id, lots, *available);
+            ("rapport.loyalty.v1.PointsReleased", message.encode_to_vec())
+        }
+        Event::ActivityReversed(of) => {
+            ("rapport.loyalty.v1.ActivityReversed", reversed(program_id, of).encode_to_vec())
+        }
+        Event::PointsExpired { lots, available } => {
+            let message = expired(owner, program_id, lots, *available);
+            ("rapport.loyalty.v1.PointsExpired", message.encode_to_vec())
+        }
+        Event::PointsExpiring { points, first_expire_time, last_expire_time, available } => {
+            let times = (*first_expire_time, *last_expire_time);
+            let message = expiring(owner, program_id, (*points, *available), times);
+            ("rapport.loyalty.v1.PointsExpiring", message.encode_to_vec())
+        }
+        Event::PointsAdjusted { member_id, points, available } => {
+            let member_id = uuid_text(*member_id);
+            let message =
+                pb::PointsAdjusted { member_id, program_id, points: *points, available: *available };
+            ("rapport.loyalty.v1.PointsAdjusted", message.encode_to_vec())
+        }
+        Event::TierChanged { from_tier_id, to_tier_id, from_rank, to_rank, effective_time } => {
+            let message = pb::TierChanged {
+                wallet_id: uuid_text(owner.id()),
+                program_id,
+                from_tier_id: from_tier_id.clone(),
+                to_tier_id: to_tier_id.clone(),
+                effective_time: Some(timestamp(*effective_time)),
+                from_rank: i32::try_from(*from_rank).unwrap_or(i32::MAX),
+                to_rank: i32::try_from(*to_rank).unwrap_or(i32::MAX),
+            };
+            ("rapport.loyalty.v1.TierChanged", message.encode_to_vec())
+        }
+        Event::RewardRedeemed { redemption, available } => {
+            let message = redeemed(program_id, redemption, *available);
+            ("rapport.loyalty.v1.RewardRedeemed", message.encode_to_vec())
+        }
+    }
+}
+
+fn recorded(program_id: String, activity: &Activity) -> pb::ActivityRecorded {
+    pb::ActivityRecorded {
+        member_id: uuid_text(activity.member_id),
+        program_id,
+        activity_id: uuid_text(activity.id),
+        r#type: activity.kind as i32,
+        occurred_time: Some(timestamp(activity.occurred_time)),
+        amount: activity.amount.map(money),
+    }
+}
+
+fn points_earned(program_id: String, earned: &Earned) -> pb::PointsEarned {
+    pb::PointsEarned {
+        member_id: uuid_text(earned.member_id),
+        program_id,
+        activity_id: uuid_text(earned.activity_id),
+        lot_number: earned.lot_number,
+        points: earned.points,
+        activate_time: opt_timestamp(earned.activate_time),
+        expire_time: opt_timestamp(earned.expire_time),
+        available: earned.available,
+    }
+}
+
+fn redeemed(program_id: String, redemption: &Redemption, available: i64) -> pb::RewardRedeemed {
+    pb::RewardRedeemed {
+        member_id: uuid_text(redemption.member_id),
+        program_id,
+        redemption_id: uuid_text(redemption.id),
+        reward_id: redemption.reward_id.clone(),
+        quantity: redemption.quantity,
+        points: redemption.points,
+        available,
+        redeem_time: Some(timestamp(redemption.create_time)),
+    }
+}
+
+fn expired(
+    owner: &Owner,
+    program_id: String,
+    lots: &[(i64, i64, ambient::Time)],
+    available: i64,
+) -> pb::PointsExpired {
+    let lot = |(lot_number, points, at): &(i64, i64, ambient::Time)| pb::ExpiredLot {
+        lot_number: *lot_number,
+        points: *points,
+        expire_time: opt_timestamp(*at),
+    };
+    pb::PointsExpired {
+        wallet_id: uuid_text(owner.id()),
+        program_id,
+        points: lots.iter().map(|(_, points, _)| points).sum(),
+        lots: lots.iter().map(lot).collect(),
+        available,
+    }
+}
+
+fn expiring(
+    owner: &Owner,
+    program_id: String,
+    (points, available): (i64, i64),
+    (first, last): (ambient::Time, ambient::Time),
+) -> pb::PointsExpiring {
+    pb::PointsExpiring {
+        wallet_id: uuid_text(owner.id()),
+        program_id,
+        points,
+        first_expire_time: opt_timestamp(first),
+        last_expire_time: opt_timestamp(last),
+        available,
+    }
+}
+
+fn released(
+    owner: &Owner,
+    program_id: String,
+    lots: &[(i64, i64, ambient::Time)],
+    available: i64,
+) -> pb::PointsReleased {
+    let lot = |(lot_number, points, at): &(i64, i64, ambient::Time)| pb::ReleasedLot {
+        lot_number: *lot_number,
+        points: *points,
+        release_time: opt_timestamp(*at),
+    };
+    pb::PointsReleased {
+        wallet_id: uuid_text(owner.id()),
+        program_id,
+        points: lots.iter().map(|(_, points, _)| points).sum(),
+        lots: lots.iter().map(lot).collect(),
+        available,
+    }
+}
+
+fn reversed(program_id: String, of: &Taken) -> pb::ActivityReversed {
+    let Taken { activity, returned, reversal, .. } = of;
+    let left = activity.amount.map(|amount| Money { micros: activity.residual_micros(), ..amount });
+    pb::ActivityReversed {
+        member_id: uuid_text(activity.member_id),
+        program_id,
+        activity_id: uuid_text(activity.id),
+        r#type: activity.kind as i32,
+        occurred_time: Some(timestamp(activity.occurred_time)),
+        amount_returned: returned.map(money),
+        amount_left: left.map(money),
+        whole: matches!(activity.state, ActivityState::Reversed | ActivityState::Cancelled),
+        points_owed: reversal.owed,
+        points_taken: reversal.from_pending.saturating_add(reversal.from_available),
+        points_in_arrears: reversal.arrears,
+        points_waived: reversal.waived,
+        reverse_time: Some(timestamp(of.reverse_time)),
+        available: of.available,
+    }
+}

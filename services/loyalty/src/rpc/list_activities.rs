@@ -1,0 +1,37 @@
+//! ListActivities: the activities of a wallet, last recorded first.
+
+use proto::rapport::loyalty::v1 as pb;
+use proto::{Path, Violations};
+use requests::Caller;
+use tonic::{Request, Status};
+use uuid::Uuid;
+
+use super::Api;
+use super::call::told;
+use super::refusal::{DOMAIN, member_not_found};
+use super::wire::{activity_message, uuid};
+use crate::store::{Owner, activities, wallets};
+
+const METHOD: &str = "ListActivities";
+
+pub(super) async fn handle(
+    api: &Api,
+    request: Request<pb::ListActivitiesRequest>,
+) -> Result<pb::ListActivitiesResponse, Status> {
+    let (caller, message) = Caller::open(request)?;
+    let mut violations = Violations::default();
+    let member_id = uuid(&message.member_id, &Path::ROOT, "member_id", &mut violations);
+    violations.into_result(DOMAIN)?;
+    let list = caller.list(&api.pages, METHOD, &message.member_id, message.page_size)?;
+    let cursor = list.open(&message.page_token)?;
+    let before = cursor.and_then(|bytes| Uuid::from_slice(&bytes).ok()).unwrap_or(Uuid::max());
+    let (db, owner) = (api.db.reader(), Owner::new(&caller.tenant, member_id));
+    let wallet = wallets::find(db, &owner).await.map_err(|e| told(&e))?;
+    wallet.ok_or_else(|| member_not_found(&message.member_id))?;
+    let mut found = activities::page(db, &owner, before, list.limit()).await.map_err(|e| told(&e))?;
+    let next_page_token = list.next(&mut found, |_| 0, |a| a.id.as_bytes().to_vec());
+    Ok(pb::ListActivitiesResponse {
+        activities: found.iter().map(activity_message).collect(),
+        next_page_token,
+    })
+}

@@ -1,0 +1,379 @@
+//! A model of one wallet, written from the design page alone: lists that are scanned and sums that are taken
+//! anew. It is slow and short, so that what it says can be believed.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Datelike, NaiveDate};
+
+/// A day in microseconds.
+pub const DAY: i64 = 86_400_000_000;
+const NEVER: i64 = i64::MAX;
+
+/// When points may be spent.
+#[derive(Clone, Copy, Debug)]
+pub enum Release {
+    /// At once.
+    AtOnce,
+    /// So many days after the activity, or when it is confirmed.
+    AfterDays(i64),
+    /// When it is confirmed.
+    OnConfirmation,
+}
+
+/// What is taken of what is owed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Returns {
+    /// Pending points of the activity.
+    OnlyPending,
+    /// Available points, too.
+    WithinBalance,
+    /// All, if need be as arrears.
+    Unlimited,
+}
+
+/// The rules of a program whose days are those of UTC.
+#[derive(Clone, Copy, Debug)]
+pub struct Policy {
+    /// Points for each whole dollar of an amount.
+    pub points_per_dollar: i64,
+    /// When points may be spent.
+    pub release: Release,
+    /// How many days they live from then on.
+    pub life_days: i64,
+    /// What is taken back.
+    pub returns: Returns,
+    /// Dollars in a year that reach the tiers above the lowest.
+    pub tiers: &'static [i64],
+}
+
+/// What is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Do {
+    /// Record a purchase with this key, of so many cents, at this moment.
+    Buy {
+        /// The caller's own key.
+        key: u32,
+        /// The amount.
+        cents: i64,
+        /// When it happened.
+        at: i64,
+    },
+    /// Confirm the purchase with this key.
+    Confirm(u32),
+    /// Cancel it.
+    Cancel(u32),
+    /// Give so many cents of it back, or all that is left.
+    Return(u32, Option<i64>),
+    /// Give or take points by hand.
+    Adjust(i64),
+    /// Buy something for so many points.
+    Redeem(i64),
+    /// Apply what is due.
+    Settle,
+}
+
+/// What is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// It was done.
+    Done,
+    /// So many points were earned.
+    Earned(i64),
+    /// So many points were released.
+    Released(i64),
+    /// Points owed, taken while pending, taken while available, in arrears, waived.
+    Back([i64; 5]),
+    /// It was refused for this reason.
+    Refused(&'static str),
+}
+
+/// Pending, available, arrears, issued, reversed, redeemed, expired, adjusted, waived.
+pub type Totals = [i64; 9];
+
+#[derive(Clone, Debug)]
+struct Lot {
+    key: Option<u32>,
+    number: usize,
+    points: i64,
+    left: i64,
+    pending: bool,
+    release: i64,
+    expiry: i64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Purchase {
+    cents: i64,
+    at: i64,
+    points: i64,
+    returned: i64,
+    owed: i64,
+    over: bool,
+}
+
+/// One wallet.
+#[derive(Clone, Debug)]
+pub struct Model {
+    policy: Policy,
+    now: i64,
+    lots: Vec<Lot>,
+    purchases: BTreeMap<u32, Purchase>,
+    expired: BTreeMap<usize, i64>,
+    arrears: i64,
+    redeemed: i64,
+    adjusted: i64,
+    waived: i64,
+}
+
+impl Model {
+    /// An empty wallet.
+    pub fn new(policy: Policy, now: i64) -> Model {
+        Model {
+            policy,
+            now,
+            lots: Vec::new(),
+            purchases: BTreeMap::new(),
+            expired: BTreeMap::new(),
+            arrears: 0,
+            redeemed: 0,
+            adjusted: 0,
+            waived: 0,
+        }
+    }
+
+    /// Answers at `now`, which is never before anything that it changed.
+    pub fn run(&mut self, command: Do, now: i64) -> Told {
+        self.settle(now);
+        let mut tried = self.clone();
+        match tried.decide(command) {
+            Ok(told) => {
+                *self = tried;
+                told
+            }
+            Err(reason) => Told::Refused(reason),
+        }
+    }
+
+    /// The balance after the last answer.
+    pub fn totals(&self) -> Totals {
+        let purchases = || self.purchases.values();
+        let pending = self.lots.iter().filter(|lot| lot.pending).map(|lot| lot.left).sum();
+        let issued = purchases().map(|p| p.points).sum();
+        let reversed = purchases().map(|p| p.owed).sum();
+        let expired = self.expired.values().sum();
+        let rest = (self.redeemed, expired, self.adjusted, self.waived);
+        let (redeemed, expired, adjusted, waived) = rest;
+        [pending, self.available(), self.arrears, issued, reversed, redeemed, expired, adjusted, waived]
+    }
+
+    /// The tier, from 1.
+    pub fn tier(&self) -> usize {
+        let year_of = |at: i64| date(at).year();
+        let spent = |year: i32| {
+            let counted = self.purchases.values().filter(|p| year_of(p.at) == year);
+            counted.map(|p| p.cents - p.returned).sum::<i64>()
+        };
+        let reached =
+            |year| self.policy.tiers.iter().filter(|dollars| **dollars * 100 <= spent(year)).count();
+        let year = year_of(self.now);
+        1 + reached(year).max(reached(year - 1))
+    }
+
+    fn available(&self) -> i64 {
+        self.lots.iter().filter(|lot| !lot.pending).map(|lot| lot.left).sum()
+    }
+
+    fn settle(&mut self, now: i64) {
+        self.now = now;
+        loop {
+            let holding = self.lots.iter().enumerate().filter(|(_, lot)| lot.left > 0);
+            let due =
+                holding.map(|(i, lot)| if lot.pending { (lot.release, 1, i) } else { (lot.expiry, 0, i) });
+            let Some((at, _, i)) = due.min().filter(|(at, ..)| *at <= self.now) else { return };
+            if self.lots[i].pending {
+                self.release(i, at);
+                self.repay();
+            } else {
+                self.expire(i);
+            }
+        }
+    }
+
+    fn release(&mut self, i: usize, at: i64) {
+        let lot = &mut self.lots[i];
+        (lot.pending, lot.release, lot.expiry) =
+            (false, at, if lot.expiry == NEVER { at + self.policy.life_days * DAY } else { lot.expiry });
+    }
+
+    fn expire(&mut self, i: usize) {
+        let left = std::mem::take(&mut self.lots[i].left);
+        *self.expired.entry(i).or_default() += left;
+    }
+
+    fn repay(&mut self) {
+        let points = self.arrears.min(self.available());
+        self.arrears -= points;
+        self.spend(points);
+    }
+
+    /// Earliest expiry first, then the oldest.
+    fn spend(&mut self, mut points: i64) {
+        let mut order: Vec<usize> = (0..self.lots.len()).filter(|i| !self.lots[*i].pending).collect();
+        order.sort_by_key(|i| (self.lots[*i].expiry, self.lots[*i].number));
+        for i in order {
+            let taken = points.min(self.lots[i].left);
+            self.lots[i].left -= taken;
+            points -= taken;
+        }
+        assert_eq!(points, 0, "more was spent than there was");
+    }
+
+    fn open(&mut self, key: Option<u32>, points: i64, release: i64, pending: bool) -> usize {
+        let expiry = if release == NEVER { NEVER } else { release + self.policy.life_days * DAY };
+        let number = self.lots.len();
+        self.lots.push(Lot { key, number, points, left: points, pending, release, expiry });
+        number
+    }
+
+    fn worth(&self, cents: i64) -> i64 {
+        cents * self.policy.points_per_dollar / 100
+    }
+
+    fn decide(&mut self, command: Do) -> Result<Told, &'static str> {
+        match command {
+            Do::Settle => Ok(Told::Done),
+            Do::Buy { key, cents, at } => self.buy(key, cents, at),
+            Do::Confirm(key) => {
+                self.counting(key)?;
+                let waiting = |lot: &&Lot| lot.key == Some(key) && lot.pending && lot.left > 0;
+                let lots: Vec<usize> = self.lots.iter().filter(waiting).map(|lot| lot.number).collect();
+                let points = lots.iter().map(|i| self.lots[*i].left).sum();
+                lots.into_iter().for_each(|i| self.release(i, self.now));
+                self.repay();
+                Ok(Told::Released(points))
+            }
+            Do::Cancel(key) => self.cancel(key),
+            Do::Return(key, cents) => self.give_back(key, cents),
+            Do::Adjust(points) if points > 0 => {
+                self.open(None, points, self.now, false);
+                self.adjusted += points;
+                self.repay();
+                Ok(Told::Done)
+            }
+            Do::Adjust(points) => {
+                self.afford(-points)?;
+                self.adjusted += points;
+                Ok(Told::Done)
+            }
+            Do::Redeem(points) => {
+                self.afford(points)?;
+                self.redeemed += points;
+                Ok(Told::Done)
+            }
+        }
+    }
+
+    fn afford(&mut self, points: i64) -> Result<(), &'static str> {
+        if self.available() < points {
+            return Err("INSUFFICIENT_POINTS");
+        }
+        self.spend(points);
+        Ok(())
+    }
+
+    fn buy(&mut self, key: u32, cents: i64, at: i64) -> Result<Told, &'static str> {
+        if self.purchases.contains_key(&key) {
+            return Err("ACTIVITY_EXISTS");
+        }
+        let at = at.min(self.now);
+        let points = self.worth(cents);
+        self.purchases.insert(key, Purchase { cents, at, points, returned: 0, owed: 0, over: false });
+        if points > 0 {
+            let release = match self.policy.release {
+                Release::AtOnce => at,
+                Release::AfterDays(days) => at + days * DAY,
+                Release::OnConfirmation => NEVER,
+            };
+            let i = self.open(Some(key), points, release, release > self.now);
+            if self.lots[i].expiry <= self.now {
+                self.expire(i);
+            }
+            self.repay();
+        }
+        Ok(Told::Earned(points))
+    }
+
+    fn counting(&self, key: u32) -> Result<Purchase, &'static str> {
+        let purchase = *self.purchases.get(&key).ok_or("ACTIVITY_NOT_FOUND")?;
+        if purchase.over { Err("ACTIVITY_OVER") } else { Ok(purchase) }
+    }
+
+    fn cancel(&mut self, key: u32) -> Result<Told, &'static str> {
+        let purchase = self.counting(key)?;
+        let mut own = self.lots.iter_mut().filter(|lot| lot.key == Some(key));
+        let mut points = 0;
+        if let Some(lot) = own.next() {
+            if !lot.pending {
+                return Err("ACTIVITY_RELEASED");
+            }
+            points = std::mem::take(&mut lot.left);
+        }
+        let (returned, owed) = (purchase.cents, purchase.owed + points);
+        self.purchases.insert(key, Purchase { returned, owed, over: true, ..purchase });
+        Ok(Told::Back([points, points, 0, 0, 0]))
+    }
+
+    fn give_back(&mut self, key: u32, cents: Option<i64>) -> Result<Told, &'static str> {
+        let mut purchase = self.counting(key)?;
+        let left = purchase.cents - purchase.returned;
+        let back = cents.unwrap_or(left);
+        if back > left {
+            return Err("RETURN_EXCEEDS_ACTIVITY");
+        }
+        purchase.returned += back;
+        purchase.over = cents.is_none() || back == left;
+        let lot = self.lots.iter().position(|lot| lot.key == Some(key));
+        let expired = lot.and_then(|i| self.expired.get(&i)).copied().unwrap_or(0);
+        let kept = if purchase.over { 0 } else { self.worth(left - back) };
+        let owed = ((purchase.points - kept).min(purchase.points - expired) - purchase.owed).max(0);
+        purchase.owed += owed;
+        self.purchases.insert(key, purchase);
+        let returns = self.policy.returns;
+        let (mut pending, mut available, mut rest) = (0, 0, owed);
+        if let Some(lot) = lot.map(|i| &mut self.lots[i])
+            && (lot.pending || returns != Returns::OnlyPending)
+        {
+            let taken = rest.min(lot.left);
+            lot.left -= taken;
+            rest -= taken;
+            if lot.pending { pending = taken } else { available = taken }
+        }
+        if returns != Returns::OnlyPending {
+            let taken = rest.min(self.available());
+            self.spend(taken);
+            available += taken;
+            rest -= taken;
+        }
+        let (arrears, waived) = if returns == Returns::Unlimited { (rest, 0) } else { (0, rest) };
+        self.arrears += arrears;
+        self.waived += waived;
+        Ok(Told::Back([owed, pending, available, arrears, waived]))
+    }
+
+    /// Points of all lots, and what became of them, must always add up.
+    pub fn assert_sound(&self) {
+        let [pending, available, arrears, issued, reversed, redeemed, expired, adjusted, waived] =
+            self.totals();
+        assert!(available >= 0 && pending >= 0 && arrears >= 0);
+        assert_eq!(
+            pending + available - arrears,
+            issued + adjusted + waived - reversed - redeemed - expired,
+            "{self:?}"
+        );
+        assert!(self.lots.iter().all(|lot| (0..=lot.points).contains(&lot.left)));
+    }
+}
+
+fn date(at: i64) -> NaiveDate {
+    DateTime::from_timestamp_micros(at).expect("a moment that can be written").date_naive()
+}
