@@ -196,13 +196,13 @@ mod tests {
             "use crate::store::Row;",
             "use crate::{domain::Lot, rpc};",
             "use std::fs;",
-            "use serde::{self};",
+            "use rand::{self};",
             "fn a() { redis::cmd(1) }",
             "fn a() { assert!(tokio::is(1)) }",
             "fn a(x: proto::Member) {}",
             "fn a() { crate::store::load() }",
             "fn a() { std::env::var(1) }",
-            "#[derive(serde::Serialize)] struct A;",
+            "#[derive(prost::Message)] struct A;",
         ] {
             assert_eq!(lines(FILE, &format!("\n{line}\n")), [2], "{line}");
         }

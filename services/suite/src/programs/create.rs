@@ -151,7 +151,7 @@ mod tests {
     use crate::cli::{Cli, Command, ProgramsCommand};
 
     fn request(arguments: &str) -> Result<pb::CreateProgramRequest, String> {
-        let words = "rapport programs create shop".split(' ').chain(arguments.split(' '));
+        let words = "rapport programs create shop".split(' ').chain(arguments.split_whitespace());
         let Command::Programs(programs) = Cli::try_parse_from(words).unwrap().command else { panic!() };
         let ProgramsCommand::Create(args) = programs.command else { panic!() };
         request_of(&args).map_err(|failure| failure.to_string())
