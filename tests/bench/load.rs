@@ -21,6 +21,24 @@ pub(crate) struct Load {
     pub(crate) members: Arc<Vec<String>>,
 }
 
+/// One of 20 rules: every fourth with a cap, half of them true of a purchase of 3 USD.
+fn rule_of(n: i64) -> pb::Rule {
+    let condition = match n % 4 {
+        0 => format!("activity.amount > {n}.5 && tier.rank >= 1"),
+        1 => format!("activity.type == 'PURCHASE' && activity.external_id != 'order-{n}'"),
+        2 => format!("activity.location.startsWith('shop-{n}')"),
+        _ => format!("!has(activity.attributes.channel) || activity.attributes.channel == 'app-{n}'"),
+    };
+    let cap = pb::Cap { points_max: 1_000_000, period: pb::CapPeriod::Day.into(), ..Default::default() };
+    pb::Rule {
+        rule_id: format!("rule-{n}"),
+        condition,
+        effect: Some(pb::rule::Effect::FixedPoints(n + 1)),
+        caps: if n % 4 == 1 { vec![cap] } else { Vec::new() },
+        ..Default::default()
+    }
+}
+
 impl Load {
     /// Creates a program, a reward and members with points to spend.
     pub(crate) async fn prepare(target: &str, members: usize) -> Load {
@@ -33,6 +51,29 @@ impl Load {
             let some = join_all(some.iter().map(|name| calls::enroll(&client, name))).await;
             join_all(some.iter().map(|member| calls::record(&client, purchase(member, 100_000)))).await;
             enrolled.extend(some);
+        }
+        Load { channel: channel(target).await, members: Arc::new(enrolled) }
+    }
+
+    /// Creates another program, whose purchases are asked about by 20 rules, and members.
+    pub(crate) async fn under_rules(target: &str, members: usize) -> Load {
+        const RULED: &str = "ruled";
+        let client = harness::house::client(target).await;
+        calls::create_program_like(&client, calls::program(RULED)).await;
+        let rules = (0..20).map(rule_of).collect();
+        let set = pb::RuleSet { program_id: RULED.into(), rules, ..Default::default() };
+        let create = pb::CreateRuleSetRequest { request_id: calls::request_id(), rule_set: Some(set) };
+        let mut rules = pb::rule_service_client::RuleServiceClient::new(client.clone());
+        let created = rules.create_rule_set(create).await.expect("rules").into_inner();
+        let version = created.rule_set.expect("a rule set").version;
+        let request_id = calls::request_id();
+        let activate =
+            pb::ActivateRuleSetRequest { request_id, program_id: RULED.into(), version, start_time: None };
+        rules.activate_rule_set(activate).await.expect("they hold");
+        let names: Vec<String> = (0..members).map(|i| format!("member-{i}")).collect();
+        let mut enrolled = Vec::with_capacity(members);
+        for some in names.chunks(64) {
+            enrolled.extend(join_all(some.iter().map(|name| calls::enroll_in(&client, RULED, name))).await);
         }
         Load { channel: channel(target).await, members: Arc::new(enrolled) }
     }

@@ -103,6 +103,7 @@ async fn measure(shape: Shape) {
     let echo = echo::Server::start();
     let mut report = Report::only(only());
     let on_postgres = Load::prepare(&service.target(), shape.members).await;
+    let under_rules = Load::under_rules(&service.target(), shape.members).await;
     let followed = Load::prepare(&attached.target(Role::Loyalty), shape.members).await;
     let voices = Load::bare(&attached.target(Role::Feedback), &followed.members).await;
     let on_sqlite = Load::prepare(&embedded.target(), shape.members).await;
@@ -119,6 +120,7 @@ async fn measure(shape: Shape) {
             report.add(&on("balance embedded"), on_sqlite.balances(callers, shape.time)).await;
         }
         report.add("earn PostgreSQL, one member @64", on_postgres.earns_of_one(64, shape.time)).await;
+        report.add("earn PostgreSQL, 20 rules @64", under_rules.earns(64, shape.time)).await;
         report.add("earn PostgreSQL, followed @64", followed.earns(64, shape.time)).await;
         let (lag, oldest) = followed.lag().await;
         println!("behind right after it: {lag} events, the oldest {oldest:.2} s old");

@@ -83,6 +83,11 @@ impl Report {
             ),
             ("earn of one member / spread", self.rate("earn PostgreSQL, one member @64") / earn, ">= 0.5"),
             (
+                "earn under 20 rules / one rule @64",
+                self.rate("earn PostgreSQL, 20 rules @64") / earn,
+                ">= 0.7",
+            ),
+            (
                 "earn @64, scoring and notification attached / alone",
                 self.rate("earn PostgreSQL, followed @64") / earn,
                 ">= 0.5",

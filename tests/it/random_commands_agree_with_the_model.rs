@@ -12,9 +12,9 @@ use harness::model::{DAY, Do, Model, Policy, Release, Returns, Told, Totals};
 use harness::model_client::{call, offer, program_message, totals_in};
 use loyalty::domain::{
     self, Activity, ActivityKind, ActivityRef, AdjustPoints, CancelActivity, Command, ConfirmActivity,
-    Context, Currency, EarningRule, Expiry, Ladder, Life, Money, PointCurrency, Program, RecordActivity,
-    RedeemReward, Refusal, Reply, ReturnPolicy, Returned, ReverseActivity, Reward, State, Stock, Tier,
-    Wallet,
+    Context, Currency, Detail, EarningRule, Expiry, Ladder, Life, Money, PointCurrency, Program,
+    RecordActivity, RedeemReward, Refusal, Reply, ReturnPolicy, Returned, ReverseActivity, Reward, State,
+    Stock, Tier, Wallet,
 };
 use proto::rapport::loyalty::v1 as pb;
 use rand::rngs::StdRng;
@@ -127,13 +127,15 @@ fn program_of(policy: Policy) -> Program {
         display_name: String::new(),
         threshold_micros: dollars * 1_000_000,
     };
+    let rule = EarningRule { points: policy.points_per_dollar, per_micros: 1_000_000 };
     Program {
         id: "club".into(),
         display_name: "Club".into(),
         time_zone: chrono_tz::UTC,
         currency: usd_currency(),
         points: PointCurrency { code: "points".into(), display_name: "Points".into() },
-        rule: Some(EarningRule { points: policy.points_per_dollar, per_micros: 1_000_000, version: 1 }),
+        rule: Some(rule),
+        rule_sets: rule.rule_set(chrono_tz::UTC, Time::NEVER).into_iter().collect(),
         release: match policy.release {
             Release::AtOnce => domain::Release::AtOnce,
             Release::AfterDays(days) => domain::Release::AfterDays(u32::try_from(days).unwrap()),
@@ -176,6 +178,7 @@ impl Ledger {
                 occurred_time: Some(Time::from_micros(at)),
                 amount: Some(cents(paid)),
                 external_id: key.to_string(),
+                detail: Detail::default(),
             }),
             Do::Confirm(key) => Command::ConfirmActivity(ConfirmActivity { member_id, activity: named(key) }),
             Do::Cancel(key) => {
@@ -204,10 +207,10 @@ impl Ledger {
             ActivityRef::External(_) => None,
         });
         let context = Context {
-            program: &self.program,
             activity_taken: taken.filter(|id| self.activities.contains_key(id)),
             activity,
             reward: reward.as_ref().map(|reward| (reward, Stock::Unlimited)),
+            ..Context::of(&self.program)
         };
         let decision = domain::decide(&self.state, &command, context, Time::from_micros(now));
         self.state.evolve(&decision.outcome);

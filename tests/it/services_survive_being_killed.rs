@@ -30,7 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// What a member does next, in a request that can be sent again.
 #[derive(Clone)]
 enum Command {
-    Buy(loyalty::RecordActivityRequest, i64),
+    Buy(Box<loyalty::RecordActivityRequest>, i64),
     Redeem(loyalty::RedeemRewardRequest),
     Answer(Box<feedback::Feedback>, i32),
 }
@@ -65,7 +65,7 @@ fn commands(member: &str, name: &str, random: &mut StdRng) -> (Vec<Command>, Exp
                 expected.points += units;
                 expected.purchases += 1;
                 let bought = loyalty::RecordActivityRequest { request_id, ..purchase(member, units) };
-                Command::Buy(bought, units)
+                Command::Buy(Box::new(bought), units)
             }
         });
     }
@@ -97,7 +97,7 @@ async fn live(loyalty: Client, feedback: Client, commands: Vec<Command>, done: A
             Command::Buy(request, units) => {
                 let call = || {
                     let (client, request) = (loyalty.clone(), request.clone());
-                    Box::pin(async move { record(&client, request).await }) as BoxFuture<_>
+                    Box::pin(async move { record(&client, *request).await }) as BoxFuture<_>
                 };
                 let recorded: loyalty::RecordActivityResponse = patiently("a purchase", call).await;
                 let activity = recorded.activity.expect("an activity");

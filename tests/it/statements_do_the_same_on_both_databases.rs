@@ -65,6 +65,7 @@ fn program() -> loyalty::domain::Program {
         currency: loyalty::domain::Currency::try_new("USD").expect("a currency"),
         points: loyalty::domain::PointCurrency { code: "points".into(), display_name: "Points".into() },
         rule: None,
+        rule_sets: Vec::new(),
         release: loyalty::domain::Release::AtOnce,
         return_policy: loyalty::domain::ReturnPolicy::WithinBalance,
         expiry: loyalty::domain::Expiry::NEVER,
@@ -82,6 +83,7 @@ async fn every_row_is_written_and_found(db: &Db) {
     db.transact(move |tx| {
         let owners = inserted.clone();
         async move {
+            loyalty::store::programs::insert(tx, &Tenant::new("default"), &program()).await?;
             let opened = owners.into_iter().map(|owner| {
                 let wallet =
                     loyalty::domain::Wallet::opened(owner.id(), &program(), harness::house::START, 7);
@@ -102,8 +104,8 @@ async fn every_row_is_written_and_found(db: &Db) {
     let found = found.await.expect("locked");
     assert_eq!(found.len(), 150);
     for owner in &owners {
-        assert_eq!(found[owner].id, owner.id());
-        assert_eq!(found[owner].order_key, 7);
+        assert_eq!(found[owner].wallet.id, owner.id());
+        assert_eq!((found[owner].wallet.order_key, found[owner].program_version), (7, 1));
     }
     every_row_is_walked_over_once(db, owners).await;
 }

@@ -27,6 +27,8 @@ pub struct Keyed<'a> {
     pub first: Option<u32>,
     /// Lock the rows until the transaction ends (SQLite's one writer holds everything anyway).
     pub lock: bool,
+    /// Further items of the SELECT list, each after a comma, or the empty text.
+    pub more: &'a str,
 }
 
 /// Selects rows by keys, each a list of values of `select.types`. Keys should be distinct.
@@ -113,24 +115,24 @@ fn key_columns(count: usize) -> String {
 
 impl Keyed<'_> {
     fn postgres(&self) -> Result<String, Error> {
-        let (table, condition, order) = (self.table, self.condition(), self.order_by());
+        let (table, more, condition, order) = (self.table, self.more, self.condition(), self.order_by());
         let keys = format!("unnest({}) AS k({})", casts(self.types)?, self.key_columns());
         if let Some(first) = self.first {
             return Ok(format!(
                 "SELECT l.* FROM {keys} CROSS JOIN LATERAL \
-                 (SELECT t.* FROM \"{table}\" t WHERE {condition}{order} LIMIT {first}) l"
+                 (SELECT t.*{more} FROM \"{table}\" t WHERE {condition}{order} LIMIT {first}) l"
             ));
         }
         let lock = if self.lock { " FOR UPDATE OF t" } else { "" };
-        Ok(format!("SELECT t.* FROM {keys} JOIN \"{table}\" t ON {condition}{order}{lock}"))
+        Ok(format!("SELECT t.*{more} FROM {keys} JOIN \"{table}\" t ON {condition}{order}{lock}"))
     }
 
     fn sqlite(&self, keys: usize) -> String {
-        let (table, condition, order) = (self.table, self.condition(), self.order_by());
+        let (table, more, condition, order) = (self.table, self.more, self.condition(), self.order_by());
         let width = self.types.len();
         if let Some(first) = self.first {
             let one = format!(
-                "SELECT * FROM (WITH k({}) AS (VALUES {}) SELECT t.* FROM k CROSS JOIN \"{table}\" t \
+                "SELECT * FROM (WITH k({}) AS (VALUES {}) SELECT t.*{more} FROM k CROSS JOIN \"{table}\" t \
                  WHERE {condition}{order} LIMIT {first})",
                 self.key_columns(),
                 marks(1, width)
@@ -139,7 +141,8 @@ impl Keyed<'_> {
         }
         // CROSS JOIN tells SQLite to look up each key in turn.
         format!(
-            "WITH k({}) AS (VALUES {}) SELECT t.* FROM k CROSS JOIN \"{table}\" t WHERE {condition}{order}",
+            "WITH k({}) AS (VALUES {}) SELECT t.*{more} FROM k CROSS JOIN \"{table}\" t \
+             WHERE {condition}{order}",
             self.key_columns(),
             marks(keys, width)
         )

@@ -1,5 +1,6 @@
 //! What it means to check a message: every violation at once, each with its path and a sentence.
 
+use std::borrow::Cow;
 use std::fmt::{self, Display, Write as _};
 
 use tonic::{Code, Status};
@@ -106,7 +107,7 @@ pub struct Violation {
     /// Path of the field as in protobuf, such as `requests[3].member_id`.
     pub field: String,
     /// What the field must be, without its name: `is required`.
-    pub description: &'static str,
+    pub description: Cow<'static, str>,
 }
 
 /// All broken rules of one message: as many as an answer can carry are listed, all are counted.
@@ -120,12 +121,12 @@ pub struct Violations {
 
 impl Violations {
     /// Adds that the field `name` of the message at `at` breaks a rule.
-    pub fn add(&mut self, at: &Path<'_>, name: &'static str, description: &'static str) {
+    pub fn add(&mut self, at: &Path<'_>, name: &'static str, description: impl Into<Cow<'static, str>>) {
         self.count = self.count.saturating_add(1);
         if self.full {
             return;
         }
-        let field = at.field(name).to_string();
+        let (field, description) = (at.field(name).to_string(), description.into());
         self.bytes = self.bytes.saturating_add(field.len()).saturating_add(description.len());
         self.full = self.listed.len() >= LISTED_COUNT_MAX
             || (self.bytes > LISTED_BYTES_MAX && !self.listed.is_empty());

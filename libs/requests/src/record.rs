@@ -69,6 +69,7 @@ pub async fn find(
         order: "",
         first: None,
         lock: false,
+        more: "",
     };
     let keys: Vec<_> = requests.iter().map(|(owner, id)| owner.key_with([(*id).into()])).collect();
     let rows: Vec<command::Model> = select_in(db, select, &keys).await?;

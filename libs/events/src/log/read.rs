@@ -142,6 +142,7 @@ impl Log {
             order: "t.position",
             first: u32::try_from(first).ok(),
             lock: false,
+            more: "",
         };
         let mut events: Vec<Entry> = db::select_in(self.db.reader(), select, &keys).await?;
         events.sort_unstable_by_key(|event| (event.bucket, event.position));
@@ -178,6 +179,7 @@ impl Log {
             order: "",
             first: None,
             lock: false,
+            more: "",
         };
         let keys: Vec<_> = positions.iter().map(|(b, p)| vec![(*b).into(), (*p).into()]).collect();
         db::select_in(self.db.reader(), select, &keys).await

@@ -146,6 +146,7 @@ impl Log {
             order: "t.position",
             first: Some(each),
             lock: false,
+            more: "",
         };
         let keys: Vec<_> = buckets.map(|bucket| vec![bucket.into()]).collect();
         let mut rows: Vec<Row> = db::select_in(self.db.reader(), select, &keys).await?;

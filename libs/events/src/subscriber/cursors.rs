@@ -58,6 +58,7 @@ async fn load(
         order: "t.bucket",
         first: None,
         lock: true,
+        more: "",
     };
     let keys: Vec<_> =
         buckets.iter().map(|bucket| vec![source.into(), log_id.into(), (*bucket).into()]).collect();

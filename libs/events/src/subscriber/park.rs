@@ -147,6 +147,7 @@ async fn queues(
         order: "t.position",
         first: Some(1),
         lock: false,
+        more: "",
     };
     let found: Vec<Queue> = db::select_in(tx, select, &keys).await?;
     Ok(found.into_iter().map(|queue| queue.aggregate_id).collect())

@@ -44,6 +44,7 @@ pub async fn find(db: &impl ConnectionTrait, owner: &Owner, lock: bool) -> Resul
         order: "",
         first: None,
         lock,
+        more: "",
     };
     let rows: Vec<service_case::Model> = select_in(db, select, &[owner.key()]).await?;
     rows.into_iter().next().map(domain).transpose()

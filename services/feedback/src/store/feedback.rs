@@ -77,7 +77,7 @@ pub async fn insert(tx: &Tx, taken: &[(Owner, Feedback)]) -> Result<(), db::Erro
 
 fn keyed<'a>(table: &'a str, order: &'a str) -> Keyed<'a> {
     const TYPES: [ArrayType; 3] = OWNER_TYPES;
-    Keyed { table, on: &KEY, types: &TYPES, filter: "", order, first: None, lock: false }
+    Keyed { table, on: &KEY, types: &TYPES, filter: "", order, first: None, lock: false, more: "" }
 }
 
 /// The records of these rows, in their order.

@@ -62,6 +62,7 @@ async fn with_steps(
         order: "t.bucket, t.tenant_id, t.case_id, t.seq",
         first: None,
         lock: false,
+        more: "",
     };
     let keys: Vec<_> = page.iter().map(|row| owner(row).key()).collect();
     let rows: Vec<case_step::Model> = select_in(db.reader(), select, &keys).await?;

@@ -1,13 +1,17 @@
 //! What a member did.
 
+use std::collections::BTreeMap;
+
 use ambient::Time;
 use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::Money;
+use super::rules::{Facts, LineItem, Room};
+use super::{Ladder, Money};
 
 /// Kinds of activities. The numbers are stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[repr(i32)]
 pub enum ActivityKind {
     /// Bought something; the only kind whose amount earns points.
@@ -33,6 +37,18 @@ impl ActivityKind {
 }
 
 impl ActivityKind {
+    /// The name that rules know it by.
+    pub fn name(self) -> &'static str {
+        match self {
+            ActivityKind::Purchase => "PURCHASE",
+            ActivityKind::Visit => "VISIT",
+            ActivityKind::Review => "REVIEW",
+            ActivityKind::SurveyCompleted => "SURVEY_COMPLETED",
+            ActivityKind::CheckIn => "CHECK_IN",
+            ActivityKind::Custom => "CUSTOM",
+        }
+    }
+
     /// How much of what was paid earns points and counts for tiers.
     pub fn spend_micros(self, amount_micros: i64) -> i64 {
         match self {
@@ -100,14 +116,106 @@ pub struct Activity {
     pub points_reversed: i64,
     /// What was given back of the amount so far, in millionths of the currency's unit.
     pub returned_micros: i64,
+    /// What else is known of it.
+    pub detail: Detail,
+    /// What its points were granted by.
+    pub pinned: Pinned,
     /// The lots it opened: the number of the first, and how many; their numbers follow each other.
     pub lots: (i64, i64),
+}
+
+/// What else is known of an activity.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Detail {
+    /// What was bought.
+    pub lines: Vec<Line>,
+    /// Where; may be empty.
+    pub location: String,
+    /// Whatever the caller told.
+    pub attributes: BTreeMap<String, String>,
+}
+
+/// One line of a purchase, and how much of it was given back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Line {
+    /// As it was bought.
+    pub item: LineItem,
+    /// How many were given back so far.
+    pub returned: i64,
+}
+
+/// What points were granted by: with it, grants can be evaluated again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pinned {
+    /// The version of the rule set; 0 if none held.
+    pub rule_version: i64,
+    /// The tier at that moment.
+    pub tier_rank: u32,
+    /// How much the caps left.
+    pub room: Room,
+}
+
+impl Line {
+    /// True if all of it was given back.
+    pub fn is_returned(&self) -> bool {
+        self.returned >= self.item.quantity
+    }
+
+    /// What it costs if so many are given back, in millionths of the currency's unit, rounded down.
+    fn left_micros(&self, returned: i64) -> i64 {
+        let kept = i128::from(self.item.quantity.saturating_sub(returned));
+        let product = i128::from(self.item.amount_micros).saturating_mul(kept);
+        let share = product.checked_div_euclid(i128::from(self.item.quantity)).unwrap_or(0);
+        i64::try_from(share).unwrap_or(0)
+    }
+
+    /// What giving back so many more of it gives back of the amount, in millionths of the currency's unit.
+    pub fn share_micros(&self, more: i64) -> i64 {
+        let after = self.left_micros(self.returned.saturating_add(more));
+        self.left_micros(self.returned).saturating_sub(after)
+    }
 }
 
 impl Activity {
     /// Points that may yet be owed back, whatever is given back.
     pub fn points_owed_max(&self) -> i64 {
         self.points.saturating_sub(self.points_reversed).max(0)
+    }
+
+    /// As it was before anything was given back.
+    pub fn as_recorded(&self) -> Activity {
+        let lines = self.detail.lines.iter().map(|line| Line { item: line.item.clone(), returned: 0 });
+        let detail = Detail { lines: lines.collect(), ..self.detail.clone() };
+        let state = ActivityState::Recorded;
+        Activity { detail, state, points_reversed: 0, returned_micros: 0, ..self.clone() }
+    }
+
+    /// What rules see of what is left of it.
+    pub fn facts<'a>(&'a self, ladder: &'a Ladder) -> Facts<'a> {
+        let lines = &self.detail.lines;
+        let left: Vec<i64> = lines.iter().map(|line| line.left_micros(line.returned)).collect();
+        let of_items =
+            lines.iter().zip(&left).map(|(line, left)| line.item.amount_micros.saturating_sub(*left));
+        let itemised = of_items.fold(0_i64, i64::saturating_add);
+        // What was given back without naming items is spread over all of them.
+        let before = self.amount.map_or(0, |amount| amount.micros.saturating_sub(itemised));
+        let after = self.residual_micros();
+        let items = lines.iter().zip(left).map(|(line, left)| LineItem {
+            quantity: line.item.quantity.saturating_sub(line.returned),
+            amount_micros: if after == before { left } else { spread(left, after, before) },
+            ..line.item.clone()
+        });
+        Facts {
+            kind: self.kind,
+            at: self.occurred_time,
+            amount_micros: after,
+            items: items.collect(),
+            external_id: &self.external_id,
+            location: &self.detail.location,
+            attributes: &self.detail.attributes,
+            tier_id: ladder.tier_id(self.pinned.tier_rank),
+            tier_rank: self.pinned.tier_rank,
+        }
     }
 
     /// What was paid and not given back, in millionths of the currency's unit.
@@ -123,4 +231,10 @@ pub struct DaySpend {
     pub date: NaiveDate,
     /// In millionths of the currency's unit.
     pub spend_micros: i64,
+}
+
+fn spread(amount: i64, after: i64, before: i64) -> i64 {
+    let product = i128::from(amount).saturating_mul(i128::from(after.max(0)));
+    let share = product.checked_div_euclid(i128::from(before.max(1))).unwrap_or(0);
+    i64::try_from(share).unwrap_or(i64::MAX)
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ambient::Time;
 
+use super::rules::Counter;
 use super::warn_expiry::next_warn;
 use super::{
     Activity, Allocation, DaySpend, Event, Lot, LotKey, Posting, Program, Redemption, Refusal, State, Wallet,
@@ -26,6 +27,8 @@ pub struct Outcome {
     pub changed: Option<Activity>,
     /// Spend that counts for tiers.
     pub day_spend: Option<DaySpend>,
+    /// Points counted for caps: added if positive.
+    pub counted: BTreeMap<Counter, i64>,
     /// The redemption made.
     pub redemption: Option<Redemption>,
     /// Units taken from the counted stock of the redeemed reward.
@@ -59,6 +62,7 @@ impl<'a> Book<'a> {
             recorded: None,
             changed: None,
             day_spend: None,
+            counted: BTreeMap::new(),
             redemption: None,
             stock_taken: 0,
             events: Vec::new(),

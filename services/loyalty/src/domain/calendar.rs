@@ -42,8 +42,9 @@ pub(crate) fn add_months(zone: Tz, at: Time, months: u32) -> Time {
     }
 }
 
-/// The calendar reaches further than moments on the wire: what lies beyond is the last of them.
-fn instant(zone: Tz, local: NaiveDateTime) -> Time {
+/// The moment of a local time. The calendar reaches further than moments on the wire: what lies beyond is the
+/// last of them.
+pub(crate) fn instant(zone: Tz, local: NaiveDateTime) -> Time {
     if let Some(at) = zone.from_local_datetime(&local).earliest() {
         return Time::from(at.to_utc()).min(Time::MAX);
     }

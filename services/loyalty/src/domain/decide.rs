@@ -6,6 +6,7 @@ use ambient::Time;
 use uuid::Uuid;
 
 use super::book::{Book, Outcome};
+use super::rules::Counter;
 use super::{
     Activity, ActivityRef, AdjustPoints, CancelActivity, ConfirmActivity, Lot, LotKey, Program,
     RecordActivity, RedeemReward, Redemption, Refusal, Reversal, ReverseActivity, Reward, Stock, Wallet,
@@ -34,6 +35,10 @@ pub struct Context<'a> {
     pub program: &'a Program,
     /// The activity of this wallet that already has the command's external id.
     pub activity_taken: Option<Uuid>,
+    /// The tier at the moment of the activity, if that may be another than the present one.
+    pub tier_rank_then: Option<u32>,
+    /// Points counted so far, for caps that the command's activity may count under.
+    pub used: &'a BTreeMap<Counter, i64>,
     /// The activity that the command names, if the wallet has it.
     pub activity: Option<&'a Activity>,
     /// The reward that the command names, with its stock.
@@ -119,6 +124,21 @@ pub struct Decision {
     pub answer: Result<Reply, Refusal>,
 }
 
+impl<'a> Context<'a> {
+    /// A context in which nothing is known but the program.
+    pub fn of(program: &'a Program) -> Context<'a> {
+        static NOTHING: BTreeMap<Counter, i64> = BTreeMap::new();
+        Context {
+            program,
+            activity_taken: None,
+            tier_rank_then: None,
+            used: &NOTHING,
+            activity: None,
+            reward: None,
+        }
+    }
+}
+
 impl Command {
     /// Up to which expiry this command needs lots at `now`, beyond those that cover its debit; `None` if it
     /// needs none.
@@ -170,7 +190,7 @@ pub fn decide(state: &State, command: &Command, context: Context<'_>, now: Time)
     let mut book = settled.clone();
     let answer = match command {
         Command::Settle => warn_expiry::warn(&mut book).map(|()| Reply::Done),
-        Command::RecordActivity(c) => record_activity::record(&mut book, c, context.activity_taken),
+        Command::RecordActivity(c) => record_activity::record(&mut book, c, context),
         Command::ConfirmActivity(c) => confirm_activity::confirm(&mut book, c, context.activity),
         Command::CancelActivity(c) => reverse_activity::cancel(&mut book, c, context.activity),
         Command::ReverseActivity(c) => reverse_activity::reverse(&mut book, c, context.activity),
@@ -188,7 +208,7 @@ pub fn decide(state: &State, command: &Command, context: Context<'_>, now: Time)
 
 /// The wallet as it stands at `now`, with everything due applied but nothing written.
 pub fn view(state: &State, program: &Program, now: Time) -> Wallet {
-    let context = Context { program, activity_taken: None, activity: None, reward: None };
+    let context = Context::of(program);
     let mut wallet = decide(state, &Command::Settle, context, now).outcome.wallet;
     // Nothing was written, so this is still the stored version.
     wallet.version = state.wallet.version;

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use ambient::Time;
 use uuid::Uuid;
 
+use super::rules::Counter;
 use super::*;
 
 pub(super) const DAY: i64 = 86_400_000_000;
@@ -30,7 +31,11 @@ pub(super) fn program() -> Program {
         time_zone: chrono_tz::UTC,
         currency: usd(),
         points: PointCurrency { code: "points".into(), display_name: "Points".into() },
-        rule: Some(EarningRule { points: 1, per_micros: 1_000_000, version: 3 }),
+        rule: None,
+        rule_sets: EarningRule { points: 1, per_micros: 1_000_000 }
+            .rule_set(chrono_tz::UTC, Time::NEVER)
+            .into_iter()
+            .collect(),
         release: Release::AtOnce,
         return_policy: ReturnPolicy::WithinBalance,
         expiry: Expiry { life: Life::RollingDays(90), round_to: None },
@@ -48,6 +53,7 @@ pub(super) struct Ledger {
     pub(super) postings: Vec<Posting>,
     pub(super) events: Vec<Event>,
     activities: BTreeMap<Uuid, Activity>,
+    pub(super) used: BTreeMap<Counter, i64>,
 }
 
 impl Ledger {
@@ -55,24 +61,35 @@ impl Ledger {
         let program = program();
         let wallet = Wallet::opened(Uuid::from_u128(1), &program, now, 0);
         let state = State::new(wallet);
-        Ledger { program, state, postings: Vec::new(), events: Vec::new(), activities: BTreeMap::new() }
+        Ledger {
+            program,
+            state,
+            postings: Vec::new(),
+            events: Vec::new(),
+            activities: BTreeMap::new(),
+            used: BTreeMap::new(),
+        }
     }
 
     pub(super) fn run(&mut self, command: &Command, now: Time) -> Result<Reply, Refusal> {
         let reward = reward(100);
+        let activity = command.activity().and_then(|named| match named {
+            ActivityRef::Id(id) => self.activities.get(id),
+            ActivityRef::External(_) => None,
+        });
         let context = Context {
-            program: &self.program,
-            activity_taken: None,
-            activity: command.activity().and_then(|named| match named {
-                ActivityRef::Id(id) => self.activities.get(id),
-                ActivityRef::External(_) => None,
-            }),
+            activity,
+            used: &self.used,
             reward: Some((&reward, Stock::Unlimited)),
+            ..Context::of(&self.program)
         };
         let decision = decide(&self.state, command, context, now);
         self.state.evolve(&decision.outcome);
         self.postings.extend(decision.outcome.postings);
         self.events = decision.outcome.events;
+        for (counter, points) in decision.outcome.counted {
+            *self.used.entry(counter).or_default() += points;
+        }
         for activity in decision.outcome.recorded.into_iter().chain(decision.outcome.changed) {
             self.activities.insert(activity.id, activity);
         }
@@ -100,6 +117,7 @@ pub(super) fn purchase(micros: i64, occurred_time: Option<Time>) -> Command {
         occurred_time,
         amount: Some(Money { currency: usd(), micros }),
         external_id: String::new(),
+        detail: Detail::default(),
     })
 }
 

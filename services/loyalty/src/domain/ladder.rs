@@ -67,6 +67,15 @@ impl Ladder {
         self.reached(spend.current_micros).max(self.reached(spend.previous_micros))
     }
 
+    /// The tier's position at a past moment: the last change up to then, of which `before` is one and `later`
+    /// are those that were decided after it; the lowest if there was none.
+    pub fn rank_then(&self, before: Option<(Time, u32)>, later: &[(Time, u32)], at: Time) -> u32 {
+        let later = later.iter().copied().filter(|(since, _)| *since <= at);
+        // Of changes at the same moment the one that was decided last counts.
+        let last = before.into_iter().chain(later).max_by_key(|(since, _)| *since);
+        last.map_or_else(|| self.rank(YearSpend::default()), |(_, rank)| rank)
+    }
+
     /// The tier at a position, from 1.
     pub fn tier(&self, rank: u32) -> Option<&Tier> {
         self.tiers.get(usize::try_from(rank).ok()?.checked_sub(1)?)

@@ -3,7 +3,8 @@
 use ambient::Time;
 use chrono_tz::Tz;
 
-use super::{ActivityKind, Currency, Expiry, Ladder, Refusal, Release, ReturnPolicy};
+use super::rules::{Compiled, Rules};
+use super::{Currency, Expiry, Ladder, Release, ReturnPolicy};
 
 /// The rules of one program.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,8 +19,10 @@ pub struct Program {
     pub currency: Currency,
     /// What points are called.
     pub points: PointCurrency,
-    /// What purchases earn; nothing without a rule.
+    /// What purchases earn unless a rule set says otherwise; nothing without a rule.
     pub rule: Option<EarningRule>,
+    /// What activities earn, by when: one rule set at a time.
+    pub rule_sets: Vec<RuleSet>,
     /// When points may be spent.
     pub release: Release,
     /// How long points live, from their release on.
@@ -50,56 +53,45 @@ pub struct EarningRule {
     pub points: i64,
     /// The amount that earns `points`, in millionths of the unit; positive.
     pub per_micros: i64,
-    /// The version that postings pin.
+}
+
+/// Rules that hold, or held, for a time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleSet {
+    /// The version that activities and postings pin.
     pub version: i64,
+    /// From when it holds.
+    pub start: Time,
+    /// Up to when; `NEVER` if no end is set.
+    pub end: Time,
+    /// What it says.
+    pub rules: Compiled,
 }
 
 impl EarningRule {
-    /// Points that one activity of this amount earns: floor(amount * points / per).
-    ///
-    /// # Errors
-    /// `AmountOverflow` if that is more than an `i64` holds.
-    pub fn points_for(&self, amount_micros: i64) -> Result<i64, Refusal> {
-        let product = i128::from(amount_micros).checked_mul(i128::from(self.points));
-        let points = product.and_then(|p| p.checked_div_euclid(i128::from(self.per_micros)));
-        points.and_then(|p| i64::try_from(p).ok()).ok_or(Refusal::AmountOverflow)
+    /// The version of the rule set that is this rule.
+    pub const VERSION: i64 = 1;
+
+    /// The rule as a rule set that holds up to `end`.
+    pub fn rule_set(self, zone: Tz, end: Time) -> Option<RuleSet> {
+        let rules = Compiled::try_new(Rules::per_purchase(self.points, self.per_micros), zone).ok()?;
+        Some(RuleSet { version: EarningRule::VERSION, start: Time::MIN, end, rules })
     }
 }
 
 impl Program {
-    /// Points that an activity of this kind and amount earns.
-    ///
-    /// # Errors
-    /// `AmountOverflow` if they are more than an `i64` holds.
-    pub fn points_for(&self, kind: ActivityKind, amount_micros: i64) -> Result<i64, Refusal> {
-        self.rule.map_or(Ok(0), |rule| rule.points_for(kind.spend_micros(amount_micros)))
+    /// The rules at a moment; none if no rule set holds.
+    pub fn rules_at(&self, at: Time) -> Option<&RuleSet> {
+        self.rule_sets.iter().find(|set| set.start <= at && at < set.end)
+    }
+
+    /// The rules of a version.
+    pub fn rule_set(&self, version: i64) -> Option<&RuleSet> {
+        self.rule_sets.iter().find(|set| set.version == version)
     }
 
     /// When points released at `at` expire.
     pub fn expire_time(&self, at: Time) -> Time {
         self.expiry.end(self.time_zone, at)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const ONE_PER_DOLLAR: EarningRule = EarningRule { points: 1, per_micros: 1_000_000, version: 1 };
-
-    #[test]
-    fn points_are_floored_per_activity() {
-        for (cents, points) in [(0, 0), (99, 0), (100, 1), (199, 1), (200, 2), (31_415, 314)] {
-            assert_eq!(ONE_PER_DOLLAR.points_for(cents * 10_000), Ok(points), "{cents}");
-        }
-        let three_per_two = EarningRule { points: 3, per_micros: 2_000_000, version: 1 };
-        assert_eq!(three_per_two.points_for(1_000_000), Ok(1));
-        assert_eq!(three_per_two.points_for(4_000_000), Ok(6));
-    }
-
-    #[test]
-    fn points_that_do_not_fit_are_refused() {
-        let generous = EarningRule { points: i64::MAX, per_micros: 1, version: 1 };
-        assert_eq!(generous.points_for(2), Err(Refusal::AmountOverflow));
     }
 }

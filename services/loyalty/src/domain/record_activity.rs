@@ -5,9 +5,10 @@ use uuid::Uuid;
 
 use super::book::{Book, plus};
 use super::calendar::local_date;
+use super::rules::evaluate;
 use super::{
-    Account, Activity, ActivityKind, ActivityState, DaySpend, Earned, Event, Money, Reason, Refusal, Reply,
-    Source,
+    Account, Activity, ActivityKind, ActivityState, Context, DaySpend, Detail, Earned, Event, Money, Pinned,
+    Reason, Refusal, Reply, Source,
 };
 use chrono::Datelike;
 
@@ -26,6 +27,15 @@ pub struct RecordActivity {
     pub amount: Option<Money>,
     /// The caller's own key; empty if none.
     pub external_id: String,
+    /// What else is known of it.
+    pub detail: Detail,
+}
+
+impl RecordActivity {
+    /// The moment that it counts as, decided at `now`.
+    pub fn occurred_at(&self, now: Time) -> Time {
+        self.occurred_time.map_or(now, |occurred| occurred.min(now))
+    }
 }
 
 /// Callers' clocks may run ahead by this much.
@@ -34,48 +44,68 @@ const SKEW_MAX_MICROS: i64 = 5 * 60 * 1_000_000;
 pub(super) fn record(
     book: &mut Book<'_>,
     command: &RecordActivity,
-    taken: Option<Uuid>,
+    context: Context<'_>,
 ) -> Result<Reply, Refusal> {
-    if let Some(activity_id) = taken {
+    if let Some(activity_id) = context.activity_taken {
         return Err(Refusal::ActivityExists { activity_id });
     }
-    let occurred = command.occurred_time.unwrap_or(book.now);
-    if occurred > book.now.plus_micros(SKEW_MAX_MICROS) {
+    if let Some(occurred) = command.occurred_time
+        && occurred > book.now.plus_micros(SKEW_MAX_MICROS)
+    {
         return Err(Refusal::OccurredInFuture { occurred, now: book.now });
     }
     if let Some(given) = command.amount.map(|a| a.currency).filter(|c| *c != book.program.currency) {
         return Err(Refusal::CurrencyMismatch { expected: book.program.currency, given });
     }
-    let paid_micros = command.amount.map_or(0, |a| a.micros);
-    let points = book.program.points_for(command.kind, paid_micros)?;
-    let activity = Activity {
+    let mut activity = Activity {
         id: command.activity_id,
         member_id: command.member_id,
         kind: command.kind,
-        occurred_time: occurred.min(book.now),
+        occurred_time: command.occurred_at(book.now),
         amount: command.amount,
         external_id: command.external_id.clone(),
-        points,
+        points: 0,
         state: ActivityState::Recorded,
         points_reversed: 0,
         returned_micros: 0,
-        lots: (plus(book.out.wallet.lot_seq, 1)?, i64::from(points > 0)),
+        detail: command.detail.clone(),
+        pinned: Pinned::default(),
+        lots: (plus(book.out.wallet.lot_seq, 1)?, 0),
     };
+    grant(book, &mut activity, context)?;
     book.out.recorded = Some(activity.clone());
     book.announce(Event::ActivityRecorded { activity: activity.clone() });
     let effective = activity.occurred_time;
-    if points > 0 {
+    if activity.points > 0 {
         earn(book, &activity, effective)?;
     }
-    let spend_micros = command.kind.spend_micros(paid_micros);
+    let spend_micros = command.kind.spend_micros(activity.residual_micros());
     if spend_micros > 0 {
         count_spend(book, spend_micros, effective, effective)?;
     }
     Ok(Reply::Recorded(activity))
 }
 
+/// Finds what the activity earns, by the rules and in the tier of its moment.
+fn grant(book: &mut Book<'_>, activity: &mut Activity, context: Context<'_>) -> Result<(), Refusal> {
+    activity.pinned.tier_rank = context.tier_rank_then.unwrap_or(book.out.wallet.tier_rank);
+    let Some(set) = book.program.rules_at(activity.occurred_time) else { return Ok(()) };
+    activity.pinned.rule_version = set.version;
+    for (counter, limit) in set.rules.counters(activity.occurred_time) {
+        let used = context.used.get(&counter).copied().unwrap_or(0);
+        activity.pinned.room.insert(counter, limit.saturating_sub(used).max(0));
+    }
+    let evaluation = evaluate(&set.rules, &activity.facts(&book.program.ladder), &activity.pinned.room)?;
+    activity.points = evaluation.points;
+    activity.lots.1 = i64::from(evaluation.points > 0);
+    // What no cap could have cut need not be kept to evaluate it again.
+    activity.pinned.room.retain(|counter, _| evaluation.looked_at.contains(counter));
+    book.out.counted = evaluation.counted;
+    Ok(())
+}
+
 fn earn(book: &mut Book<'_>, activity: &Activity, at: Time) -> Result<(), Refusal> {
-    let rule_version = book.program.rule.map_or(0, |rule| rule.version);
+    let rule_version = activity.pinned.rule_version;
     let source = Source {
         actor_member_id: activity.member_id,
         activity_id: activity.id,

@@ -30,6 +30,24 @@ pub enum Refusal {
         /// Which.
         activity_id: Uuid,
     },
+    /// More of a line item is given back than there is left, or the activity has no such item.
+    ItemNotLeft {
+        /// Its place, from 0.
+        item: usize,
+        /// How many are given back.
+        quantity: i64,
+        /// How many are left.
+        left: i64,
+    },
+    /// A cap of a rule refuses what is more.
+    LimitReached {
+        /// Which rule.
+        rule_id: String,
+        /// Points it would grant.
+        desired: i64,
+        /// Points it may still grant.
+        left: i64,
+    },
     /// More is given back than was paid and not yet given back.
     ReturnExceedsActivity {
         /// Given back, in millionths of the currency's unit.

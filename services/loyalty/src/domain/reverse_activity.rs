@@ -8,8 +8,10 @@ use uuid::Uuid;
 
 use super::book::{Book, minus, plus};
 use super::record_activity::count_spend;
+use super::rules::{Evaluation, evaluate_rest};
 use super::{
-    Account, Activity, ActivityRef, ActivityState, Event, Lot, Money, Reason, Refusal, Reply, Source, Taken,
+    Account, Activity, ActivityRef, ActivityState, Event, Line, Lot, Money, Reason, Refusal, Reply, Source,
+    Taken,
 };
 
 /// The command.
@@ -26,12 +28,14 @@ pub struct ReverseActivity {
 }
 
 /// How much of an activity is taken back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Returned {
     /// All that is left of it.
     Whole,
     /// A part of what was paid.
     Amount(Money),
+    /// So many of these line items: their places and how many, or all that are left.
+    Items(Vec<(usize, Option<i64>)>),
 }
 
 /// The command.
@@ -105,21 +109,71 @@ pub(super) fn reverse(
 ) -> Result<Reply, Refusal> {
     let before = still_counts(&command.activity, activity)?;
     let residual_micros = before.residual_micros();
-    let returned_micros = match command.returned {
+    let mut after = before.clone();
+    let returned_micros = match &command.returned {
         Returned::Whole => residual_micros,
-        Returned::Amount(amount) => part(book, amount, residual_micros)?,
+        Returned::Amount(amount) => part(book, *amount, residual_micros)?,
+        Returned::Items(items) => give_back(&mut after, items)?.min(residual_micros),
     };
-    let left_micros = minus(residual_micros, returned_micros)?;
-    let is_whole = command.returned == Returned::Whole || left_micros == 0;
+    after.returned_micros = plus(before.returned_micros, returned_micros)?;
+    let is_whole = match command.returned {
+        Returned::Whole => true,
+        Returned::Amount(_) => after.residual_micros() == 0,
+        Returned::Items(_) => {
+            after.residual_micros() == 0 && after.detail.lines.iter().all(Line::is_returned)
+        }
+    };
+    after.state = if is_whole { ActivityState::Reversed } else { ActivityState::PartlyReversed };
     let lots = book.lots_of(before);
-    let kept = if is_whole { 0 } else { book.program.points_for(before.kind, left_micros)? };
+    let kept = recount(book, before, &after)?;
     let expired = lots.iter().try_fold(0, |sum, lot| plus(sum, lot.expired))?;
     let owed_so_far = minus(before.points, kept.max(expired))?;
     let owed = minus(owed_so_far, before.points_reversed)?.max(0);
-    let state = if is_whole { ActivityState::Reversed } else { ActivityState::PartlyReversed };
-    let source = Source { note: command.note.clone(), ..source(before, &lots, command.member_id) };
+    let source = Source { note: command.note.clone(), ..source(before, command.member_id) };
     let reversal = take(book, lots, owed, &source)?;
-    finish(book, before, state, returned_micros, reversal)
+    finish(book, after, returned_micros, reversal)
+}
+
+/// Marks items as given back; returns what they cost.
+fn give_back(activity: &mut Activity, items: &[(usize, Option<i64>)]) -> Result<i64, Refusal> {
+    let mut micros = 0;
+    for (place, quantity) in items {
+        let missing = Refusal::ItemNotLeft { item: *place, quantity: quantity.unwrap_or(1), left: 0 };
+        let line = activity.detail.lines.get_mut(*place).ok_or(missing)?;
+        let left = minus(line.item.quantity, line.returned)?;
+        let quantity = quantity.unwrap_or(left);
+        if quantity > left || left == 0 {
+            return Err(Refusal::ItemNotLeft { item: *place, quantity: quantity.max(1), left });
+        }
+        micros = plus(micros, line.share_micros(quantity))?;
+        line.returned = plus(line.returned, quantity)?;
+    }
+    Ok(micros)
+}
+
+/// Corrects what counts for caps from what was left of the activity to what is left now, and returns the
+/// points that it earns now.
+fn recount(book: &mut Book<'_>, before: &Activity, after: &Activity) -> Result<i64, Refusal> {
+    let old = earned_by_rest(book, before)?;
+    let new = earned_by_rest(book, after)?;
+    for (counter, points) in old.counted {
+        let change = minus(new.counted.get(&counter).copied().unwrap_or(0), points)?;
+        if change != 0 {
+            book.out.counted.insert(counter, change);
+        }
+    }
+    Ok(new.points)
+}
+
+/// What is left of an activity earns under the rules, in the tier and with the room that it was granted by.
+fn earned_by_rest(book: &Book<'_>, activity: &Activity) -> Result<Evaluation, Refusal> {
+    let is_over = matches!(activity.state, ActivityState::Reversed | ActivityState::Cancelled);
+    if is_over || activity.points == 0 {
+        return Ok(Evaluation::default());
+    }
+    let set = book.program.rule_set(activity.pinned.rule_version);
+    let set = set.expect("the rules that granted points are known as long as the points");
+    evaluate_rest(&set.rules, &activity.facts(&book.program.ladder), &activity.pinned.room)
 }
 
 fn part(book: &Book<'_>, amount: Money, residual_micros: i64) -> Result<i64, Refusal> {
@@ -144,7 +198,7 @@ pub(super) fn cancel(
     if lots.iter().any(|lot| !lot.pending) {
         return Err(Refusal::ActivityReleased { activity_id: before.id });
     }
-    let source = Source { note: command.note.clone(), ..source(before, &lots, command.member_id) };
+    let source = Source { note: command.note.clone(), ..source(before, command.member_id) };
     let mut reversal = Reversal::default();
     for lot in lots.into_iter().filter(Lot::is_waiting) {
         let points = lot.remaining;
@@ -152,7 +206,12 @@ pub(super) fn cancel(
         reversal.from_pending = plus(reversal.from_pending, points)?;
     }
     reversal.owed = reversal.from_pending;
-    finish(book, before, ActivityState::Cancelled, before.residual_micros(), reversal)
+    let returned_micros = before.residual_micros();
+    let returned_in_all = plus(before.returned_micros, returned_micros)?;
+    let after =
+        Activity { state: ActivityState::Cancelled, returned_micros: returned_in_all, ..before.clone() };
+    recount(book, before, &after)?;
+    finish(book, after, returned_micros, reversal)
 }
 
 /// Takes what is owed: from the activity's own lots, pending ones first, then from others in the order of
@@ -193,17 +252,14 @@ fn take(book: &mut Book<'_>, mut lots: Vec<Lot>, owed: i64, source: &Source) -> 
 
 fn finish(
     book: &mut Book<'_>,
-    before: &Activity,
-    state: ActivityState,
+    after: Activity,
     returned_micros: i64,
     reversal: Reversal,
 ) -> Result<Reply, Refusal> {
-    let activity = Activity {
-        state,
-        points_reversed: plus(before.points_reversed, reversal.owed)?,
-        returned_micros: plus(before.returned_micros, returned_micros)?,
-        ..before.clone()
-    };
+    let mut activity = Activity { points_reversed: plus(after.points_reversed, reversal.owed)?, ..after };
+    if matches!(activity.state, ActivityState::Reversed | ActivityState::Cancelled) {
+        activity.detail.lines.iter_mut().for_each(|line| line.returned = line.item.quantity);
+    }
     let spend_micros = activity.kind.spend_micros(returned_micros);
     if spend_micros > 0 {
         count_spend(book, minus(0, spend_micros)?, activity.occurred_time, book.now)?;
@@ -216,9 +272,9 @@ fn finish(
     Ok(Reply::Reversed(activity, reversal))
 }
 
-fn source(activity: &Activity, lots: &[Lot], actor_member_id: Uuid) -> Source {
-    let rule_version = lots.first().map_or(0, |lot| lot.rule_version);
-    Source { actor_member_id, activity_id: activity.id, rule_version, ..Source::default() }
+fn source(activity: &Activity, actor_member_id: Uuid) -> Source {
+    let (activity_id, rule_version) = (activity.id, activity.pinned.rule_version);
+    Source { actor_member_id, activity_id, rule_version, ..Source::default() }
 }
 
 #[cfg(test)]

@@ -11,9 +11,11 @@ use uuid::Uuid;
 
 use super::{Answer, Answered, Asked, Catalogue, Request, announce};
 use crate::domain::{
-    Activity, ActivityRef, Command, Context, Decision, Program, Reward, State, Stock, Wallet, decide,
+    Activity, ActivityRef, Command, Context, Decision, Event, Program, Reward, State, Stock, Wallet, decide,
 };
-use crate::store::{Changes, Owner, activities, lots, rewards};
+use crate::store::counters::{self, Counters};
+use crate::store::wallets::Locked;
+use crate::store::{Changes, Owner, activities, lots, rewards, tier_changes};
 
 pub(super) struct Batch {
     now: Time,
@@ -24,6 +26,8 @@ pub(super) struct Batch {
     repeated: bool,
     external: HashMap<(Owner, String), Uuid>,
     activities: HashMap<(Owner, Uuid), Activity>,
+    ranks: HashMap<(Owner, Time), (Time, u32)>,
+    counters: Counters,
     rewards: HashMap<rewards::Key, Arc<Reward>>,
     stock: HashMap<rewards::Key, i64>,
     changes: Changes,
@@ -32,6 +36,8 @@ pub(super) struct Batch {
 struct Open {
     state: State,
     program: Arc<Program>,
+    /// Changes of the tier within this batch: when, and to which rank.
+    ranks: Vec<(Time, u32)>,
     changed: bool,
 }
 
@@ -41,7 +47,7 @@ impl Batch {
         tx: &Tx,
         catalogue: &Catalogue,
         requests: &[Request],
-        locked: HashMap<Owner, Wallet>,
+        locked: HashMap<Owner, Locked>,
         now: Time,
     ) -> Result<Batch, db::Error> {
         let ids: BTreeSet<(Owner, Uuid)> = requests
@@ -59,19 +65,48 @@ impl Batch {
             recorded: requests::find(tx, &ids).await?,
             external: activities::find_external(tx, &external).await?,
             activities: HashMap::new(),
+            ranks: HashMap::new(),
+            counters: Counters::default(),
             rewards: HashMap::new(),
             stock: HashMap::new(),
             changes: Changes::default(),
         };
-        batch.load_activities(tx, requests).await?;
+        batch.load_activities(tx, catalogue, requests).await?;
+        batch.load_grants(tx, requests).await?;
         batch.load_rewards(tx, catalogue, requests).await?;
         batch.load_lots(tx, requests).await?;
         Ok(batch)
     }
 
-    async fn load_activities(&mut self, tx: &Tx, requests: &[Request]) -> Result<(), db::Error> {
+    async fn load_activities(
+        &mut self,
+        tx: &Tx,
+        catalogue: &Catalogue,
+        requests: &[Request],
+    ) -> Result<(), db::Error> {
         let named: BTreeSet<(Owner, Uuid)> = requests.iter().filter_map(|r| self.activity_key(r)).collect();
         self.activities = activities::find(tx, &named.into_iter().collect::<Vec<_>>()).await?;
+        // While the lock was waited for, another process may have granted by rules that are younger than what
+        // was read beside it.
+        for ((owner, _), activity) in &self.activities {
+            let Some(open) = self.wallets.get_mut(owner) else { continue };
+            let version = activity.pinned.rule_version;
+            if version > 0 && open.program.rule_set(version).is_none() {
+                let newer = open.program.version.saturating_add(1);
+                let found = catalogue.program_since(tx, owner.tenant(), &open.program.id, newer).await?;
+                open.program = found.unwrap_or_else(|| open.program.clone());
+            }
+        }
+        Ok(())
+    }
+
+    /// Loads what grants depend on beside the wallet: past tiers, and counters of caps.
+    async fn load_grants(&mut self, tx: &Tx, requests: &[Request]) -> Result<(), db::Error> {
+        let backdated = requests.iter().filter_map(|r| Some((r.owner.clone(), self.backdated(r)?)));
+        let backdated: BTreeSet<(Owner, Time)> = backdated.collect();
+        self.ranks = tier_changes::ranks_at(tx, &backdated).await?;
+        let counters: BTreeSet<counters::Key> = requests.iter().flat_map(|r| self.counter_keys(r)).collect();
+        self.counters = Counters::lock(tx, &counters).await?;
         Ok(())
     }
 
@@ -132,6 +167,40 @@ impl Batch {
         Some((request.owner.clone(), id))
     }
 
+    /// When the activity that a request records happened, if it grants by the tier of that moment and that
+    /// may be another than the present one.
+    fn backdated(&self, request: &Request) -> Option<Time> {
+        let Command::RecordActivity(record) = &request.command else { return None };
+        let open = self.wallets.get(&request.owner)?;
+        let at = record.occurred_time?;
+        let is_past = at < self.now.max(open.state.wallet.now);
+        (is_past && open.program.rules_at(at)?.rules.names_tier()).then_some(at)
+    }
+
+    fn tier_rank_then(&self, request: &Request) -> Option<u32> {
+        let at = self.backdated(request)?;
+        let open = self.wallets.get(&request.owner)?;
+        let before = self.ranks.get(&(request.owner.clone(), at)).copied();
+        Some(open.program.ladder.rank_then(before, &open.ranks, at))
+    }
+
+    /// The counters of caps that a request may count under.
+    fn counter_keys(&self, request: &Request) -> Vec<counters::Key> {
+        let Some(open) = self.wallets.get(&request.owner) else { return Vec::new() };
+        let counters = match &request.command {
+            Command::RecordActivity(record) => {
+                let at = record.occurred_at(self.now.max(open.state.wallet.now));
+                open.program.rules_at(at).map(|set| set.rules.counters(at)).unwrap_or_default()
+            }
+            _ => {
+                let activity = self.activity_key(request).and_then(|key| self.activities.get(&key));
+                activity.map(|activity| activity.pinned.room.clone()).unwrap_or_default()
+            }
+        };
+        let key = |counter| counters::Key::new(&request.owner, &open.program.id, counter);
+        counters.into_keys().map(key).collect()
+    }
+
     fn reward_key(&self, request: &Request) -> Option<rewards::Key> {
         let Command::RedeemReward(redeem) = &request.command else { return None };
         let program_id = self.wallets.get(&request.owner)?.program.id.clone();
@@ -155,7 +224,15 @@ impl Batch {
         });
         let activity_taken = external_id(request).and_then(|id| self.external.get(&id).copied());
         let activity = self.activity_key(request).and_then(|key| self.activities.get(&key));
-        let context = Context { program: &open.program, activity_taken, activity, reward };
+        let used = self.counters.used(self.counter_keys(request));
+        let context = Context {
+            program: &open.program,
+            activity_taken,
+            tier_rank_then: self.tier_rank_then(request),
+            used: &used,
+            activity,
+            reward,
+        };
         // A decision that panics leaves no trace: everything below it works on copies.
         let decided = catch_unwind(AssertUnwindSafe(|| {
             let decision = decide(&open.state, &request.command, context, self.now);
@@ -200,6 +277,15 @@ impl Batch {
             *left = left.saturating_sub(outcome.stock_taken);
             self.changes.take_stock(key, outcome.stock_taken);
         }
+        for (counter, points) in &outcome.counted {
+            let key = counters::Key::new(&request.owner, &open.program.id, counter.clone());
+            self.counters.add(key, *points);
+        }
+        for event in &outcome.events {
+            if let Event::TierChanged { effective_time, to_rank, .. } = event {
+                open.ranks.push((*effective_time, *to_rank));
+            }
+        }
         if let Some(activity) = &outcome.recorded
             && !activity.external_id.is_empty()
         {
@@ -223,9 +309,10 @@ impl Batch {
     }
 
     /// What is to be written, and the wallets that changed.
-    pub(super) fn finish(self) -> (Changes, Vec<(Owner, Wallet, Arc<Program>)>) {
+    pub(super) fn finish(mut self) -> (Changes, Vec<(Owner, Wallet, Arc<Program>)>) {
         let changed = self.wallets.into_iter().filter(|(_, open)| open.changed);
         let wallets = changed.map(|(owner, open)| (owner, open.state.wallet, open.program)).collect();
+        self.changes.count(self.counters);
         (self.changes, wallets)
     }
 }
@@ -233,14 +320,14 @@ impl Batch {
 async fn open(
     tx: &Tx,
     catalogue: &Catalogue,
-    locked: HashMap<Owner, Wallet>,
+    locked: HashMap<Owner, Locked>,
 ) -> Result<HashMap<Owner, Open>, db::Error> {
     let mut wallets = HashMap::with_capacity(locked.len());
-    for (owner, wallet) in locked {
-        let found = catalogue.program(tx, owner.tenant(), &wallet.program_id).await?;
+    for (owner, Locked { wallet, program_version }) in locked {
+        let found = catalogue.program_since(tx, owner.tenant(), &wallet.program_id, program_version).await?;
         let missing = || db::Error::Damaged(format!("wallet {} has no program", owner.id()));
         let program = found.ok_or_else(missing)?;
-        wallets.insert(owner, Open { state: State::new(wallet), program, changed: false });
+        wallets.insert(owner, Open { state: State::new(wallet), program, ranks: Vec::new(), changed: false });
     }
     Ok(wallets)
 }

@@ -1,4 +1,5 @@
-//! Programs and rewards, held in the process: they do not change once created.
+//! Programs and rewards, held in the process. Rewards do not change once created; of programs the newest
+//! version is held that a transaction met.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -19,7 +20,26 @@ struct Known {
 }
 
 impl Catalogue {
-    /// A program; `None` if there is none.
+    /// A program of this version or a later one; `None` if there is none.
+    ///
+    /// # Errors
+    /// That the database refused.
+    pub async fn program_since(
+        &self,
+        db: &impl ConnectionTrait,
+        tenant: &Tenant,
+        program_id: &str,
+        version: i64,
+    ) -> Result<Option<Arc<Program>>, db::Error> {
+        let known = self.known(tenant, program_id).filter(|known| known.version >= version);
+        match known {
+            Some(known) => Ok(Some(known)),
+            None => self.load(db, tenant, program_id).await,
+        }
+    }
+
+    /// A program, of which nothing may be used that changes: its rules may be of before; `None` if there is
+    /// none.
     ///
     /// # Errors
     /// That the database refused.
@@ -29,16 +49,32 @@ impl Catalogue {
         tenant: &Tenant,
         program_id: &str,
     ) -> Result<Option<Arc<Program>>, db::Error> {
+        match self.known(tenant, program_id) {
+            Some(known) => Ok(Some(known)),
+            None => self.load(db, tenant, program_id).await,
+        }
+    }
+
+    fn known(&self, tenant: &Tenant, program_id: &str) -> Option<Arc<Program>> {
         let key = (tenant.clone(), program_id.to_owned());
-        if let Some(known) = self.0.read().unwrap_or_else(PoisonError::into_inner).programs.get(&key) {
-            return Ok(Some(known.clone()));
+        self.0.read().unwrap_or_else(PoisonError::into_inner).programs.get(&key).cloned()
+    }
+
+    async fn load(
+        &self,
+        db: &impl ConnectionTrait,
+        tenant: &Tenant,
+        program_id: &str,
+    ) -> Result<Option<Arc<Program>>, db::Error> {
+        let Some(found) = programs::find(db, tenant, program_id).await?.map(Arc::new) else {
+            return Ok(None);
+        };
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let newest = known.programs.entry((tenant.clone(), program_id.to_owned())).or_insert(found.clone());
+        if newest.version < found.version {
+            *newest = found.clone();
         }
-        let found = programs::find(db, tenant, program_id).await?.map(Arc::new);
-        if let Some(program) = &found {
-            let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
-            known.programs.insert(key, program.clone());
-        }
-        Ok(found)
+        Ok(Some(found))
     }
 
     /// A reward; `None` if there is none.

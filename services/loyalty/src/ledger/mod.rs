@@ -5,7 +5,8 @@
 //! gather the commands of concurrent callers into such batches, commit each once, publish the new balances
 //! and answer everyone. A request id acts once: the second time its stored reply is the answer.
 //!
-//! Nothing that holds a transaction submits to a lane. Locks are taken in one order: wallets, then stock.
+//! Nothing that holds a transaction submits to a lane. Locks are taken in one order: wallets, then
+//! counters of programs, then stock.
 
 mod announce;
 mod batch;

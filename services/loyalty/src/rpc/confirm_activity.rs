@@ -6,8 +6,9 @@ use requests::{Caller, Written};
 use tonic::{Request, Status};
 
 use super::Api;
+use super::activity_wire::{activity_message, activity_ref};
 use super::refusal::{DOMAIN, problem};
-use super::wire::{activity_message, activity_ref, balance, read_token, uuid};
+use super::wire::{balance, read_token, uuid};
 use crate::domain::{Command, ConfirmActivity};
 use crate::ledger::{Answered, Asked};
 

@@ -10,6 +10,7 @@ use tonic::{Request, Status};
 use super::Api;
 use super::get_program::program_message;
 use super::refusal::{DOMAIN, exists};
+use super::rule_wire::per;
 use super::wire::{amount, uuid};
 use crate::domain::{
     Currency, EarningRule, Expiry, Ladder, Life, MonthDay, Period, PointCurrency, Program, Release,
@@ -64,6 +65,7 @@ fn decode(given: Option<&pb::Program>, now: Time, found: &mut Violations) -> Opt
     let name = |given: &str, id: &str| if given.is_empty() { id.to_owned() } else { given.to_owned() };
     Some(Program {
         rule: rule(given.earning_rule.as_ref(), currency, &path, found),
+        rule_sets: Vec::new(),
         release: release(given.release_policy.as_ref()),
         return_policy: ReturnPolicy::from_number(given.return_policy).unwrap_or(ReturnPolicy::WithinBalance),
         expiry: expiry(given.expiry_policy.as_ref(), &path, found),
@@ -85,16 +87,8 @@ fn rule(
     found: &mut Violations,
 ) -> Option<EarningRule> {
     let given = given?;
-    let path = path.field("earning_rule");
-    let per = amount(given.per.as_ref(), &path, "per", found)?;
-    if per.currency != currency {
-        found.add(&path, "per", "must be in the program's money currency");
-    }
-    if per.micros == 0 {
-        found.add(&path, "per", "must be more than zero");
-        return None;
-    }
-    Some(EarningRule { points: given.points, per_micros: per.micros, version: 1 })
+    let per_micros = per(given.per.as_ref(), currency, &path.field("earning_rule"), found)?;
+    Some(EarningRule { points: given.points, per_micros })
 }
 
 fn release(given: Option<&pb::ReleasePolicy>) -> Release {

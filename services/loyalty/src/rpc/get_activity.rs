@@ -6,10 +6,11 @@ use requests::Caller;
 use tonic::{Request, Status};
 
 use super::Api;
+use super::activity_wire::{activity_message, activity_ref};
 use super::call::told;
 use super::refusal::{DOMAIN, activity_not_found, member_not_found};
-use super::wire::{activity_message, activity_ref, uuid};
-use crate::domain::ActivityRef;
+use super::wire::{uuid, uuid_text};
+use crate::domain::{Activity, ActivityRef};
 use crate::store::{Owner, activities, wallets};
 
 pub(super) async fn handle(
@@ -27,21 +28,29 @@ pub(super) async fn handle(
     };
     let named = activity_ref(id, external_id, &mut found);
     found.into_result(DOMAIN)?;
-    let (db, owner) = (api.db.reader(), Owner::new(&caller.tenant, member_id));
-    let wallet = wallets::find(db, &owner).await.map_err(|e| told(&e))?;
-    wallet.ok_or_else(|| member_not_found(&message.member_id))?;
-    let missing = || activity_not_found(if id.is_empty() { external_id } else { id }).to_status();
+    let owner = Owner::new(&caller.tenant, member_id);
+    let activity = find_activity(api, &owner, &named).await?;
+    Ok(pb::GetActivityResponse { activity: Some(activity_message(&activity)) })
+}
+
+/// An activity of a wallet.
+pub(super) async fn find_activity(api: &Api, owner: &Owner, named: &ActivityRef) -> Result<Activity, Status> {
+    let db = api.db.reader();
+    let wallet = wallets::find(db, owner).await.map_err(|e| told(&e))?;
+    wallet.ok_or_else(|| member_not_found(&uuid_text(owner.id())))?;
     let id = match named {
-        ActivityRef::Id(id) => id,
+        ActivityRef::Id(id) => Some(*id),
         ActivityRef::External(external_id) => {
-            let key = (owner.clone(), external_id);
-            let mut ids =
-                activities::find_external(db, std::slice::from_ref(&key)).await.map_err(|e| told(&e))?;
-            ids.remove(&key).ok_or_else(missing)?
+            let key = (owner.clone(), external_id.clone());
+            let ids = activities::find_external(db, std::slice::from_ref(&key)).await;
+            ids.map_err(|e| told(&e))?.remove(&key)
         }
     };
-    let key = (owner, id);
-    let mut activities = activities::find(db, std::slice::from_ref(&key)).await.map_err(|e| told(&e))?;
-    let activity = activities.remove(&key).ok_or_else(missing)?;
-    Ok(pb::GetActivityResponse { activity: Some(activity_message(&activity)) })
+    let missing = || match named {
+        ActivityRef::Id(id) => activity_not_found(&uuid_text(*id)).to_status(),
+        ActivityRef::External(external_id) => activity_not_found(external_id).to_status(),
+    };
+    let key = (owner.clone(), id.ok_or_else(missing)?);
+    let found = activities::find(db, std::slice::from_ref(&key)).await;
+    found.map_err(|e| told(&e))?.remove(&key).ok_or_else(missing)
 }

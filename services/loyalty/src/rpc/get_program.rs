@@ -9,13 +9,14 @@ use super::call::told;
 use super::refusal::program_not_found;
 use super::wire::{money, timestamp};
 use crate::domain::{Life, Money, Program, Release};
+use crate::store::programs;
 
 pub(super) async fn handle(
     api: &Api,
     request: Request<pb::GetProgramRequest>,
 ) -> Result<pb::GetProgramResponse, Status> {
     let (caller, message) = Caller::open(request)?;
-    let found = api.catalogue.program(api.db.reader(), &caller.tenant, &message.program_id).await;
+    let found = programs::find(api.db.reader(), &caller.tenant, &message.program_id).await;
     let program = found.map_err(|e| told(&e))?.ok_or_else(|| program_not_found(&message.program_id))?;
     Ok(pb::GetProgramResponse { program: Some(program_message(&program)) })
 }
@@ -43,7 +44,7 @@ pub(super) fn program_message(program: &Program) -> pb::Program {
     let rule = |rule: crate::domain::EarningRule| pb::EarningRule {
         points: rule.points,
         per: amount(rule.per_micros),
-        version: rule.version,
+        version: crate::domain::EarningRule::VERSION,
     };
     let tier = |tier: &crate::domain::Tier| pb::Tier {
         tier_id: tier.id.clone(),

@@ -7,9 +7,10 @@ use tonic::{Request, Status};
 use uuid::Uuid;
 
 use super::Api;
+use super::activity_wire::activity_message;
 use super::call::told;
 use super::refusal::{DOMAIN, member_not_found};
-use super::wire::{activity_message, uuid};
+use super::wire::uuid;
 use crate::store::{Owner, activities, wallets};
 
 const METHOD: &str = "ListActivities";

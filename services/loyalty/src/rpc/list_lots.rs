@@ -36,7 +36,7 @@ pub(super) async fn handle(
     Ok(pb::ListLotsResponse { lots: found.iter().map(lot_message).collect(), next_page_token })
 }
 
-fn lot_message(lot: &Lot) -> pb::Lot {
+pub(super) fn lot_message(lot: &Lot) -> pb::Lot {
     pb::Lot {
         lot_number: lot.key.number,
         points: lot.points,

@@ -1,5 +1,7 @@
 //! The wire: decodes requests into the domain's terms, runs them, encodes what came out. One file per RPC.
 
+mod activate_rule_set;
+mod activity_wire;
 mod adjust_points;
 mod adjust_reward_stock;
 mod audit_ledger;
@@ -10,26 +12,35 @@ mod cancel_activity;
 mod confirm_activity;
 mod create_program;
 mod create_reward;
+mod create_rule_set;
 mod enroll_member;
 mod enrolment;
+mod explain_activity;
+mod explanation;
 mod get_activity;
 mod get_balance;
 mod get_member;
 mod get_program;
 mod get_redemption;
 mod get_reward;
+mod get_rule_set;
 mod list_activities;
 mod list_lots;
 mod list_members;
 mod list_postings;
 mod list_programs;
 mod list_rewards;
+mod list_rule_sets;
 mod lookup_member;
 mod record_activity;
 mod redeem_reward;
 mod refusal;
+mod retire_rule_set;
 mod reverse_activity;
+mod rule_set_term;
+mod rule_wire;
 mod settled;
+mod simulate_activity;
 pub(crate) mod wire;
 
 use ambient::{Clock, Ids};
@@ -79,6 +90,16 @@ serve!(Api, pb, pb::activity_service_server::ActivityService {
     reverse_activity(ReverseActivityRequest) -> ReverseActivityResponse;
     get_activity(GetActivityRequest) -> GetActivityResponse;
     list_activities(ListActivitiesRequest) -> ListActivitiesResponse;
+});
+
+serve!(Api, pb, pb::rule_service_server::RuleService {
+    create_rule_set(CreateRuleSetRequest) -> CreateRuleSetResponse;
+    get_rule_set(GetRuleSetRequest) -> GetRuleSetResponse;
+    list_rule_sets(ListRuleSetsRequest) -> ListRuleSetsResponse;
+    activate_rule_set(ActivateRuleSetRequest) -> ActivateRuleSetResponse;
+    retire_rule_set(RetireRuleSetRequest) -> RetireRuleSetResponse;
+    simulate_activity(SimulateActivityRequest) -> SimulateActivityResponse;
+    explain_activity(ExplainActivityRequest) -> ExplainActivityResponse;
 });
 
 serve!(Api, pb, pb::points_service_server::PointsService {

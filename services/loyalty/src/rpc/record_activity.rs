@@ -1,6 +1,5 @@
 //! RecordActivity: what a member did, through the ledger.
 
-use ambient::Time;
 use proto::rapport::loyalty::v1 as pb;
 use proto::{Path, Violations};
 use requests::{Caller, Written};
@@ -8,9 +7,10 @@ use tonic::{Request, Status};
 use uuid::Uuid;
 
 use super::Api;
+use super::activity_wire::{activity_message, recorded};
 use super::refusal::{DOMAIN, problem};
-use super::wire::{activity_message, amount, balance, read_token, time, uuid};
-use crate::domain::{ActivityKind, Command, RecordActivity};
+use super::wire::{balance, read_token, uuid};
+use crate::domain::Command;
 use crate::ledger::{Answered, Asked};
 
 pub(super) const METHOD: &str = "RecordActivity";
@@ -37,25 +37,9 @@ pub(super) fn decode(
     let request_id = uuid(&message.request_id, &root, "request_id", &mut found);
     let member_id = uuid(&message.member_id, &root, "member_id", &mut found);
     let given = message.activity.clone().unwrap_or_default();
-    let path = root.field("activity");
-    let kind = ActivityKind::from_number(given.r#type);
-    if kind.is_none() {
-        found.add(&path, "type", "must be a known type");
-    }
-    if kind == Some(ActivityKind::Purchase) && given.amount.is_none() {
-        found.add(&path, "amount", "is required for a purchase");
-    }
-    let occurred_time: Option<Time> = time(given.occurred_time, &path, "occurred_time", &mut found);
-    let amount = amount(given.amount.as_ref(), &path, "amount", &mut found);
+    let ids = (api.ids.v7(api.clock.now()), member_id);
+    let command = Command::RecordActivity(recorded(&given, ids, &root.field("activity"), &mut found));
     found.into_result(DOMAIN)?;
-    let command = Command::RecordActivity(RecordActivity {
-        activity_id: api.ids.v7(api.clock.now()),
-        member_id,
-        kind: kind.unwrap_or(ActivityKind::Custom),
-        occurred_time,
-        amount,
-        external_id: given.external_id,
-    });
     Ok((member_id, command, Asked { call: caller.call(DOMAIN, METHOD, request_id, message), encode }))
 }
 

@@ -2,7 +2,7 @@
 
 use rpc::Problem;
 
-use crate::domain::{ActivityState, Money, Refusal};
+use crate::domain::{ActivityState, Money, Refusal, TermRefusal};
 
 pub(crate) const DOMAIN: &str = "rapport.loyalty";
 
@@ -24,6 +24,8 @@ pub(super) fn problem(refusal: &Refusal) -> Problem {
         Refusal::ReturnExceedsActivity { returned_micros, residual_micros } => {
             return_exceeds(*returned_micros, *residual_micros)
         }
+        Refusal::ItemNotLeft { item, quantity, left } => item_not_left(*item, *quantity, *left),
+        Refusal::LimitReached { rule_id, desired, left } => limit_reached(rule_id, *desired, *left),
         Refusal::CurrencyMismatch { expected, given } => Problem::precondition(
             DOMAIN,
             "CURRENCY_MISMATCH",
@@ -67,6 +69,38 @@ pub(super) fn problem(refusal: &Refusal) -> Problem {
     }
 }
 
+/// A change of when a rule set holds that is refused.
+pub(super) fn term_problem(refusal: &TermRefusal) -> Problem {
+    match refusal {
+        TermRefusal::NotDraft { version } => Problem::precondition(
+            DOMAIN,
+            "RULE_SET_NOT_DRAFT",
+            format!("rule set {version} was activated before; create another draft with its rules"),
+        )
+        .with("version", version),
+        TermRefusal::StartsInPast { start, now } => Problem::precondition(
+            DOMAIN,
+            "START_IN_PAST",
+            format!("a rule set cannot hold from {start} on, which lies before {now}"),
+        )
+        .with("start_time", start)
+        .with("now", now),
+        TermRefusal::Scheduled { version, start } => Problem::precondition(
+            DOMAIN,
+            "RULE_SET_SCHEDULED",
+            format!("rule set {version} holds from {start}; begin later, or retire it first"),
+        )
+        .with("version", version)
+        .with("start_time", start),
+        TermRefusal::NotActive { version } => Problem::precondition(
+            DOMAIN,
+            "RULE_SET_NOT_ACTIVE",
+            format!("rule set {version} neither holds nor will hold"),
+        )
+        .with("version", version),
+    }
+}
+
 fn activity_over(state: ActivityState) -> Problem {
     let what = match state {
         ActivityState::Cancelled => "was cancelled before",
@@ -75,6 +109,16 @@ fn activity_over(state: ActivityState) -> Problem {
         }
     };
     Problem::precondition(DOMAIN, "ACTIVITY_OVER", format!("the activity {what}"))
+}
+
+fn item_not_left(item: usize, quantity: i64, left: i64) -> Problem {
+    let message = format!("{quantity} of item {item} are to be given back, {left} are left");
+    Problem::precondition(DOMAIN, "ITEM_NOT_LEFT", message).with("item", item).with("left", left)
+}
+
+fn limit_reached(rule_id: &str, desired: i64, left: i64) -> Problem {
+    let message = format!("rule {rule_id} would grant {desired} points and may grant {left}");
+    Problem::precondition(DOMAIN, "LIMIT_REACHED", message).with("rule_id", rule_id).with("left", left)
 }
 
 fn return_exceeds(returned_micros: i64, residual_micros: i64) -> Problem {
@@ -105,6 +149,13 @@ pub(super) fn activity_not_found(activity: &str) -> Problem {
 pub(super) fn program_not_found(program_id: &str) -> Problem {
     let message = format!("there is no program {program_id}");
     Problem::not_found(DOMAIN, "PROGRAM_NOT_FOUND", message).with("program_id", program_id)
+}
+
+pub(super) fn rule_set_not_found(program_id: &str, version: i64) -> Problem {
+    let message = format!("program {program_id} has no rule set {version}");
+    Problem::not_found(DOMAIN, "RULE_SET_NOT_FOUND", message)
+        .with("program_id", program_id)
+        .with("version", version)
 }
 
 pub(super) fn reward_not_found(reward_id: &str) -> Problem {

@@ -1,13 +1,16 @@
 //! ReverseActivity: an activity is taken back, all of it or in part, through the ledger.
 
+use std::collections::BTreeMap;
+
 use proto::rapport::loyalty::v1 as pb;
 use proto::{Path, Violations};
 use requests::{Caller, Written};
 use tonic::{Request, Status};
 
 use super::Api;
+use super::activity_wire::{activity_message, activity_ref};
 use super::refusal::{DOMAIN, problem};
-use super::wire::{activity_message, activity_ref, amount, balance, read_token, reversal_message, uuid};
+use super::wire::{amount, balance, read_token, reversal_message, uuid};
 use crate::domain::{Command, Returned, ReverseActivity};
 use crate::ledger::{Answered, Asked};
 
@@ -30,6 +33,7 @@ pub(super) async fn handle(
         Some(Part::Amount(given)) => {
             amount(Some(given), &Path::ROOT, "amount", &mut found).map(Returned::Amount)
         }
+        Some(Part::Items(items)) => returned_items(items, &mut found),
         Some(Part::Whole(_)) | None => Some(Returned::Whole),
     };
     found.into_result(DOMAIN)?;
@@ -44,6 +48,19 @@ pub(super) async fn handle(
     let submitted = api.submit(&caller, member_id, command, call).await;
     let (response, replayed): (pb::ReverseActivityResponse, bool) = submitted?;
     Ok(pb::ReverseActivityResponse { replayed, ..response })
+}
+
+fn returned_items(given: &pb::ReturnedItems, found: &mut Violations) -> Option<Returned> {
+    let path = Path::ROOT.field("items");
+    let mut items = BTreeMap::new();
+    for (n, item) in given.items.iter().enumerate() {
+        let place = usize::try_from(item.item).ok()?;
+        let quantity = (item.quantity > 0).then_some(item.quantity);
+        if items.insert(place, quantity).is_some() {
+            found.add(&path.item("items", n), "item", "must be named once");
+        }
+    }
+    Some(Returned::Items(items.into_iter().collect()))
 }
 
 fn encode(answered: &Answered<'_>) -> Written {

@@ -5,7 +5,7 @@ use proto::rapport::loyalty::v1 as pb;
 use proto::{Path, Violations};
 use uuid::Uuid;
 
-use crate::domain::{Activity, ActivityRef, Currency, Money, Program, Reversal, TierStatus, Wallet};
+use crate::domain::{Currency, Money, Program, Reversal, TierStatus, Wallet};
 
 pub(crate) use requests::wire::{opt_timestamp, timestamp, uuid_text};
 pub(super) use requests::wire::{time, uuid};
@@ -68,32 +68,6 @@ pub(super) fn balance(wallet: &Wallet, program: &Program) -> pb::Balance {
     }
 }
 
-/// An activity as it is now.
-pub(super) fn activity_message(activity: &Activity) -> pb::Activity {
-    let returned = activity.amount.map(|amount| Money { micros: activity.returned_micros, ..amount });
-    pb::Activity {
-        activity_id: uuid_text(activity.id),
-        r#type: activity.kind as i32,
-        occurred_time: Some(timestamp(activity.occurred_time)),
-        amount: activity.amount.map(money),
-        external_id: activity.external_id.clone(),
-        points: activity.points,
-        state: activity.state as i32,
-        points_reversed: activity.points_reversed,
-        amount_returned: returned.map(money),
-        member_id: uuid_text(activity.member_id),
-    }
-}
-
-/// The activity that a request names by one of its two keys.
-pub(super) fn activity_ref(activity_id: &str, external_id: &str, found: &mut Violations) -> ActivityRef {
-    if activity_id.is_empty() {
-        ActivityRef::External(external_id.to_owned())
-    } else {
-        ActivityRef::Id(uuid(activity_id, &Path::ROOT, "activity_id", found))
-    }
-}
-
 /// What became of the points of an activity.
 pub(super) fn reversal_message(reversal: &Reversal) -> pb::Reversal {
     pb::Reversal {
@@ -139,7 +113,7 @@ mod tests {
     fn told(money: gtype::Money) -> Vec<String> {
         let mut found = Violations::default();
         amount(Some(&money), &Path::ROOT, "amount", &mut found);
-        found.listed().iter().map(|v| v.description.to_owned()).collect()
+        found.listed().iter().map(|v| v.description.clone().into_owned()).collect()
     }
 
     fn given(currency: &str, units: i64, nanos: i32) -> gtype::Money {

@@ -10,10 +10,12 @@ use db::sea_orm::{
     Statement,
 };
 use db::{Keyed, Owner, select_in};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use super::entity::{activity, day_spend};
-use crate::domain::{Activity, ActivityKind, ActivityState, Currency, DaySpend, Money};
+use crate::domain::{Activity, ActivityKind, ActivityState, Currency, DaySpend, Money, Pinned};
 
 /// Finds the ids of activities by their callers' own keys.
 ///
@@ -31,6 +33,7 @@ pub async fn find_external(
         order: "",
         first: None,
         lock: false,
+        more: "",
     };
     let keys: Vec<_> = wanted.iter().map(|(owner, id)| owner.key_with([id.as_str().into()])).collect();
     let rows: Vec<activity::Model> = select_in(db, select, &keys).await?;
@@ -57,6 +60,7 @@ pub async fn find(
         order: "",
         first: None,
         lock: false,
+        more: "",
     };
     let keys: Vec<_> = wanted.iter().map(|(owner, id)| owner.key_with([(*id).into()])).collect();
     let rows: Vec<activity::Model> = select_in(db, select, &keys).await?;
@@ -161,6 +165,12 @@ pub(super) fn domain(row: activity::Model) -> Result<Activity, db::Error> {
         state: ActivityState::from_number(row.state).ok_or_else(|| damaged("state"))?,
         points_reversed: row.points_reversed,
         returned_micros: row.returned_micros,
+        detail: read(&row.detail).ok_or_else(|| damaged("detail"))?,
+        pinned: Pinned {
+            rule_version: row.rule_version,
+            tier_rank: u32::try_from(row.tier_rank).unwrap_or(0),
+            room: read::<Vec<_>>(&row.room).ok_or_else(|| damaged("room"))?.into_iter().collect(),
+        },
         lots: (row.lot_first, row.lot_count),
     })
 }
@@ -184,7 +194,20 @@ pub(super) fn row(owner: &Owner, activity: &Activity, create_time: Time) -> acti
         returned_micros: activity.returned_micros,
         lot_first: activity.lots.0,
         lot_count: activity.lots.1,
+        detail: written(&activity.detail),
+        rule_version: activity.pinned.rule_version,
+        tier_rank: i32::try_from(activity.pinned.tier_rank).unwrap_or(i32::MAX),
+        room: written(&activity.pinned.room.iter().collect::<Vec<_>>()),
     }
+}
+
+/// As JSON; what is as if nothing was told is the empty text.
+fn written<T: Serialize + Default + PartialEq>(value: &T) -> String {
+    if *value == T::default() { String::new() } else { serde_json::to_string(value).unwrap_or_default() }
+}
+
+fn read<T: DeserializeOwned + Default>(text: &str) -> Option<T> {
+    if text.is_empty() { Some(T::default()) } else { serde_json::from_str(text).ok() }
 }
 
 pub(super) fn day_row(owner: &Owner, spend: DaySpend) -> day_spend::Model {

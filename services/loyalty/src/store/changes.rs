@@ -8,6 +8,7 @@ use db::{Owner, Tx};
 use requests::Record;
 use uuid::Uuid;
 
+use super::counters::Counters;
 use super::entity::{activity, allocation, day_spend, lot, posting, redemption, tier_change};
 use super::{activities, lots, postings, redemptions, rewards, tier_changes, wallets};
 use crate::domain::{Event, Lot, Outcome, Wallet};
@@ -26,6 +27,7 @@ pub struct Changes {
     redemptions: Vec<redemption::Model>,
     tier_changes: Vec<tier_change::Model>,
     stock: BTreeMap<rewards::Key, i64>,
+    counters: Counters,
     events: Vec<events::Event>,
     records: Vec<(Owner, Record)>,
 }
@@ -83,6 +85,11 @@ impl Changes {
         }
     }
 
+    /// The counters as the batch leaves them.
+    pub fn count(&mut self, counters: Counters) {
+        self.counters = counters;
+    }
+
     /// Adds the record of a request.
     pub fn record(&mut self, owner: &Owner, record: Record) {
         self.records.push((owner.clone(), record));
@@ -103,8 +110,12 @@ impl Changes {
             lot::Column::ExpireTime,
             lot::Column::Expired,
         ];
-        const ACTIVITY_CHANGES: [activity::Column; 3] =
-            [activity::Column::State, activity::Column::PointsReversed, activity::Column::ReturnedMicros];
+        const ACTIVITY_CHANGES: [activity::Column; 4] = [
+            activity::Column::State,
+            activity::Column::PointsReversed,
+            activity::Column::ReturnedMicros,
+            activity::Column::Detail,
+        ];
         let lot_rows = |lots: BTreeMap<(Owner, i64), Lot>| -> Vec<lot::Model> {
             lots.iter().map(|((owner, _), lot)| lots::row(owner, lot)).collect()
         };
@@ -123,6 +134,7 @@ impl Changes {
             db::bulk_insert::<redemption::Entity>(tx, &self.redemptions).await?;
             db::bulk_upsert::<day_spend::Entity>(tx, &days, ADD_DAY).await?;
             db::bulk_insert::<tier_change::Entity>(tx, &self.tier_changes).await?;
+            self.counters.write(tx).await?;
             rewards::take_stock(tx, &self.stock).await?;
             events::append(tx, self.events).await?;
             wallets::update(tx, &wallets).await

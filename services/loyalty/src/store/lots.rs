@@ -97,6 +97,7 @@ async fn numbered(db: &impl ConnectionTrait, wants: &[Want]) -> Result<HashMap<O
         order: "",
         first: None,
         lock: false,
+        more: "",
     };
     let key = |want: &Want, number: i64| want.owner.key_with([number.into()]);
     let keys = wants.iter().flat_map(|want| want.numbers.iter().map(|number| key(want, *number)));
@@ -130,6 +131,7 @@ async fn in_order(
             order: order.columns,
             first: Some(look),
             lock: false,
+            more: "",
         };
         let seen = gather(select_in(db, select, &keys).await?, &mut loaded);
         // A wallet that gave fewer than it was asked for has no more.

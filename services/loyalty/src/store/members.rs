@@ -82,6 +82,7 @@ pub async fn find_all_external(
         order: "",
         first: None,
         lock: false,
+        more: "",
     };
     let value = |(program_id, external_id): &ExternalKey| {
         vec![tenant.id().into(), program_id.as_str().into(), external_id.as_str().into()]

@@ -7,6 +7,7 @@ pub mod activities;
 mod audit;
 pub mod balance_at;
 mod changes;
+pub mod counters;
 mod entity;
 pub mod lots;
 pub mod members;
@@ -15,8 +16,9 @@ pub mod postings;
 pub mod programs;
 pub mod redemptions;
 pub mod rewards;
+pub mod rule_sets;
 pub mod state;
-mod tier_changes;
+pub mod tier_changes;
 pub mod wallets;
 
 pub use audit::{Check, Report, Totals as LedgerTotals, audit};

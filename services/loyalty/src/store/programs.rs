@@ -6,6 +6,7 @@ use db::{Tenant, Tx};
 use serde::{Deserialize, Serialize};
 
 use super::entity::program;
+use super::rule_sets;
 use crate::domain::{
     Currency, EarningRule, Expiry, Ladder, Life, MonthDay, Period, PointCurrency, Program, Release,
     ReturnPolicy, Tier,
@@ -28,10 +29,14 @@ pub async fn find(
     program_id: &str,
 ) -> Result<Option<Program>, db::Error> {
     let key = (tenant.id().to_owned(), program_id.to_owned());
-    program::Entity::find_by_id(key).one(db).await?.map(domain).transpose()
+    let Some(row) = program::Entity::find_by_id(key).one(db).await? else { return Ok(None) };
+    let program = domain(row)?;
+    let active = rule_sets::active(db, tenant, program_id).await?;
+    let rule_sets = rule_sets::timeline(program.rule, program.time_zone, active)?;
+    Ok(Some(Program { rule_sets, ..program }))
 }
 
-/// One page of programs after the given id, by id.
+/// One page of programs after the given id, by id, without their rule sets.
 ///
 /// # Errors
 /// As [`find`].
@@ -83,7 +88,7 @@ fn row(tenant: &Tenant, program: &Program) -> Result<program::Model, db::Error> 
         point_name: program.points.display_name.clone(),
         rule_points: program.rule.map_or(0, |r| r.points),
         rule_per_micros: program.rule.map_or(0, |r| r.per_micros),
-        rule_version: program.rule.map_or(0, |r| r.version),
+        rule_version: EarningRule::VERSION,
         expiry_kind,
         expiry_count: i32::try_from(count).map_err(|e| told(&e))?,
         tiers: serde_json::to_string(&tiers).map_err(|e| told(&e))?,
@@ -121,8 +126,7 @@ fn domain(row: program::Model) -> Result<Program, db::Error> {
     let tier =
         |t: StoredTier| Tier { id: t.id, display_name: t.display_name, threshold_micros: t.threshold_micros };
     let count = u32::try_from(row.expiry_count).map_err(|_| damaged("expiry"))?;
-    let rule =
-        EarningRule { points: row.rule_points, per_micros: row.rule_per_micros, version: row.rule_version };
+    let rule = EarningRule { points: row.rule_points, per_micros: row.rule_per_micros };
     let life = match row.expiry_kind {
         0 => Life::Never,
         1 => Life::RollingDays(count),
@@ -148,6 +152,7 @@ fn domain(row: program::Model) -> Result<Program, db::Error> {
         currency: Currency::try_new(&row.money_currency).ok_or_else(|| damaged("currency"))?,
         points: PointCurrency { code: row.point_code, display_name: row.point_name },
         rule: (rule.per_micros > 0).then_some(rule),
+        rule_sets: Vec::new(),
         expiry: Expiry { life, round_to },
         release,
         return_policy: ReturnPolicy::from_number(row.return_policy)

@@ -109,6 +109,7 @@ pub async fn stock(
         order: "t.tenant_id, t.program_id, t.reward_id",
         first: None,
         lock,
+        more: "",
     };
     let keys: Vec<_> = keys.iter().map(Key::values).collect();
     let rows: Vec<reward_stock::Model> = select_in(db, select, &keys).await?;

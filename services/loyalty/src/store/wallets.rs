@@ -4,12 +4,50 @@ use std::collections::{HashMap, HashSet};
 
 use ambient::Time;
 use db::sea_orm::sea_query::Expr;
-use db::sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use db::sea_orm::{
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QueryResult,
+    QuerySelect,
+};
 use db::{Keyed, OWNER_TYPES, Owner, Tx, select_in};
 
 use super::OWNER;
 use super::entity::wallet;
 use crate::domain::{Totals, Wallet, YearSpend};
+
+/// A wallet that is locked, with the version that its program had just before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Locked {
+    /// The wallet.
+    pub wallet: Wallet,
+    /// Rules of this version or a later one hold for it.
+    pub program_version: i64,
+}
+
+struct LockedRow {
+    wallet: wallet::Model,
+    program_version: i64,
+}
+
+const SELECT: Keyed<'static> = Keyed {
+    table: "wallet",
+    on: &OWNER,
+    types: &OWNER_TYPES,
+    filter: "",
+    order: "t.bucket, t.tenant_id, t.wallet_id",
+    first: None,
+    lock: false,
+    more: "",
+};
+
+const PROGRAM_VERSION: &str = ", (SELECT p.version FROM program p WHERE p.tenant_id = t.tenant_id \
+     AND p.program_id = t.program_id) AS program_version";
+
+impl FromQueryResult for LockedRow {
+    fn from_query_result(row: &QueryResult, prefix: &str) -> Result<LockedRow, DbErr> {
+        let wallet = wallet::Model::from_query_result(row, prefix)?;
+        Ok(LockedRow { wallet, program_version: row.try_get(prefix, "program_version")? })
+    }
+}
 
 /// Loads wallets and, on PostgreSQL, locks their rows in the owners' order until the transaction ends. What
 /// does not exist is not in the result. Anything else about these wallets must be read in a later
@@ -17,8 +55,15 @@ use crate::domain::{Totals, Wallet, YearSpend};
 ///
 /// # Errors
 /// That the database refused.
-pub async fn lock(tx: &Tx, owners: &[Owner]) -> Result<HashMap<Owner, Wallet>, db::Error> {
-    load(tx, owners, true).await
+pub async fn lock(tx: &Tx, owners: &[Owner]) -> Result<HashMap<Owner, Locked>, db::Error> {
+    let select = Keyed { lock: true, more: PROGRAM_VERSION, ..SELECT };
+    let keys: Vec<_> = owners.iter().map(Owner::key).collect();
+    let rows: Vec<LockedRow> = select_in(tx, select, &keys).await?;
+    let locked = rows.into_iter().map(|LockedRow { wallet, program_version }| {
+        let owner = Owner::of_row(wallet.bucket, &wallet.tenant_id, wallet.wallet_id);
+        (owner, Locked { wallet: domain(wallet), program_version })
+    });
+    Ok(locked.collect())
 }
 
 /// Loads one wallet without locking it.
@@ -26,29 +71,8 @@ pub async fn lock(tx: &Tx, owners: &[Owner]) -> Result<HashMap<Owner, Wallet>, d
 /// # Errors
 /// That the database refused.
 pub async fn find(db: &impl ConnectionTrait, owner: &Owner) -> Result<Option<Wallet>, db::Error> {
-    Ok(load(db, std::slice::from_ref(owner), false).await?.remove(owner))
-}
-
-async fn load(
-    db: &impl ConnectionTrait,
-    owners: &[Owner],
-    lock: bool,
-) -> Result<HashMap<Owner, Wallet>, db::Error> {
-    let select = Keyed {
-        table: "wallet",
-        on: &OWNER,
-        types: &OWNER_TYPES,
-        filter: "",
-        order: "t.bucket, t.tenant_id, t.wallet_id",
-        first: None,
-        lock,
-    };
-    let keys: Vec<_> = owners.iter().map(Owner::key).collect();
-    let rows: Vec<wallet::Model> = select_in(db, select, &keys).await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| (Owner::of_row(row.bucket, &row.tenant_id, row.wallet_id), domain(row)))
-        .collect())
+    let rows: Vec<wallet::Model> = select_in(db, SELECT, &[owner.key()]).await?;
+    Ok(rows.into_iter().next().map(domain))
 }
 
 /// Opens new wallets.

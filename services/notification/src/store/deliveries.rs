@@ -28,6 +28,7 @@ pub async fn of(
         order: "t.seq, t.channel",
         first: None,
         lock: false,
+        more: "",
     };
     let keys: Vec<_> = messages.iter().map(|message| owner.key_with([message.seq.into()])).collect();
     let rows: Vec<delivery::Model> = select_in(db, select, &keys).await?;

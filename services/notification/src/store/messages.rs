@@ -20,7 +20,7 @@ const BY_ID: [&str; 4] = ["bucket", "tenant_id", "recipient_id", "notification_i
 const BY_SEQ: [&str; 4] = ["bucket", "tenant_id", "recipient_id", "seq"];
 
 fn keyed<'a>(on: &'a [&'a str], types: &'a [ArrayType]) -> Keyed<'a> {
-    Keyed { table: "message", on, types, filter: "", order: "", first: None, lock: false }
+    Keyed { table: "message", on, types, filter: "", order: "", first: None, lock: false, more: "" }
 }
 
 fn types(last: ArrayType) -> Vec<ArrayType> {

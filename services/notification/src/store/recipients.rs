@@ -51,6 +51,7 @@ async fn load(
         order: "t.bucket, t.tenant_id, t.recipient_id",
         first: None,
         lock,
+        more: "",
     };
     let keys: Vec<_> = owners.iter().map(Owner::key).collect();
     let rows: Vec<recipient::Model> = select_in(db, select, &keys).await?;

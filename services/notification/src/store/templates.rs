@@ -46,6 +46,7 @@ pub async fn newest(db: &impl ConnectionTrait, keys: &[Key]) -> Result<HashMap<K
         order: "t.version DESC",
         first: Some(1),
         lock: false,
+        more: "",
     };
     let values: Vec<_> =
         keys.iter().map(|key| vec![key.tenant.id().into(), key.template_id.as_str().into()]).collect();

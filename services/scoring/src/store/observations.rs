@@ -36,6 +36,7 @@ pub async fn existing(
         order: "",
         first: None,
         lock: false,
+        more: "",
     };
     let keys: Vec<_> = facts.iter().map(|(owner, id)| owner.key_with([(*id).into()])).collect();
     let rows: Vec<Found> = select_in(db, select, &keys).await?;

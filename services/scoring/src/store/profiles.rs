@@ -100,6 +100,7 @@ async fn load(tx: &Tx, owners: &[Owner]) -> Result<HashMap<Owner, Profile>, db::
         order: "t.bucket, t.tenant_id, t.customer_id",
         first: None,
         lock: true,
+        more: "",
     };
     let keys: Vec<_> = owners.iter().map(Owner::key).collect();
     let rows: Vec<profile::Model> = select_in(tx, select, &keys).await?;

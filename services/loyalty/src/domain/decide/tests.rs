@@ -70,12 +70,8 @@ fn debits_take_the_earliest_expiry_first_and_say_from_which_lots() {
     let mut ledger = Ledger::opened(now);
     ledger.earn(80, now, now).unwrap();
     ledger.earn(50, now.plus_micros(-DAY), now).unwrap();
-    let context = Context {
-        program: &ledger.program,
-        activity_taken: None,
-        activity: None,
-        reward: Some((&reward(100), Stock::Unlimited)),
-    };
+    let mug = reward(100);
+    let context = Context { reward: Some((&mug, Stock::Unlimited)), ..Context::of(&ledger.program) };
     let decision = decide(&ledger.state, &redeem(1), context, now);
     let taken: Vec<_> = decision.outcome.allocations.iter().map(|a| (a.lot_number, a.points)).collect();
     assert_eq!(taken, [(2, 50), (1, 50)]);
@@ -167,8 +163,7 @@ fn the_last_units_of_a_counted_stock() {
     let reward = reward(100);
     let decide_with = |remaining: i64, quantity: i64| {
         let stock = Some((&reward, Stock::Remaining(remaining)));
-        let context =
-            Context { program: &ledger.program, activity_taken: None, activity: None, reward: stock };
+        let context = Context { reward: stock, ..Context::of(&ledger.program) };
         decide(&ledger.state, &redeem(quantity), context, now)
     };
     assert_eq!(decide_with(2, 2).outcome.stock_taken, 2);

@@ -26,6 +26,10 @@ pub struct Model {
     pub returned_micros: i64,
     pub lot_first: i64,
     pub lot_count: i64,
+    pub detail: String,
+    pub rule_version: i64,
+    pub tier_rank: i32,
+    pub room: String,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

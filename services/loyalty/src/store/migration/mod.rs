@@ -6,6 +6,7 @@ mod m0005_warn_expiry;
 mod m0006_create_tier_changes;
 mod m0007_expire_by_calendar;
 mod m0008_release_and_reverse;
+mod m0009_create_rules;
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
@@ -24,6 +25,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0006_create_tier_changes::CreateTierChanges),
             Box::new(m0007_expire_by_calendar::ExpireByCalendar),
             Box::new(m0008_release_and_reverse::ReleaseAndReverse),
+            Box::new(m0009_create_rules::CreateRules),
         ]
     }
 }

@@ -1,0 +1,201 @@
+//! Rules that were checked and can be evaluated.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use ambient::Time;
+use chrono::{Datelike, Days, NaiveDate};
+use chrono_tz::Tz;
+
+use super::super::calendar::local_date;
+use super::condition::Condition;
+use super::evaluate::Counter;
+use super::rule::{Cap, CapOf, Effect, Period, Rule, Rules, Scope, Stacking};
+use super::window::Times;
+
+/// Rules at most in one set.
+pub const RULES_MAX: usize = 100;
+
+/// A rule set that was checked. Clones share it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Compiled(Arc<Parts>);
+
+#[derive(Debug, PartialEq, Eq)]
+struct Parts {
+    rules: Rules,
+    zone: Tz,
+    conditions: Vec<Option<Condition>>,
+    times: Vec<Times>,
+    order: Vec<usize>,
+    /// Each counter's limit: one for each cap that counts over more than one activity.
+    caps: Vec<(String, Cap)>,
+}
+
+/// What is wrong with a rule set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The rule's place.
+    pub rule: usize,
+    /// The field.
+    pub field: &'static str,
+    /// What it must be, or what is wrong with it.
+    pub told: String,
+}
+
+impl Compiled {
+    /// Checks and compiles rules for a program whose days are those of `zone`.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them.
+    pub fn try_new(rules: Rules, zone: Tz) -> Result<Compiled, Vec<Fault>> {
+        let mut faults = Vec::new();
+        let (mut conditions, mut times) = (Vec::new(), Vec::new());
+        for (place, rule) in rules.rules.iter().enumerate() {
+            let mut fault = |field, told: String| faults.push(Fault { rule: place, field, told });
+            check_one(&rules, place, &mut fault);
+            let of_item = rule.scope == Scope::Item;
+            let condition =
+                (!rule.condition.is_empty()).then(|| Condition::try_new(&rule.condition, of_item));
+            match condition.transpose() {
+                Ok(condition) => conditions.push(condition),
+                Err(wrong) => fault("condition", wrong.to_string()),
+            }
+            match Times::try_new(&rule.window, zone) {
+                Ok(window) => times.push(window),
+                Err((field, told)) => fault("window", format!("{field} {told}")),
+            }
+        }
+        check_budgets(&rules, &mut faults);
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        let mut order: Vec<usize> = (0..rules.rules.len()).collect();
+        order.sort_by(|a, b| {
+            let (a, b) = (&rules.rules[*a], &rules.rules[*b]);
+            b.priority.cmp(&a.priority).then_with(|| a.id.cmp(&b.id))
+        });
+        let counting = rules.rules.iter().flat_map(|rule| {
+            let counting = rule.caps.iter().filter(|cap| cap.period != Period::Activity);
+            counting.map(|cap| (counter_name(rule, cap), cap.clone()))
+        });
+        let caps = counting.collect();
+        Ok(Compiled(Arc::new(Parts { rules, zone, conditions, times, order, caps })))
+    }
+
+    /// As they were configured.
+    pub fn source(&self) -> &Rules {
+        &self.0.rules
+    }
+
+    /// The rules.
+    pub fn rules(&self) -> &[Rule] {
+        &self.0.rules.rules
+    }
+
+    /// True if a grant depends on the tier.
+    pub fn names_tier(&self) -> bool {
+        self.0.conditions.iter().flatten().any(|condition| condition.names_tier)
+    }
+
+    pub(super) fn order(&self) -> &[usize] {
+        &self.0.order
+    }
+
+    pub(super) fn condition(&self, place: usize) -> Option<&Condition> {
+        self.0.conditions.get(place).and_then(Option::as_ref)
+    }
+
+    pub(super) fn times(&self, place: usize) -> &Times {
+        &self.0.times[place]
+    }
+
+    pub(super) fn stacking(&self, group: &str) -> Option<Stacking> {
+        self.0.rules.groups.get(group).copied()
+    }
+
+    pub(super) fn counter(&self, rule: &Rule, cap: &Cap, at: Time) -> Option<Counter> {
+        let name = counter_name(rule, cap);
+        period_start(cap.period, local_date(self.0.zone, at)).map(|period_start| Counter {
+            of: cap.of,
+            name,
+            period_start,
+        })
+    }
+
+    /// The counters that an activity of this moment may count under, each with its limit.
+    pub fn counters(&self, at: Time) -> BTreeMap<Counter, i64> {
+        if self.0.caps.is_empty() {
+            return BTreeMap::new();
+        }
+        let date = local_date(self.0.zone, at);
+        let counters = self.0.caps.iter().filter_map(|(name, cap)| {
+            let period_start = period_start(cap.period, date)?;
+            Some((Counter { of: cap.of, name: name.clone(), period_start }, cap.points_max))
+        });
+        counters.collect()
+    }
+}
+
+fn counter_name(rule: &Rule, cap: &Cap) -> String {
+    if cap.budget.is_empty() { format!("rule:{}", rule.id) } else { format!("budget:{}", cap.budget) }
+}
+
+/// The first day of the period that a day lies in; `None` if nothing is counted over time.
+fn period_start(period: Period, date: NaiveDate) -> Option<i32> {
+    let first = match period {
+        Period::Activity => return None,
+        Period::Lifetime => return Some(0),
+        Period::Day => Some(date),
+        Period::Week => date.checked_sub_days(Days::new(u64::from(date.weekday().num_days_from_monday()))),
+        Period::Month => date.with_day(1),
+        Period::Year => NaiveDate::from_ymd_opt(date.year(), 1, 1),
+    };
+    let first = first.unwrap_or(date);
+    let day = i32::try_from(first.month().saturating_mul(100).saturating_add(first.day())).unwrap_or(0);
+    Some(first.year().saturating_mul(10_000).saturating_add(day))
+}
+
+fn check_one(rules: &Rules, place: usize, fault: &mut impl FnMut(&'static str, String)) {
+    let rule = &rules.rules[place];
+    if rules.rules.iter().take(place).any(|other| other.id == rule.id) {
+        fault("rule_id", "must be unique within the rule set".into());
+    }
+    if !rule.group.is_empty() && !rules.groups.contains_key(&rule.group) {
+        fault("group", format!("`{}` is not one of the groups of the rule set", rule.group));
+    }
+    let multiplies = |rule: &Rule| matches!(rule.effect, Effect::Multiplier { .. });
+    let others = rules.rules.iter().take(place).filter(|o| !rule.group.is_empty() && o.group == rule.group);
+    if others.into_iter().any(|other| multiplies(other) != multiplies(rule)) {
+        fault("group", "must not hold multipliers and other rules together".into());
+    }
+    // Two caps of one rule that differ in whose and when count apart; the same twice says two limits.
+    for (n, cap) in rule.caps.iter().enumerate() {
+        let same =
+            |other: &&Cap| (other.of, other.period, &other.budget) == (cap.of, cap.period, &cap.budget);
+        if rule.caps.iter().take(n).any(|other| same(&other)) {
+            fault("caps", "must differ in whose points they count, when, or under which budget".into());
+        }
+        if cap.period == Period::Activity && cap.of == CapOf::Program {
+            fault("caps", "must be of a member if they count each activity alone".into());
+        }
+    }
+}
+
+/// A budget is one limit, whichever rules name it.
+fn check_budgets(rules: &Rules, faults: &mut Vec<Fault>) {
+    for budget in rules.budgets() {
+        let mut first: Option<&Cap> = None;
+        for (rule, cap) in
+            rules.rules.iter().enumerate().flat_map(|(n, r)| r.caps.iter().map(move |c| (n, c)))
+        {
+            if cap.budget != budget {
+                continue;
+            }
+            let known = *first.get_or_insert(cap);
+            if (known.points_max, known.of, known.period) != (cap.points_max, cap.of, cap.period) {
+                let told = format!("must give budget `{budget}` the same limit, owner and period everywhere");
+                faults.push(Fault { rule, field: "caps", told });
+            }
+        }
+    }
+}

@@ -1,0 +1,293 @@
+//! What rules grant for one activity: the same facts and the same room give the same grants, bit for bit.
+//!
+//! Rules are asked in the order of their priority. Of those that apply, each group keeps those that its
+//! stacking says; multipliers then add to what the others grant; caps cut at last.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cel::Context;
+use serde::{Deserialize, Serialize};
+
+use super::super::Refusal;
+use super::compile::Compiled;
+use super::condition::Condition;
+use super::facts::Facts;
+use super::rule::{Cap, Effect, Overflow, Rule, Scope, Stacking};
+
+/// What a rule did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// The rule's place in its set.
+    pub rule: usize,
+    /// Whether it applied, and if not why.
+    pub outcome: Matched,
+    /// Places of the items that count.
+    pub items: Vec<usize>,
+    /// Points before caps.
+    pub desired: i64,
+    /// Points granted.
+    pub granted: i64,
+    /// The place of the cap among those of the rule that left the least.
+    pub capped_by: Option<usize>,
+}
+
+/// Whether a rule applied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Matched {
+    /// It did.
+    Applied,
+    /// It did, but its group keeps others.
+    StackedOut,
+    /// It is for activities of other kinds.
+    Kind,
+    /// It did not hold at that moment.
+    Window,
+    /// Its condition is not true, or of no item.
+    Condition,
+    /// Its condition could not be answered: why.
+    Error(String),
+}
+
+/// What all rules did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Evaluation {
+    /// Points granted over all rules.
+    pub points: i64,
+    /// One for each rule, in the order in which they were asked.
+    pub grants: Vec<Grant>,
+    /// Points that count for caps.
+    pub counted: BTreeMap<Counter, i64>,
+    /// Counters of the rules that applied.
+    pub looked_at: BTreeSet<Counter>,
+}
+
+/// What points are counted under.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Counter {
+    /// Whose.
+    pub of: super::CapOf,
+    /// `rule:` and the rule, or `budget:` and the budget.
+    pub name: String,
+    /// The first local day of its period as `20261231`; 0 if it never starts anew.
+    pub period_start: i32,
+}
+
+/// How many points may still be granted under each counter; those that are missing are full.
+pub type Room = BTreeMap<Counter, i64>;
+
+/// Evaluates all rules.
+///
+/// # Errors
+/// `AmountOverflow`, or `LimitReached` if a cap rejects.
+pub fn evaluate(rules: &Compiled, facts: &Facts<'_>, room: &Room) -> Result<Evaluation, Refusal> {
+    with_caps(rules, facts, room, true)
+}
+
+/// Evaluates all rules for what is left of an activity that was granted with this room: caps that reject cut.
+///
+/// # Errors
+/// `AmountOverflow`.
+pub fn evaluate_rest(rules: &Compiled, facts: &Facts<'_>, room: &Room) -> Result<Evaluation, Refusal> {
+    with_caps(rules, facts, room, false)
+}
+
+fn with_caps(
+    rules: &Compiled,
+    facts: &Facts<'_>,
+    room: &Room,
+    may_reject: bool,
+) -> Result<Evaluation, Refusal> {
+    let mut grants = matched(rules, facts);
+    for grant in grants.iter_mut().filter(|grant| grant.outcome == Matched::Applied) {
+        grant.desired = base(&rules.rules()[grant.rule], facts, &grant.items)?;
+    }
+    let is_multiplier = |grant: &Grant| matches!(rules.rules()[grant.rule].effect, Effect::Multiplier { .. });
+    stack(rules, &mut grants, |grant| !is_multiplier(grant));
+    let plain: Vec<Grant> =
+        grants.iter().filter(|g| g.outcome == Matched::Applied && !is_multiplier(g)).cloned().collect();
+    for grant in grants.iter_mut().filter(|g| g.outcome == Matched::Applied && is_multiplier(g)) {
+        grant.desired = multiplied(rules, grant, &plain, facts)?;
+    }
+    stack(rules, &mut grants, is_multiplier);
+    cut(rules, grants, facts, room, may_reject)
+}
+
+fn matched(rules: &Compiled, facts: &Facts<'_>) -> Vec<Grant> {
+    // Most rules are told apart by kind and window; what conditions see is made when one is asked.
+    let mut context: Option<Context<'_, '_>> = None;
+    let mut items: Option<Vec<cel::Value>> = None;
+    let mut one = |place: usize| {
+        let rule = &rules.rules()[place];
+        let mut grant = Grant {
+            rule: place,
+            outcome: Matched::Applied,
+            items: Vec::new(),
+            desired: 0,
+            granted: 0,
+            capped_by: None,
+        };
+        if !rule.kinds.is_empty() && !rule.kinds.contains(&facts.kind) {
+            grant.outcome = Matched::Kind;
+        } else if !rules.times(place).holds(facts.at) {
+            grant.outcome = Matched::Window;
+        } else if let Some(condition) = rules.condition(place) {
+            let context = context.get_or_insert_with(|| Condition::context(facts.asked()));
+            let values = items.get_or_insert_with(|| facts.items.iter().map(|item| item.value()).collect());
+            ask(rule.scope, condition, context, values, &mut grant);
+        } else if rule.scope == Scope::Item {
+            grant.items = (0..facts.items.len()).collect();
+        }
+        if rule.scope == Scope::Item && grant.items.is_empty() && grant.outcome == Matched::Applied {
+            grant.outcome = Matched::Condition;
+        }
+        grant
+    };
+    rules.order().iter().map(|place| one(*place)).collect()
+}
+
+fn ask(
+    scope: Scope,
+    condition: &Condition,
+    context: &Context<'_, '_>,
+    items: &[cel::Value],
+    grant: &mut Grant,
+) {
+    if scope == Scope::Activity {
+        match condition.holds(context) {
+            Ok(true) => {}
+            Ok(false) => grant.outcome = Matched::Condition,
+            Err(told) => grant.outcome = Matched::Error(told),
+        }
+        return;
+    }
+    let mut told = None;
+    for (place, item) in items.iter().enumerate() {
+        let mut within = context.new_inner_scope();
+        within.add_variable_from_value("item", item.clone());
+        match condition.holds(&within) {
+            Ok(true) => grant.items.push(place),
+            Ok(false) => {}
+            Err(error) => told = Some(error),
+        }
+    }
+    if let Some(told) = told.filter(|_| grant.items.is_empty()) {
+        grant.outcome = Matched::Error(told);
+    }
+}
+
+/// What a rule that is no multiplier grants for the items at these places.
+fn base(rule: &Rule, facts: &Facts<'_>, places: &[usize]) -> Result<i64, Refusal> {
+    let items = || places.iter().filter_map(|place| facts.items.get(*place));
+    match (rule.effect, rule.scope) {
+        (Effect::PerAmount { points, per_micros, rounding }, Scope::Activity) => {
+            rounding.points(facts.amount_micros, points, per_micros)
+        }
+        (Effect::PerAmount { points, per_micros, rounding }, Scope::Item) => {
+            rounding.points(total(items().map(|item| item.amount_micros))?, points, per_micros)
+        }
+        (Effect::Fixed { points }, Scope::Activity) => Ok(points),
+        (Effect::Fixed { points }, Scope::Item) => {
+            let units = total(items().map(|item| item.quantity))?;
+            points.checked_mul(units).ok_or(Refusal::AmountOverflow)
+        }
+        (Effect::Multiplier { .. }, _) => Ok(0),
+    }
+}
+
+fn total(mut values: impl Iterator<Item = i64>) -> Result<i64, Refusal> {
+    values.try_fold(0_i64, i64::checked_add).ok_or(Refusal::AmountOverflow)
+}
+
+/// What a multiplier adds: of all other rules, or of those that look at items for the items that count.
+fn multiplied(rules: &Compiled, grant: &Grant, plain: &[Grant], facts: &Facts<'_>) -> Result<i64, Refusal> {
+    let rule = &rules.rules()[grant.rule];
+    let Effect::Multiplier { percent } = rule.effect else { return Ok(0) };
+    let mut sum = 0_i64;
+    for other in plain {
+        let of = &rules.rules()[other.rule];
+        let desired = match (rule.scope, of.scope) {
+            (Scope::Activity, _) => other.desired,
+            (Scope::Item, Scope::Activity) => 0,
+            (Scope::Item, Scope::Item) => {
+                let counts: BTreeSet<usize> = grant.items.iter().copied().collect();
+                let both: Vec<usize> = other.items.iter().copied().filter(|i| counts.contains(i)).collect();
+                base(of, facts, &both)?
+            }
+        };
+        sum = sum.checked_add(desired).ok_or(Refusal::AmountOverflow)?;
+    }
+    super::Rounding::Down.points(sum, percent.saturating_sub(100), 100)
+}
+
+/// Leaves in each group those that count.
+fn stack(rules: &Compiled, grants: &mut [Grant], looked_at: impl Fn(&Grant) -> bool) {
+    let mut kept: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut groups: BTreeMap<&str, Stacking> = BTreeMap::new();
+    for (place, grant) in grants.iter().enumerate() {
+        let group = rules.rules()[grant.rule].group.as_str();
+        let Some(stacking) = rules.stacking(group) else { continue };
+        if grant.outcome != Matched::Applied || !looked_at(grant) {
+            continue;
+        }
+        groups.insert(group, stacking);
+        let best = kept.entry(group).or_insert(place);
+        if stacking == Stacking::BestOf && grant.desired > grants[*best].desired {
+            *best = place;
+        }
+    }
+    for (place, grant) in grants.iter_mut().enumerate() {
+        let group = rules.rules()[grant.rule].group.as_str();
+        let one = groups.get(group).is_some_and(|stacking| *stacking != Stacking::Sum);
+        let looked_at = grant.outcome == Matched::Applied && looked_at(grant);
+        if one && looked_at && kept.get(group) != Some(&place) {
+            grant.outcome = Matched::StackedOut;
+        }
+    }
+}
+
+fn cut(
+    rules: &Compiled,
+    mut grants: Vec<Grant>,
+    facts: &Facts<'_>,
+    room: &Room,
+    may_reject: bool,
+) -> Result<Evaluation, Refusal> {
+    let mut evaluation = Evaluation::default();
+    for grant in grants.iter_mut().filter(|grant| grant.outcome == Matched::Applied) {
+        let rule = &rules.rules()[grant.rule];
+        grant.granted = grant.desired;
+        let mut counters = Vec::new();
+        for (place, cap) in rule.caps.iter().enumerate() {
+            let counter = rules.counter(rule, cap, facts.at);
+            let left = left(cap, counter.as_ref(), room, &evaluation.counted);
+            if left < grant.granted {
+                if may_reject && cap.overflow == Overflow::Reject {
+                    return Err(Refusal::LimitReached {
+                        rule_id: rule.id.clone(),
+                        desired: grant.desired,
+                        left,
+                    });
+                }
+                (grant.granted, grant.capped_by) = (left, Some(place));
+            }
+            evaluation.looked_at.extend(counter.clone());
+            counters.extend(counter);
+        }
+        // Two caps of one rule may count under one budget: it counts once.
+        let counters: BTreeSet<Counter> = counters.into_iter().collect();
+        for counter in counters.into_iter().filter(|_| grant.granted > 0) {
+            let counted = evaluation.counted.entry(counter).or_default();
+            *counted = counted.checked_add(grant.granted).ok_or(Refusal::AmountOverflow)?;
+        }
+        evaluation.points = evaluation.points.checked_add(grant.granted).ok_or(Refusal::AmountOverflow)?;
+    }
+    evaluation.grants = grants;
+    Ok(evaluation)
+}
+
+fn left(cap: &Cap, counter: Option<&Counter>, room: &Room, counted: &BTreeMap<Counter, i64>) -> i64 {
+    let Some(counter) = counter else { return cap.points_max };
+    let room = room.get(counter).copied().unwrap_or(0);
+    let used = counted.get(counter).copied().unwrap_or(0);
+    room.saturating_sub(used).max(0)
+}

@@ -1,0 +1,97 @@
+//! What conditions know: the activity as it is or as it would be, and the tier it happened in.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use ambient::Time;
+use cel::Value;
+use serde::{Deserialize, Serialize};
+
+use super::super::ActivityKind;
+use super::condition::map_of;
+
+/// Line items that an activity has at most.
+pub const ITEMS_MAX: u64 = 200;
+/// Attributes that an activity has at most.
+pub const ATTRIBUTES_MAX: u64 = 50;
+
+/// One line of a purchase.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LineItem {
+    /// Stock keeping unit; may be empty.
+    pub sku: String,
+    /// What rules filter by; may be empty.
+    pub category: String,
+    /// How many; positive.
+    pub quantity: i64,
+    /// What all of them cost together, in millionths of the currency's unit; never negative.
+    pub amount_micros: i64,
+}
+
+/// What an activity is to rules.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Facts<'a> {
+    /// What kind.
+    pub kind: ActivityKind,
+    /// When.
+    pub at: Time,
+    /// What was paid, in millionths of the currency's unit.
+    pub amount_micros: i64,
+    /// For what.
+    pub items: Vec<LineItem>,
+    /// The caller's own key.
+    pub external_id: &'a str,
+    /// Where.
+    pub location: &'a str,
+    /// Whatever else the caller told.
+    pub attributes: &'a BTreeMap<String, String>,
+    /// The tier at that moment.
+    pub tier_id: &'a str,
+    /// Its position, from 1; 0 without tiers.
+    pub tier_rank: u32,
+}
+
+/// Names and values.
+pub(super) type Asked = Vec<(&'static str, Value)>;
+
+impl Facts<'_> {
+    /// As conditions see them.
+    pub(super) fn asked(&self) -> Asked {
+        let items: Vec<Value> = self.items.iter().map(LineItem::value).collect();
+        let at = Value::Timestamp(self.at.utc().fixed_offset());
+        let activity = record([
+            ("type", Value::from(self.kind.name())),
+            ("amount", number(self.amount_micros)),
+            ("external_id", Value::from(self.external_id)),
+            ("location", Value::from(self.location)),
+            ("attributes", map_of(self.attributes)),
+            ("occurred_time", at.clone()),
+            ("items", Value::List(Arc::new(items))),
+        ]);
+        let tier =
+            record([("id", Value::from(self.tier_id)), ("rank", Value::Int(i64::from(self.tier_rank)))]);
+        vec![("activity", activity), ("tier", tier), ("now", at)]
+    }
+}
+
+impl LineItem {
+    pub(super) fn value(&self) -> Value {
+        record([
+            ("sku", Value::from(self.sku.as_str())),
+            ("category", Value::from(self.category.as_str())),
+            ("quantity", Value::Int(self.quantity)),
+            ("amount", number(self.amount_micros)),
+        ])
+    }
+}
+
+fn record<const N: usize>(fields: [(&'static str, Value); N]) -> Value {
+    Value::from(fields.into_iter().collect::<HashMap<&'static str, Value>>())
+}
+
+/// Units of the currency. Division by a million is exact to the last bit that a literal of six decimals has,
+/// so comparisons with literals are exact; points are never counted from it.
+#[expect(clippy::cast_precision_loss, reason = "amounts are below 2^53 millionths")]
+fn number(micros: i64) -> Value {
+    Value::Float(micros as f64 / 1_000_000.0)
+}

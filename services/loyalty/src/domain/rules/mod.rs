@@ -1,0 +1,21 @@
+//! Earning rules: what an activity grants, by conditions, effects, groups and caps.
+//!
+//! A rule set is checked as a whole when it is saved and evaluated as a pure function of the facts of an
+//! activity and the room that caps leave. Rules look at activities and tiers, never at points, and each
+//! activity is asked about once: no grant can cause another, so no rule set loops.
+
+mod check;
+mod compile;
+mod condition;
+mod evaluate;
+mod facts;
+mod rule;
+mod window;
+
+#[cfg(test)]
+mod tests;
+
+pub use compile::{Compiled, Fault, RULES_MAX};
+pub use evaluate::{Counter, Evaluation, Grant, Matched, Room, evaluate, evaluate_rest};
+pub use facts::{ATTRIBUTES_MAX, Facts, ITEMS_MAX, LineItem};
+pub use rule::{Cap, CapOf, Effect, Overflow, Period, Rounding, Rule, Rules, Scope, Stacking, Window};

@@ -1,0 +1,162 @@
+//! SimulateActivity: what a series of activities would earn, with nothing written.
+
+use std::collections::BTreeSet;
+
+use ambient::Time;
+use futures::FutureExt;
+use proto::rapport::loyalty::v1 as pb;
+use proto::{Path, Violations};
+use requests::Caller;
+use tonic::{Request, Status};
+use uuid::Uuid;
+
+use super::Api;
+use super::activity_wire::recorded;
+use super::call::told;
+use super::explanation::explanation;
+use super::refusal::{DOMAIN, member_not_found, problem, program_not_found, rule_set_not_found};
+use super::rule_wire::compiled;
+use super::wire::{balance, time, uuid};
+use crate::domain::rules::Compiled;
+use crate::domain::{Program, RecordActivity, RuleSet, Simulation, State, Wallet};
+use crate::store::counters::{Counters, Key};
+use crate::store::{Owner, activities, lots, programs, rule_sets, tier_changes, wallets};
+
+pub(super) async fn handle(
+    api: &Api,
+    request: Request<pb::SimulateActivityRequest>,
+) -> Result<pb::SimulateActivityResponse, Status> {
+    let (caller, message) = Caller::open(request)?;
+    let mut found = Violations::default();
+    let member_id = match message.who.as_ref() {
+        Some(pb::simulate_activity_request::Who::MemberId(id)) => {
+            Some(uuid(id, &Path::ROOT, "member_id", &mut found))
+        }
+        _ => None,
+    };
+    let now = time(message.now, &Path::ROOT, "now", &mut found);
+    let ids = (Uuid::nil(), member_id.unwrap_or_default());
+    let activity = |(n, given)| recorded(given, ids, &Path::ROOT.item("activities", n), &mut found);
+    let commands: Vec<RecordActivity> = message.activities.iter().enumerate().map(activity).collect();
+    found.into_result(DOMAIN)?;
+    let now = now.unwrap_or_else(|| api.clock.now());
+    let program = program(api, &caller, &message, member_id).await?;
+    let simulation = match member_id {
+        Some(id) => of_member(api, &Owner::new(&caller.tenant, id), &program, &commands, now).await?,
+        None => Simulation::new(State::new(Wallet::opened(Uuid::nil(), &program, now, 0)), now),
+    };
+    answer(simulation, &program, &commands)
+}
+
+fn answer(
+    mut simulation: Simulation,
+    program: &Program,
+    commands: &[RecordActivity],
+) -> Result<pb::SimulateActivityResponse, Status> {
+    use pb::simulated_activity::Result as Told;
+    let mut results = Vec::with_capacity(commands.len());
+    for command in commands {
+        let result = match simulation.record(program, command) {
+            Ok((activity, lots)) => {
+                let told = explanation(program, &activity, &lots)?;
+                let rank = simulation.state.wallet.tier_rank;
+                let tier_id_after = program.ladder.tier_id(rank).to_owned();
+                Told::Explanation(pb::Explanation { tier_id_after, ..told })
+            }
+            Err(refusal) => Told::Error(rpc::to_proto(&problem(&refusal).to_status())),
+        };
+        results.push(pb::SimulatedActivity { result: Some(result) });
+    }
+    Ok(pb::SimulateActivityResponse { results, balance: Some(balance(&simulation.state.wallet, program)) })
+}
+
+/// The program, with the rules that are to be simulated.
+async fn program(
+    api: &Api,
+    caller: &Caller,
+    message: &pb::SimulateActivityRequest,
+    member_id: Option<Uuid>,
+) -> Result<Program, Status> {
+    use pb::simulate_activity_request::{Rules, Who};
+    let db = api.db.reader();
+    let program_id = match (member_id, message.who.as_ref()) {
+        (None, Some(Who::ProgramId(id))) => id.clone(),
+        (id, _) => {
+            let owner = Owner::new(&caller.tenant, id.unwrap_or_default());
+            let wallet = wallets::find(db, &owner).await.map_err(|e| told(&e))?;
+            wallet.ok_or_else(|| member_not_found(&owner.id().to_string()))?.program_id
+        }
+    };
+    let program = programs::find(db, &caller.tenant, &program_id).await.map_err(|e| told(&e))?;
+    let program = program.ok_or_else(|| program_not_found(&program_id))?;
+    let (version, rules) = match &message.rules {
+        None => return Ok(program),
+        Some(Rules::Version(version)) => match program.rule_set(*version) {
+            Some(set) => (*version, set.rules.clone()),
+            None => (*version, draft(api, caller, &program, *version).await?),
+        },
+        Some(Rules::RuleSet(given)) => {
+            let (path, mut found) = (Path::ROOT.field("rule_set"), Violations::default());
+            if given.program_id != program.id {
+                found.add(&path, "program_id", "must be the program that is simulated");
+            }
+            let rules = compiled(given, &program, &path, &mut found);
+            found.into_result(DOMAIN)?;
+            (0, rules.ok_or_else(|| rpc::error::internal_because("valid rules were not compiled"))?)
+        }
+    };
+    let always = RuleSet { version, start: Time::MIN, end: Time::NEVER, rules };
+    Ok(Program { rule_sets: vec![always], ..program })
+}
+
+async fn draft(api: &Api, caller: &Caller, program: &Program, version: i64) -> Result<Compiled, Status> {
+    let set = rule_sets::find(api.db.reader(), &caller.tenant, &program.id, version).await;
+    let set = set.map_err(|e| told(&e))?.ok_or_else(|| rule_set_not_found(&program.id, version))?;
+    let broken = |_| rpc::error::internal_because("a stored rule set does not compile");
+    Compiled::try_new(set.rules, program.time_zone).map_err(broken)
+}
+
+/// A member's wallet, with all that the series needs to know, from one look at the database.
+async fn of_member(
+    api: &Api,
+    owner: &Owner,
+    program: &Program,
+    commands: &[RecordActivity],
+    now: Time,
+) -> Result<Simulation, Status> {
+    let moments: BTreeSet<Time> = commands.iter().filter_map(|command| command.occurred_time).collect();
+    let end = moments.last().copied().unwrap_or(now).max(now);
+    let counters = moments.iter().chain([&now]).filter_map(|at| Some((*at, program.rules_at(*at)?)));
+    let counters = counters.flat_map(|(at, set)| set.rules.counters(at).into_keys());
+    let counters: BTreeSet<Key> = counters.map(|counter| Key::new(owner, &program.id, counter)).collect();
+    let external = commands.iter().filter(|command| !command.external_id.is_empty());
+    let external: Vec<_> = external.map(|command| (owner.clone(), command.external_id.clone())).collect();
+    let asked = (owner.clone(), moments, counters, external);
+    let look = api.db.snapshot(move |tx| {
+        let (owner, moments, counters, external) = asked.clone();
+        async move {
+            let Some(wallet) = wallets::find(tx, &owner).await? else { return Ok(None) };
+            let mut simulation = Simulation::new(State::new(wallet), now);
+            let lots = lots::load(tx, vec![lots::Want::due(&owner, end)]).await?.remove(&owner);
+            lots.into_iter().flatten().for_each(|lot| simulation.state.insert(lot));
+            let keys: Vec<Key> = counters.iter().cloned().collect();
+            simulation.used = Counters::read(tx, &counters).await?.used(keys);
+            let at = moments.into_iter().map(|at| (owner.clone(), at)).collect();
+            let ranks = tier_changes::ranks_at(tx, &at).await?;
+            simulation.ranks = ranks.into_iter().map(|((_, at), rank)| (at, rank)).collect();
+            let known = activities::find_external(tx, &external).await?;
+            simulation.external = known.into_iter().map(|((_, external), id)| (external, id)).collect();
+            Ok(Some(simulation))
+        }
+        .boxed()
+    });
+    let simulation = look.await.map_err(|e| told(&e))?;
+    let simulation = simulation.ok_or_else(|| member_not_found(&owner.id().to_string()))?;
+    if now < simulation.state.wallet.now {
+        let mut found = Violations::default();
+        let last = simulation.state.wallet.now;
+        found.add(&Path::ROOT, "now", format!("must not be before the wallet's last change at {last}"));
+        found.into_result(DOMAIN)?;
+    }
+    Ok(simulation)
+}
