@@ -68,6 +68,20 @@ impl pb::points_service_server::PointsService for Echo {
     ) -> Result<Response<pb::AdjustPointsResponse>, Status> {
         Err(Status::unimplemented("this server echoes balances"))
     }
+
+    async fn extend_expiry(
+        &self,
+        _: Request<pb::ExtendExpiryRequest>,
+    ) -> Result<Response<pb::ExtendExpiryResponse>, Status> {
+        Err(Status::unimplemented("this server echoes balances"))
+    }
+
+    async fn reinstate_points(
+        &self,
+        _: Request<pb::ReinstatePointsRequest>,
+    ) -> Result<Response<pb::ReinstatePointsResponse>, Status> {
+        Err(Status::unimplemented("this server echoes balances"))
+    }
 }
 
 /// Runs until killed; says its address first.

@@ -31,7 +31,7 @@ pub fn program(program_id: &str) -> pb::Program {
         earning_rule: Some(pb::EarningRule { points: 1, per: Some(usd(1, 0)), version: 0 }),
         expiry_policy: Some(pb::ExpiryPolicy {
             policy: Some(pb::expiry_policy::Policy::RollingDays(90)),
-            round_to: 0,
+            ..Default::default()
         }),
         tiers: vec![tier("base", 0), tier("silver", 1_000), tier("gold", 2_500), tier("platinum", 5_000)],
         ..Default::default()

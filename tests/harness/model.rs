@@ -40,6 +40,8 @@ pub struct Policy {
     pub release: Release,
     /// How many days they live from then on.
     pub life_days: i64,
+    /// Each purchase and each redemption lets all points live so many days from its moment on.
+    pub sliding: bool,
     /// What is taken back.
     pub returns: Returns,
     /// Dollars in a year that reach the tiers above the lowest.
@@ -68,6 +70,10 @@ pub enum Do {
     Adjust(i64),
     /// Buy something for so many points.
     Redeem(i64),
+    /// Let points live up to the second moment that would expire before the first.
+    Extend(i64, i64),
+    /// Give back what expired at this moment or later.
+    Reinstate(i64),
     /// Apply what is due.
     Settle,
 }
@@ -81,6 +87,8 @@ pub enum Told {
     Earned(i64),
     /// So many points were released.
     Released(i64),
+    /// So many points live longer, or were given back.
+    Points(i64),
     /// Points owed, taken while pending, taken while available, in arrears, waived.
     Back([i64; 5]),
     /// It was refused for this reason.
@@ -108,6 +116,8 @@ struct Purchase {
     points: i64,
     returned: i64,
     owed: i64,
+    /// Something of it was given back, be it for nothing.
+    touched: bool,
     over: bool,
 }
 
@@ -116,6 +126,8 @@ struct Purchase {
 pub struct Model {
     policy: Policy,
     now: i64,
+    /// No points expire before this moment.
+    alive_until: i64,
     lots: Vec<Lot>,
     purchases: BTreeMap<u32, Purchase>,
     expired: BTreeMap<usize, i64>,
@@ -131,6 +143,7 @@ impl Model {
         Model {
             policy,
             now,
+            alive_until: i64::MIN,
             lots: Vec::new(),
             purchases: BTreeMap::new(),
             expired: BTreeMap::new(),
@@ -187,8 +200,11 @@ impl Model {
         self.now = now;
         loop {
             let holding = self.lots.iter().enumerate().filter(|(_, lot)| lot.left > 0);
-            let due =
-                holding.map(|(i, lot)| if lot.pending { (lot.release, 1, i) } else { (lot.expiry, 0, i) });
+            let due = holding.map(
+                |(i, lot)| {
+                    if lot.pending { (lot.release, 1, i) } else { (self.expiry(lot), 0, i) }
+                },
+            );
             let Some((at, _, i)) = due.min().filter(|(at, ..)| *at <= self.now) else { return };
             if self.lots[i].pending {
                 self.release(i, at);
@@ -205,7 +221,18 @@ impl Model {
             (false, at, if lot.expiry == NEVER { at + self.policy.life_days * DAY } else { lot.expiry });
     }
 
+    fn expiry(&self, lot: &Lot) -> i64 {
+        lot.expiry.max(self.alive_until)
+    }
+
+    fn slide(&mut self, at: i64) {
+        if self.policy.sliding {
+            self.alive_until = self.alive_until.max(at + self.policy.life_days * DAY);
+        }
+    }
+
     fn expire(&mut self, i: usize) {
+        self.lots[i].expiry = self.expiry(&self.lots[i]);
         let left = std::mem::take(&mut self.lots[i].left);
         *self.expired.entry(i).or_default() += left;
     }
@@ -265,12 +292,47 @@ impl Model {
                 self.adjusted += points;
                 Ok(Told::Done)
             }
+            Do::Extend(before, to) => self.extend(before, to),
+            Do::Reinstate(since) => Ok(self.reinstate(since)),
             Do::Redeem(points) => {
+                self.slide(self.now);
                 self.afford(points)?;
                 self.redeemed += points;
                 Ok(Told::Done)
             }
         }
+    }
+
+    fn extend(&mut self, before: i64, to: i64) -> Result<Told, &'static str> {
+        if to <= self.now {
+            return Err("EXPIRES_IN_PAST");
+        }
+        let mut points = 0;
+        for i in 0..self.lots.len() {
+            let lives_until = self.expiry(&self.lots[i]);
+            if self.lots[i].left > 0 && lives_until < before && lives_until < to {
+                points += self.lots[i].left;
+                self.lots[i].expiry = to;
+            }
+        }
+        Ok(Told::Points(points))
+    }
+
+    /// Only of purchases of which nothing was given back.
+    fn reinstate(&mut self, since: i64) -> Told {
+        let mut points = 0;
+        let untouched = |key: u32| !self.purchases[&key].touched;
+        for (i, lot) in self.lots.iter_mut().enumerate() {
+            if lot.key.is_none_or(untouched) && lot.expiry >= since {
+                let back = self.expired.remove(&i).unwrap_or(0);
+                if back > 0 {
+                    (lot.left, lot.expiry) = (back, self.now + self.policy.life_days * DAY);
+                    points += back;
+                }
+            }
+        }
+        self.repay();
+        Told::Points(points)
     }
 
     fn afford(&mut self, points: i64) -> Result<(), &'static str> {
@@ -287,7 +349,9 @@ impl Model {
         }
         let at = at.min(self.now);
         let points = self.worth(cents);
-        self.purchases.insert(key, Purchase { cents, at, points, returned: 0, owed: 0, over: false });
+        self.purchases
+            .insert(key, Purchase { cents, at, points, returned: 0, owed: 0, touched: false, over: false });
+        self.slide(at);
         if points > 0 {
             let release = match self.policy.release {
                 Release::AtOnce => at,
@@ -295,7 +359,7 @@ impl Model {
                 Release::OnConfirmation => NEVER,
             };
             let i = self.open(Some(key), points, release, release > self.now);
-            if self.lots[i].expiry <= self.now {
+            if self.expiry(&self.lots[i]) <= self.now {
                 self.expire(i);
             }
             self.repay();
@@ -319,7 +383,7 @@ impl Model {
             points = std::mem::take(&mut lot.left);
         }
         let (returned, owed) = (purchase.cents, purchase.owed + points);
-        self.purchases.insert(key, Purchase { returned, owed, over: true, ..purchase });
+        self.purchases.insert(key, Purchase { returned, owed, touched: true, over: true, ..purchase });
         Ok(Told::Back([points, points, 0, 0, 0]))
     }
 
@@ -331,6 +395,7 @@ impl Model {
             return Err("RETURN_EXCEEDS_ACTIVITY");
         }
         purchase.returned += back;
+        purchase.touched = true;
         purchase.over = cents.is_none() || back == left;
         let lot = self.lots.iter().position(|lot| lot.key == Some(key));
         let expired = lot.and_then(|i| self.expired.get(&i)).copied().unwrap_or(0);

@@ -31,6 +31,7 @@ pub fn program_message(program_id: &str, policy: Policy) -> pb::Program {
         expiry_policy: Some(pb::ExpiryPolicy {
             policy: Some(pb::expiry_policy::Policy::RollingDays(life)),
             round_to: 0,
+            sliding: policy.sliding,
         }),
         release_policy: when.map(|policy| pb::ReleasePolicy { policy: Some(policy) }),
         return_policy: match policy.returns {
@@ -81,6 +82,7 @@ fn known(status: &Status) -> &'static str {
         "ACTIVITY_RELEASED",
         "RETURN_EXCEEDS_ACTIVITY",
         "INSUFFICIENT_POINTS",
+        "EXPIRES_IN_PAST",
     ];
     reasons.into_iter().find(|known| *known == reason).unwrap_or_else(|| panic!("unexpected: {status:?}"))
 }
@@ -141,12 +143,37 @@ async fn ask(
             Ok((back(done.reversal), done.balance))
         }
         Do::Adjust(points) => adjust(client, request_id, member_id, points).await,
+        Do::Extend(..) | Do::Reinstate(_) => prolong(client, request_id, member_id, command).await,
         Do::Redeem(price) => {
             let reward_id = format!("for-{price}");
             let request = pb::RedeemRewardRequest { request_id, member_id, reward_id, quantity: 1 };
             Ok((Told::Done, calls::redeem(client, request).await?.balance))
         }
     }
+}
+
+async fn prolong(
+    client: &Client,
+    request_id: String,
+    member_id: String,
+    command: Do,
+) -> Result<(Told, Option<pb::Balance>), Status> {
+    let mut service = pb::points_service_client::PointsServiceClient::new(client.clone());
+    let moment = |at: i64| Some(timestamp(Time::from_micros(at)));
+    let (reason, approver) = ("goodwill".to_owned(), "chief".to_owned());
+    if let Do::Extend(before, to) = command {
+        let (expiring_before, expire_time) = (moment(before), moment(to));
+        let request =
+            pb::ExtendExpiryRequest { request_id, member_id, expiring_before, expire_time, reason, approver };
+        let done = service.extend_expiry(request).await?.into_inner();
+        return Ok((Told::Points(done.points_extended), done.balance));
+    }
+    let Do::Reinstate(since) = command else { panic!("{command:?} lets nothing live longer") };
+    let (expired_since, expire_time) = (moment(since), None);
+    let request =
+        pb::ReinstatePointsRequest { request_id, member_id, expired_since, expire_time, reason, approver };
+    let done = service.reinstate_points(request).await?.into_inner();
+    Ok((Told::Points(done.points_reinstated), done.balance))
 }
 
 async fn adjust(

@@ -66,7 +66,7 @@ async fn activities_that_make_no_sense(house: House) {
 }
 
 fn expiring(policy: pb::expiry_policy::Policy, round_to: i32) -> Option<pb::ExpiryPolicy> {
-    Some(pb::ExpiryPolicy { policy: Some(policy), round_to })
+    Some(pb::ExpiryPolicy { policy: Some(policy), round_to, sliding: false })
 }
 
 async fn programs_that_make_no_sense(house: House) {
@@ -82,6 +82,7 @@ async fn programs_that_make_no_sense(house: House) {
     let cases = [
         (pb::Program { program_id: "no spaces".into(), ..valid.clone() }, "program.program_id"),
         (pb::Program { time_zone: "Mars/Olympus".into(), ..valid.clone() }, "program.time_zone"),
+        (pb::Program { money_currency_code: String::new(), ..valid.clone() }, "program.money_currency_code"),
         (pb::Program { money_currency_code: "usd".into(), ..valid.clone() }, "program.money_currency_code"),
         (pb::Program { tiers: vec![tier("a", usd(5, 0))], ..valid.clone() }, "program.tiers[0].threshold"),
         (
@@ -97,6 +98,13 @@ async fn programs_that_make_no_sense(house: House) {
             "program.expiry_policy.rolling_days",
         ),
         (
+            pb::Program {
+                expiry_policy: Some(pb::ExpiryPolicy { sliding: true, ..Default::default() }),
+                ..valid.clone()
+            },
+            "program.expiry_policy.policy",
+        ),
+        (
             pb::Program { expiry_policy: expiring(RollingDays(1), 9), ..valid.clone() },
             "program.expiry_policy.round_to",
         ),
@@ -106,6 +114,17 @@ async fn programs_that_make_no_sense(house: House) {
                 ..valid.clone()
             },
             "program.expiry_policy.annual.day",
+        ),
+        (
+            pb::Program {
+                expiry_policy: Some(pb::ExpiryPolicy {
+                    policy: Some(Annual(pb::AnnualExpiry { month: 4, day: 30, years_later: 0 })),
+                    round_to: 0,
+                    sliding: true,
+                }),
+                ..valid.clone()
+            },
+            "program.expiry_policy.sliding",
         ),
         (
             pb::Program {

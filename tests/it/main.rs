@@ -69,6 +69,7 @@ mod messages_survive_killed_processes;
 mod one_balance_is_spent_exactly;
 mod pages_cover_everything_once;
 mod points_expire_on_time;
+mod points_live_longer;
 mod random_commands_agree_with_the_model;
 mod rapport_refuses_to_start_wrongly;
 mod real_baskets_earn_what_the_rules_say;

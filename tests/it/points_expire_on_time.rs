@@ -64,7 +64,8 @@ async fn points_end_with_the_quarter_or_on_a_day_of_the_year(house: House) {
     let mut programs = pb::program_service_client::ProgramServiceClient::new(client.clone());
     let mut members = pb::member_service_client::MemberServiceClient::new(client.clone());
     for (n, (policy, round_to, end)) in policies.into_iter().enumerate() {
-        let expiry_policy = Some(pb::ExpiryPolicy { policy: Some(policy), round_to: round_to.into() });
+        let expiry_policy =
+            Some(pb::ExpiryPolicy { policy: Some(policy), round_to: round_to.into(), sliding: false });
         let named = program(&format!("program-{n}"));
         let wanted = pb::Program { time_zone: "Europe/Berlin".into(), expiry_policy, ..named };
         let request = pb::CreateProgramRequest { request_id: request_id(), program: Some(wanted) };

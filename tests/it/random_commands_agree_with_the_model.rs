@@ -12,9 +12,9 @@ use harness::model::{DAY, Do, Model, Policy, Release, Returns, Told, Totals};
 use harness::model_client::{call, offer, program_message, totals_in};
 use loyalty::domain::{
     self, Activity, ActivityKind, ActivityRef, AdjustPoints, CancelActivity, Command, ConfirmActivity,
-    Context, Currency, Detail, EarningRule, Expiry, Ladder, Life, Money, PointCurrency, Program,
-    RecordActivity, RedeemReward, Refusal, Reply, ReturnPolicy, Returned, ReverseActivity, Reward, State,
-    Stock, Tier, Wallet,
+    Context, Currency, Detail, EarningRule, Expiry, ExtendExpiry, Ladder, Life, Money, PointCurrency,
+    Program, RecordActivity, RedeemReward, Refusal, ReinstatePoints, Reply, ReturnPolicy, Returned,
+    ReverseActivity, Reward, State, Stock, Tier, Wallet,
 };
 use proto::rapport::loyalty::v1 as pb;
 use rand::rngs::StdRng;
@@ -47,6 +47,7 @@ fn any_policy(rng: &mut StdRng) -> Policy {
         points_per_dollar: rng.random_range(1..4),
         release,
         life_days: rng.random_range(1..100),
+        sliding: rng.random_bool(0.3),
         returns: returns[rng.random_range(0..3)],
         tiers: TIERS,
     }
@@ -54,7 +55,7 @@ fn any_policy(rng: &mut StdRng) -> Policy {
 
 fn any_command(rng: &mut StdRng, now: i64) -> Do {
     let key = rng.random_range(0..24);
-    match rng.random_range(0..20) {
+    match rng.random_range(0..22) {
         0..7 => {
             let cents = rng.random_range(0..60_000);
             let days_ago = if rng.random_bool(0.7) { 0 } else { rng.random_range(0..150) };
@@ -67,6 +68,8 @@ fn any_command(rng: &mut StdRng, now: i64) -> Do {
         15 => Do::Adjust(rng.random_range(1..300)),
         16 => Do::Adjust(-rng.random_range(1..300)),
         17 | 18 => Do::Redeem(PRICES[rng.random_range(0..PRICES.len())]),
+        19 => Do::Extend(now + rng.random_range(0..60) * DAY, now + rng.random_range(-1..90) * DAY),
+        20 => Do::Reinstate(now - rng.random_range(0..90) * DAY),
         _ => Do::Settle,
     }
 }
@@ -141,7 +144,11 @@ fn program_of(policy: Policy) -> Program {
             Release::AfterDays(days) => domain::Release::AfterDays(u32::try_from(days).unwrap()),
             Release::OnConfirmation => domain::Release::OnConfirmation,
         },
-        expiry: Expiry { life: Life::RollingDays(u32::try_from(policy.life_days).unwrap()), round_to: None },
+        expiry: Expiry {
+            life: Life::RollingDays(u32::try_from(policy.life_days).unwrap()),
+            round_to: None,
+            sliding: policy.sliding,
+        },
         return_policy: match policy.returns {
             Returns::OnlyPending => ReturnPolicy::OnlyPending,
             Returns::WithinBalance => ReturnPolicy::WithinBalance,
@@ -191,6 +198,16 @@ impl Ledger {
             Do::Adjust(points) => {
                 Command::AdjustPoints(AdjustPoints { member_id, points, note, expected_version: None })
             }
+            Do::Extend(before, to) => Command::ExtendExpiry(ExtendExpiry {
+                expiring_before: Time::from_micros(before),
+                expire_time: Time::from_micros(to),
+            }),
+            Do::Reinstate(since) => Command::ReinstatePoints(ReinstatePoints {
+                member_id,
+                expired_since: Time::from_micros(since),
+                expire_time: None,
+                note,
+            }),
             Do::Redeem(price) => {
                 reward = Some(priced(price));
                 let redemption_id = Uuid::from_u128(n as u128);
@@ -220,6 +237,7 @@ impl Ledger {
         self.check();
         match decision.answer {
             Ok(Reply::Done | Reply::Redeemed(_)) => Told::Done,
+            Ok(Reply::Points(points)) => Told::Points(points),
             Ok(Reply::Recorded(activity)) => Told::Earned(activity.points),
             Ok(Reply::Confirmed(_, points)) => Told::Released(points),
             Ok(Reply::Reversed(_, r)) => {
@@ -236,7 +254,7 @@ impl Ledger {
         assert_eq!((open, waiting), (wallet.totals.available, wallet.totals.pending));
         let first = lots.keys().next().map_or(Time::NEVER, |key| key.expire_time);
         let next = pending.keys().next().map_or(Time::NEVER, |(at, _)| *at);
-        assert_eq!((first, next), (wallet.next_expire, wallet.next_release));
+        assert_eq!((first, next), (wallet.first_expire, wallet.next_release));
     }
 }
 
@@ -260,6 +278,7 @@ fn name(refusal: &Refusal) -> &'static str {
         Refusal::ActivityReleased { .. } => "ACTIVITY_RELEASED",
         Refusal::ReturnExceedsActivity { .. } => "RETURN_EXCEEDS_ACTIVITY",
         Refusal::InsufficientPoints { .. } => "INSUFFICIENT_POINTS",
+        Refusal::ExpiresInPast { .. } => "EXPIRES_IN_PAST",
         other => panic!("no random command is refused so: {other:?}"),
     }
 }
@@ -327,7 +346,8 @@ fn replay(model: &mut Model, asked: Vec<Asked>, now: i64) {
         asked.into_iter().partition(|one| matches!(one.told, Told::Refused(_)));
     let version = |one: &Asked| one.balance.as_ref().map_or(0, |balance| balance.version);
     // What changed nothing has the version of what it came after.
-    let changed_nothing = |one: &Asked| one.told == Told::Released(0) || one.command == Do::Settle;
+    let changed_nothing =
+        |one: &Asked| matches!(one.told, Told::Released(0) | Told::Points(0)) || one.command == Do::Settle;
     done.sort_by_key(|one| (version(one), changed_nothing(one)));
     model.run(Do::Settle, now);
     let mut states = vec![model.clone()];

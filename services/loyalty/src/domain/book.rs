@@ -19,6 +19,8 @@ pub struct Outcome {
     pub postings: Vec<Posting>,
     /// Lots opened or changed, as they are now, by their numbers.
     pub lots: BTreeMap<i64, Lot>,
+    /// Keys that lots had before this command and have no more.
+    pub moved: Vec<LotKey>,
     /// New allocations.
     pub allocations: Vec<Allocation>,
     /// The activity recorded.
@@ -49,6 +51,7 @@ pub(super) struct Book<'a> {
     pub(super) open: BTreeSet<LotKey>,
     pub(super) released: Vec<(i64, i64, Time)>,
     pub(super) expired: Vec<(i64, i64, Time)>,
+    pub(super) reinstated: Vec<(i64, i64, Time)>,
     tier_changed: Option<Time>,
 }
 
@@ -58,6 +61,7 @@ impl<'a> Book<'a> {
             wallet: before.wallet.clone(),
             postings: Vec::new(),
             lots: BTreeMap::new(),
+            moved: Vec::new(),
             allocations: Vec::new(),
             recorded: None,
             changed: None,
@@ -68,8 +72,18 @@ impl<'a> Book<'a> {
             events: Vec::new(),
         };
         let now = now.max(before.wallet.now);
-        let (released, expired, open) = (Vec::new(), Vec::new(), BTreeSet::new());
-        Book { program, now, out, before, reached: None, open, released, expired, tier_changed: None }
+        Book {
+            program,
+            now,
+            out,
+            before,
+            reached: None,
+            open: BTreeSet::new(),
+            released: Vec::new(),
+            expired: Vec::new(),
+            reinstated: Vec::new(),
+            tier_changed: None,
+        }
     }
 
     /// Brings the tier in line with the spend, as of `at`.
@@ -98,6 +112,10 @@ impl<'a> Book<'a> {
             let lots = std::mem::take(&mut self.expired);
             self.announce(Event::PointsExpired { lots, available });
         }
+        if !self.reinstated.is_empty() {
+            let lots = std::mem::take(&mut self.reinstated);
+            self.announce(Event::PointsReinstated { lots, available });
+        }
         let (from_rank, to_rank) = (self.before.wallet.tier_rank, self.out.wallet.tier_rank);
         if let Some(effective_time) = self.tier_changed.filter(|_| from_rank != to_rank) {
             let id = |rank| self.program.ladder.tier_id(rank).to_owned();
@@ -112,8 +130,8 @@ impl<'a> Book<'a> {
         }
         let mut out = self.out;
         let tier_end = self.program.ladder.end_time(out.wallet.spend, self.program.time_zone);
-        out.wallet.next_due = out.wallet.next_expire.min(out.wallet.next_release).min(tier_end);
-        let (next_expire, warned_until) = (out.wallet.next_expire, out.wallet.warned_until);
+        let (next_expire, warned_until) = (out.wallet.next_expire(), out.wallet.warned_until);
+        out.wallet.next_due = next_expire.min(out.wallet.next_release).min(tier_end);
         out.wallet.next_warn = next_warn(self.program.time_zone, next_expire, warned_until);
         let events = i64::try_from(out.events.len()).map_err(|_| Refusal::AmountOverflow)?;
         out.wallet.event_seq = plus(out.wallet.event_seq, events)?;

@@ -8,9 +8,10 @@ use uuid::Uuid;
 use super::book::{Book, Outcome};
 use super::rules::Counter;
 use super::{
-    Activity, ActivityRef, AdjustPoints, CancelActivity, ConfirmActivity, Lot, LotKey, Program,
-    RecordActivity, RedeemReward, Redemption, Refusal, Reversal, ReverseActivity, Reward, Stock, Wallet,
-    adjust_points, confirm_activity, record_activity, redeem_reward, reverse_activity, settle, warn_expiry,
+    Activity, ActivityRef, AdjustPoints, CancelActivity, ConfirmActivity, ExtendExpiry, Lot, LotKey, Program,
+    RecordActivity, RedeemReward, Redemption, Refusal, ReinstatePoints, Reversal, ReverseActivity, Reward,
+    Stock, Wallet, adjust_points, confirm_activity, extend_expiry, record_activity, redeem_reward,
+    reinstate_points, reverse_activity, settle, warn_expiry,
 };
 
 /// What a decision looks at.
@@ -24,7 +25,8 @@ pub struct State {
     /// Pending lots by their release and number, from the first on, if the wallet has something due or the
     /// command takes from them: all that are due, and one more than the command takes from.
     pub pending: BTreeMap<(Time, i64), Lot>,
-    /// Lots without points, by number: those of the activity that the command names.
+    /// Lots without points, by number: those of the activity that the command names, or those that it may
+    /// give points back to.
     pub spent: BTreeMap<i64, Lot>,
 }
 
@@ -60,6 +62,10 @@ pub enum Command {
     ReverseActivity(ReverseActivity),
     /// Give or take points by hand.
     AdjustPoints(AdjustPoints),
+    /// Let points live longer.
+    ExtendExpiry(ExtendExpiry),
+    /// Give back points that expired.
+    ReinstatePoints(ReinstatePoints),
     /// Spend points on a reward.
     RedeemReward(RedeemReward),
 }
@@ -69,6 +75,8 @@ pub enum Command {
 pub enum Reply {
     /// Nothing further.
     Done,
+    /// How many points it was about.
+    Points(i64),
     /// The activity as recorded.
     Recorded(Activity),
     /// The activity as confirmed, and how many of its points were released.
@@ -86,7 +94,7 @@ impl Reply {
             Reply::Recorded(activity) | Reply::Confirmed(activity, _) | Reply::Reversed(activity, _) => {
                 Some(activity)
             }
-            Reply::Done | Reply::Redeemed(_) => None,
+            Reply::Done | Reply::Points(_) | Reply::Redeemed(_) => None,
         }
     }
 
@@ -94,7 +102,11 @@ impl Reply {
     pub fn reversal(&self) -> Option<&Reversal> {
         match self {
             Reply::Reversed(_, reversal) => Some(reversal),
-            Reply::Done | Reply::Recorded(_) | Reply::Confirmed(..) | Reply::Redeemed(_) => None,
+            Reply::Done
+            | Reply::Points(_)
+            | Reply::Recorded(_)
+            | Reply::Confirmed(..)
+            | Reply::Redeemed(_) => None,
         }
     }
 
@@ -102,14 +114,18 @@ impl Reply {
     pub fn redemption(&self) -> Option<&Redemption> {
         match self {
             Reply::Redeemed(redemption) => Some(redemption),
-            Reply::Done | Reply::Recorded(_) | Reply::Confirmed(..) | Reply::Reversed(..) => None,
+            Reply::Done
+            | Reply::Points(_)
+            | Reply::Recorded(_)
+            | Reply::Confirmed(..)
+            | Reply::Reversed(..) => None,
         }
     }
 
-    /// How many points were released.
-    pub fn points_released(&self) -> i64 {
+    /// How many points were released, live longer or were given back.
+    pub fn points(&self) -> i64 {
         match self {
-            Reply::Confirmed(_, points) => *points,
+            Reply::Points(points) | Reply::Confirmed(_, points) => *points,
             Reply::Done | Reply::Recorded(_) | Reply::Reversed(..) | Reply::Redeemed(_) => 0,
         }
     }
@@ -144,10 +160,21 @@ impl Command {
     /// needs none.
     pub fn lots_until(&self, state: &State, program: &Program, now: Time) -> Option<Time> {
         let now = now.max(state.wallet.now);
-        if matches!(self, Command::Settle) && warn_expiry::is_due(state, now) {
-            return Some(warn_expiry::covered_until(program.time_zone, now).max(now));
+        match self {
+            Command::Settle if warn_expiry::is_due(state, now) => {
+                Some(warn_expiry::covered_until(program.time_zone, now).max(now))
+            }
+            Command::ExtendExpiry(extend) => Some(extend.expiring_before.max(now)),
+            _ => state.has_due(now).then_some(now),
         }
-        state.has_due(now).then_some(now)
+    }
+
+    /// From which expiry on this command needs lots whose points expired; `None` if it needs none.
+    pub fn expired_since(&self) -> Option<Time> {
+        match self {
+            Command::ReinstatePoints(reinstate) => Some(reinstate.expired_since),
+            _ => None,
+        }
     }
 
     /// The activity of before that this command names.
@@ -159,6 +186,8 @@ impl Command {
             Command::Settle
             | Command::RecordActivity(_)
             | Command::AdjustPoints(_)
+            | Command::ExtendExpiry(_)
+            | Command::ReinstatePoints(_)
             | Command::RedeemReward(_) => None,
         }
     }
@@ -170,7 +199,9 @@ impl Command {
             Command::Settle
             | Command::RecordActivity(_)
             | Command::ConfirmActivity(_)
-            | Command::CancelActivity(_) => 0,
+            | Command::CancelActivity(_)
+            | Command::ExtendExpiry(_)
+            | Command::ReinstatePoints(_) => 0,
             Command::ReverseActivity(_) => activity.map_or(0, Activity::points_owed_max),
             Command::AdjustPoints(adjust) => adjust.points.saturating_neg().max(0),
             Command::RedeemReward(redeem) => {
@@ -195,6 +226,8 @@ pub fn decide(state: &State, command: &Command, context: Context<'_>, now: Time)
         Command::CancelActivity(c) => reverse_activity::cancel(&mut book, c, context.activity),
         Command::ReverseActivity(c) => reverse_activity::reverse(&mut book, c, context.activity),
         Command::AdjustPoints(c) => adjust_points::adjust(&mut book, c),
+        Command::ExtendExpiry(c) => extend_expiry::extend(&mut book, c),
+        Command::ReinstatePoints(c) => reinstate_points::reinstate(&mut book, c),
         Command::RedeemReward(c) => redeem_reward::redeem(&mut book, c, context.reward),
     };
     match answer.and_then(|reply| Ok((reply, book.close()?))) {
@@ -243,8 +276,12 @@ impl State {
     /// The state after an outcome that was decided on this one.
     pub fn evolve(&mut self, outcome: &Outcome) {
         self.pending.retain(|(_, number), _| !outcome.lots.contains_key(number));
+        for key in &outcome.moved {
+            self.lots.remove(key);
+        }
         for lot in outcome.lots.values() {
             self.lots.remove(&lot.key);
+            self.spent.remove(&lot.key.number);
             self.insert(lot.clone());
         }
         self.wallet = outcome.wallet.clone();

@@ -31,6 +31,13 @@ pub enum Event {
         /// Points that may be spent now.
         available: i64,
     },
+    /// Points that had expired may be spent again.
+    PointsReinstated {
+        /// Lot number, points and new expiry of each.
+        lots: Vec<(i64, i64, Time)>,
+        /// Points that may be spent now.
+        available: i64,
+    },
     /// Points will expire soon unless they are spent.
     PointsExpiring {
         /// How many.

@@ -13,6 +13,8 @@ pub struct Expiry {
     pub life: Life,
     /// They live on to the end of the calendar period in which they would end.
     pub round_to: Option<Period>,
+    /// Whenever its member is active, all points of a wallet live as long as if they were earned then.
+    pub sliding: bool,
 }
 
 /// How long points live.
@@ -100,7 +102,7 @@ impl Period {
 
 impl Expiry {
     /// Points that live for ever.
-    pub const NEVER: Expiry = Expiry { life: Life::Never, round_to: None };
+    pub const NEVER: Expiry = Expiry { life: Life::Never, round_to: None, sliding: false };
 
     /// The moment from which points earned at `at` may no longer be spent.
     pub fn end(self, zone: Tz, at: Time) -> Time {
@@ -180,7 +182,7 @@ mod tests {
             ("America/Havana", annual_on(3, 11, 0), None, "2017-03-01T12:00:00Z", "2017-03-12T05:00:00Z"),
         ];
         for (name, life, round_to, earned, end) in cases {
-            let expiry = Expiry { life, round_to };
+            let expiry = Expiry { life, round_to, sliding: false };
             assert_eq!(expiry.end(zone(name), at(earned)), at(end), "{expiry:?} of {earned} in {name}");
         }
         let never = Expiry { round_to: Some(Year), ..Expiry::NEVER };
@@ -216,8 +218,8 @@ mod tests {
             ],
         ) {
             let (zone, earned): (Tz, Time) = (zone.parse().unwrap(), Time::from_micros(micros));
-            let exact = Expiry { life, round_to: None }.end(zone, earned);
-            let rounded = Expiry { life, round_to: Some(period) }.end(zone, earned);
+            let exact = Expiry { life, round_to: None, sliding: false }.end(zone, earned);
+            let rounded = Expiry { life, round_to: Some(period), sliding: false }.end(zone, earned);
             prop_assert!(exact >= earned);
             prop_assert!(rounded >= exact);
             prop_assert!(rounded <= exact.plus_micros(367 * 86_400_000_000));

@@ -38,7 +38,7 @@ pub(super) fn program() -> Program {
             .collect(),
         release: Release::AtOnce,
         return_policy: ReturnPolicy::WithinBalance,
-        expiry: Expiry { life: Life::RollingDays(90), round_to: None },
+        expiry: Expiry { life: Life::RollingDays(90), round_to: None, sliding: false },
         ladder: Ladder { tiers: vec![tier("base", 0), tier("silver", 1_000), tier("gold", 2_500)] },
         version: 1,
         create_time: Time::MIN,
@@ -96,7 +96,7 @@ impl Ledger {
         let open: i64 = self.state.lots.values().map(|lot| lot.remaining).sum();
         assert_eq!(open, self.state.wallet.totals.available);
         let first = self.state.lots.keys().next().map_or(Time::NEVER, |key| key.expire_time);
-        assert_eq!(first, self.state.wallet.next_expire);
+        assert_eq!(first, self.state.wallet.first_expire);
         decision.answer
     }
 

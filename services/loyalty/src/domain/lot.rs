@@ -12,7 +12,8 @@ pub struct LotKey {
     pub number: i64,
 }
 
-/// One lot. It may be spent in the half-open interval from `activate_time` to `expire_time`.
+/// One lot. It may be spent in the half-open interval from `activate_time` to `expire_time`, or to the moment
+/// up to which the wallet keeps all its points alive, if that is later.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lot {
     /// Its place in the order of debits.
@@ -27,6 +28,8 @@ pub struct Lot {
     pub pending: bool,
     /// Points of it that expired.
     pub expired: i64,
+    /// Its activity was taken back, all of it or in part.
+    pub returned: bool,
     /// The activity that earned it; nil if none did.
     pub activity_id: Uuid,
     /// The version of the earning rule that granted it; 0 if none did.
@@ -35,15 +38,17 @@ pub struct Lot {
     pub origin_lot: i64,
 }
 
-/// Points of one debit that came from one lot.
+/// Points of one posting that came from one lot, or returned to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Allocation {
-    /// The posting that debits.
+    /// The posting.
     pub posting_seq: i64,
-    /// The lot debited.
+    /// The lot.
     pub lot_number: i64,
     /// How many points.
     pub points: i64,
+    /// They returned to the lot.
+    pub credit: bool,
     /// When the posting took effect.
     pub effective_time: Time,
 }

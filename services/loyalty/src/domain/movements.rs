@@ -50,6 +50,7 @@ impl Book<'_> {
             activate_time,
             pending: activate_time > granted,
             expired: 0,
+            returned: false,
             activity_id,
             rule_version,
             origin_lot: 0,
@@ -63,7 +64,7 @@ impl Book<'_> {
         let source = Source { actor_member_id, ..of_lot(&lot) };
         self.post((Account::Pending, Account::Available), lot.remaining, Reason::Release, at, source)?;
         if lot.activate_time.is_never() {
-            lot.key.expire_time = self.program.expire_time(at);
+            self.set_expiry(&mut lot, self.program.expire_time(at));
         }
         (lot.pending, lot.activate_time) = (false, at);
         self.released.push((lot.key.number, lot.remaining, at));
@@ -129,7 +130,7 @@ impl Book<'_> {
 
     /// Ends the life of a lot at its own moment.
     pub(super) fn expire(&mut self, mut lot: Lot) -> Result<(), Refusal> {
-        let (points, at) = (lot.remaining, lot.key.expire_time);
+        let (points, at) = (lot.remaining, self.lives_until(&lot));
         let seq =
             self.post((Account::Available, Account::Expired), points, Reason::Expire, at, of_lot(&lot))?;
         self.expired.push((lot.key.number, points, at));
@@ -138,21 +139,80 @@ impl Book<'_> {
         self.allocate(seq, lot, points, at)
     }
 
+    /// Gives a lot back the points of it that expired, to live up to `expire_time`.
+    pub(super) fn reinstate(
+        &mut self,
+        mut lot: Lot,
+        expire_time: Time,
+        source: &Source,
+    ) -> Result<(), Refusal> {
+        let (points, at) = (std::mem::take(&mut lot.expired), self.now);
+        let Source { actor_member_id, note, .. } = source.clone();
+        let source = Source { actor_member_id, note, ..of_lot(&lot) };
+        let seq = self.post((Account::Expired, Account::Available), points, Reason::Reinstate, at, source)?;
+        let (posting_seq, lot_number) = (seq, lot.key.number);
+        let effective_time = at;
+        self.out.allocations.push(Allocation {
+            posting_seq,
+            lot_number,
+            points,
+            credit: true,
+            effective_time,
+        });
+        self.reinstated.push((lot_number, points, expire_time));
+        lot.remaining = plus(lot.remaining, points)?;
+        self.set_expiry(&mut lot, expire_time);
+        self.keep(lot);
+        Ok(())
+    }
+
+    /// Lets a lot live up to `expire_time`.
+    pub(super) fn extend(&mut self, mut lot: Lot, expire_time: Time) {
+        self.set_expiry(&mut lot, expire_time);
+        self.keep(lot);
+    }
+
+    fn set_expiry(&mut self, lot: &mut Lot, expire_time: Time) {
+        if lot.key.expire_time != expire_time {
+            self.open.remove(&lot.key);
+            self.out.moved.push(lot.key);
+            lot.key.expire_time = expire_time;
+        }
+    }
+
+    /// When a lot that was not emptied before expires.
+    pub(super) fn lives_until(&self, lot: &Lot) -> Time {
+        self.out.wallet.lives_until(lot.key.expire_time)
+    }
+
+    /// The member was active at `at`: points that slide live from then on.
+    pub(super) fn slide(&mut self, at: Time) {
+        if self.program.expiry.sliding {
+            let wallet = &mut self.out.wallet;
+            wallet.alive_until = wallet.alive_until.max(self.program.expire_time(at));
+        }
+    }
+
     fn allocate(&mut self, posting_seq: i64, mut lot: Lot, points: i64, at: Time) -> Result<(), Refusal> {
         lot.remaining = minus(lot.remaining, points)?;
-        let lot_number = lot.key.number;
-        self.out.allocations.push(Allocation { posting_seq, lot_number, points, effective_time: at });
+        let (lot_number, credit) = (lot.key.number, false);
+        self.out.allocations.push(Allocation { posting_seq, lot_number, points, credit, effective_time: at });
+        if lot.remaining == 0 && !lot.pending {
+            // From now on nothing keeps it alive: what it held in the past is read from its row.
+            let lived_until = self.lives_until(&lot);
+            self.set_expiry(&mut lot, lived_until);
+        }
         self.keep(lot);
         Ok(())
     }
 
     /// Remembers a lot as it is now.
-    fn keep(&mut self, lot: Lot) {
+    pub(super) fn keep(&mut self, lot: Lot) {
         let wallet = &mut self.out.wallet;
         if lot.is_open() {
             self.open.insert(lot.key);
-            if lot.key.expire_time > self.now {
-                wallet.next_expire = wallet.next_expire.min(lot.key.expire_time);
+            if wallet.lives_until(lot.key.expire_time) > self.now {
+                wallet.first_expire = wallet.first_expire.min(lot.key.expire_time);
             }
         } else {
             self.open.remove(&lot.key);
@@ -195,9 +255,25 @@ impl Book<'_> {
             .collect()
     }
 
+    /// The loaded lots that hold points, pending ones too.
+    pub(super) fn held_lots(&self) -> Vec<Lot> {
+        self.loaded(self.before.lots.values().chain(self.before.pending.values()), |lot| lot.remaining > 0)
+    }
+
+    /// The loaded lots that hold no points.
+    pub(super) fn emptied_lots(&self) -> Vec<Lot> {
+        self.loaded(self.before.spent.values(), |lot| lot.remaining == 0)
+    }
+
+    /// Lots of the state that did not change, and those that did, if they are wanted.
+    fn loaded<'l>(&'l self, stored: impl Iterator<Item = &'l Lot>, wanted: fn(&Lot) -> bool) -> Vec<Lot> {
+        let stored = stored.filter(|lot| !self.out.lots.contains_key(&lot.key.number));
+        stored.chain(self.out.lots.values().filter(|lot| wanted(lot))).cloned().collect()
+    }
+
     /// Finds anew when points next expire: after lots were debited that are in the state.
     pub(super) fn find_next_expire(&mut self) {
-        self.out.wallet.next_expire = self.first_open_lot().map_or(Time::NEVER, |lot| lot.key.expire_time);
+        self.out.wallet.first_expire = self.first_open_lot().map_or(Time::NEVER, |lot| lot.key.expire_time);
     }
 
     /// Finds anew when pending points are next released: after lots that are in the state stopped to wait.

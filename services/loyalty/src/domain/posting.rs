@@ -75,13 +75,15 @@ pub enum Reason {
     Repay = 7,
     /// Their activity was cancelled while they were pending.
     Cancel = 8,
+    /// They had expired and were given back.
+    Reinstate = 9,
 }
 
 impl Reason {
     /// The reason with this stored number.
     pub fn from_number(number: i32) -> Option<Reason> {
-        use Reason::{Adjust, Cancel, Earn, Expire, Redeem, Release, Repay, Reverse};
-        [Earn, Expire, Redeem, Adjust, Release, Reverse, Repay, Cancel]
+        use Reason::{Adjust, Cancel, Earn, Expire, Redeem, Reinstate, Release, Repay, Reverse};
+        [Earn, Expire, Redeem, Adjust, Release, Reverse, Repay, Cancel, Reinstate]
             .into_iter()
             .find(|reason| *reason as i32 == number)
     }

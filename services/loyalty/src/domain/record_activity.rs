@@ -76,6 +76,7 @@ pub(super) fn record(
     book.out.recorded = Some(activity.clone());
     book.announce(Event::ActivityRecorded { activity: activity.clone() });
     let effective = activity.occurred_time;
+    book.slide(effective);
     if activity.points > 0 {
         earn(book, &activity, effective)?;
     }
@@ -120,7 +121,7 @@ fn earn(book: &mut Book<'_>, activity: &Activity, at: Time) -> Result<(), Refusa
     if lot.pending && activate_time <= book.now {
         lot = book.release(lot, activate_time, Uuid::nil())?;
     }
-    if lot.is_open() && lot.key.expire_time <= book.now {
+    if lot.is_open() && book.lives_until(&lot) <= book.now {
         book.expire(lot.clone())?;
     }
     book.repay(book.now)?;
@@ -130,7 +131,7 @@ fn earn(book: &mut Book<'_>, activity: &Activity, at: Time) -> Result<(), Refusa
         lot_number: lot.key.number,
         points: activity.points,
         activate_time,
-        expire_time: lot.key.expire_time,
+        expire_time: book.lives_until(&lot),
         available: book.out.wallet.totals.available,
     }));
     Ok(())

@@ -80,6 +80,7 @@ pub(super) fn redeem(
         redemption_id: command.redemption_id,
         ..Source::default()
     };
+    book.slide(book.now);
     book.debit_lots(points, Account::Redeemed, Reason::Redeem, book.now, source)?;
     book.out.redemption = Some(redemption.clone());
     let available = book.out.wallet.totals.available;

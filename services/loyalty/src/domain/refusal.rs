@@ -69,6 +69,13 @@ pub enum Refusal {
         /// The present.
         now: Time,
     },
+    /// Points would expire at once.
+    ExpiresInPast {
+        /// When they would expire.
+        expire_time: Time,
+        /// The present.
+        now: Time,
+    },
     /// A sum would not fit.
     AmountOverflow,
     /// Fewer points than needed.

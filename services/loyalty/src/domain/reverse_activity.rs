@@ -124,7 +124,11 @@ pub(super) fn reverse(
         }
     };
     after.state = if is_whole { ActivityState::Reversed } else { ActivityState::PartlyReversed };
-    let lots = book.lots_of(before);
+    let mut lots = book.lots_of(before);
+    for lot in &mut lots {
+        lot.returned = true;
+        book.keep(lot.clone());
+    }
     let kept = recount(book, before, &after)?;
     let expired = lots.iter().try_fold(0, |sum, lot| plus(sum, lot.expired))?;
     let owed_so_far = minus(before.points, kept.max(expired))?;
@@ -364,9 +368,13 @@ mod tests {
         let (member_id, activity) = (Uuid::from_u128(1), ActivityRef::Id(Uuid::from_u128(7)));
         let confirm = Command::ConfirmActivity(ConfirmActivity { member_id, activity });
         let later = now.plus_micros(200 * DAY);
-        assert_eq!(ledger.run(&confirm, later).unwrap().points_released(), 70);
-        assert_eq!(ledger.state.wallet.next_expire, later.plus_micros(90 * DAY), "counted from the release");
-        assert_eq!(ledger.run(&confirm, later).unwrap().points_released(), 0, "once");
+        assert_eq!(ledger.run(&confirm, later).unwrap().points(), 70);
+        assert_eq!(
+            ledger.state.wallet.next_expire(),
+            later.plus_micros(90 * DAY),
+            "counted from the release"
+        );
+        assert_eq!(ledger.run(&confirm, later).unwrap().points(), 0, "once");
         let released = Refusal::ActivityReleased { activity_id: Uuid::from_u128(7) };
         assert_eq!(ledger.run(&cancel(), later), Err(released));
     }

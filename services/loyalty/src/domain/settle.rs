@@ -29,7 +29,7 @@ pub(super) fn settle(book: &mut Book<'_>) -> Result<(), Refusal> {
 }
 
 fn expire_until(book: &mut Book<'_>, at: Time) -> Result<(), Refusal> {
-    while let Some(lot) = book.first_open_lot().filter(|lot| lot.key.expire_time <= at) {
+    while let Some(lot) = book.first_open_lot().filter(|lot| book.lives_until(lot) <= at) {
         book.expire(lot)?;
     }
     Ok(())

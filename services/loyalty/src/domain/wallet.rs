@@ -17,8 +17,10 @@ pub struct Wallet {
     pub version: i64,
     /// The moment of its last decision; business time never goes back behind it.
     pub now: Time,
-    /// When points next expire.
-    pub next_expire: Time,
+    /// The first expiry of its lots.
+    pub first_expire: Time,
+    /// No points expire before this moment.
+    pub alive_until: Time,
     /// When pending points are next released.
     pub next_release: Time,
     /// When something next falls due: points are released or expire, or the tier ends.
@@ -52,7 +54,8 @@ impl Wallet {
             program_id: program.id.clone(),
             version: 1,
             now,
-            next_expire: Time::NEVER,
+            first_expire: Time::NEVER,
+            alive_until: Time::MIN,
             next_release: Time::NEVER,
             next_due: Time::NEVER,
             warned_until: Time::from_micros(0),
@@ -65,6 +68,16 @@ impl Wallet {
             spend,
             tier_rank: program.ladder.rank(spend),
         }
+    }
+
+    /// When points next expire.
+    pub fn next_expire(&self) -> Time {
+        self.lives_until(self.first_expire)
+    }
+
+    /// When points expire that would expire at `expire_time` if nothing kept them alive.
+    pub fn lives_until(&self, expire_time: Time) -> Time {
+        expire_time.max(self.alive_until)
     }
 }
 

@@ -23,10 +23,12 @@ pub(super) fn warn(book: &mut Book<'_>) -> Result<(), Refusal> {
     let from = book.out.wallet.warned_until;
     let until = covered_until(book.program.time_zone, book.now);
     let (mut points, mut first, mut last) = (0, Time::NEVER, Time::MIN);
-    for lot in book.open_lots().filter(|lot| lot.key.expire_time > from && lot.key.expire_time <= until) {
-        points = plus(points, lot.remaining)?;
-        first = first.min(lot.key.expire_time);
-        last = last.max(lot.key.expire_time);
+    for lot in book.open_lots() {
+        let at = book.lives_until(lot);
+        if at > from && at <= until {
+            points = plus(points, lot.remaining)?;
+            (first, last) = (first.min(at), last.max(at));
+        }
     }
     book.out.wallet.warned_until = until;
     if points > 0 {

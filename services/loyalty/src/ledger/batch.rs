@@ -142,12 +142,14 @@ impl Batch {
             want.points = want.points.saturating_add(points);
             let until = request.command.lots_until(&open.state, &open.program, self.now);
             want.due_until = want.due_until.max(until.unwrap_or(want.due_until));
+            let since = request.command.expired_since();
+            want.expired_since = since.into_iter().chain(want.expired_since).min();
             if let Some((first, count)) = activity.map(|activity| activity.lots) {
                 want.numbers.extend(first..first.saturating_add(count));
                 // Any of them may stop to wait: the one that is next then must be known.
                 want.pending = want.pending.map(|n| n + want.numbers.len());
             }
-            *needed |= points > 0 || until.is_some() || activity.is_some();
+            *needed |= points > 0 || until.is_some() || since.is_some() || activity.is_some();
         }
         let wanted = wants.into_values().filter(|(_, needed)| *needed).map(|(want, _)| want);
         for (owner, lots) in lots::load(tx, wanted.collect()).await? {
@@ -336,7 +338,7 @@ impl Open {
     /// Nothing but what is due.
     fn want(&self, owner: &Owner, now: Time) -> lots::Want {
         let pending = (self.state.wallet.totals.pending > 0).then_some(0);
-        lots::Want { pending, ..lots::Want::due(owner, now.max(self.state.wallet.now)) }
+        lots::Want { pending, ..lots::Want::due(owner, &self.state.wallet, now.max(self.state.wallet.now)) }
     }
 }
 

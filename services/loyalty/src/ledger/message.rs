@@ -24,6 +24,10 @@ pub(super) fn encode(owner: &Owner, program_id: &str, event: &Event) -> (&'stati
         Event::ActivityReversed(of) => {
             ("rapport.loyalty.v1.ActivityReversed", reversed(program_id, of).encode_to_vec())
         }
+        Event::PointsReinstated { lots, available } => {
+            let message = reinstated(owner, program_id, lots, *available);
+            ("rapport.loyalty.v1.PointsReinstated", message.encode_to_vec())
+        }
         Event::PointsExpired { lots, available } => {
             let message = expired(owner, program_id, lots, *available);
             ("rapport.loyalty.v1.PointsExpired", message.encode_to_vec())
@@ -107,6 +111,26 @@ fn expired(
         expire_time: opt_timestamp(*at),
     };
     pb::PointsExpired {
+        wallet_id: uuid_text(owner.id()),
+        program_id,
+        points: lots.iter().map(|(_, points, _)| points).sum(),
+        lots: lots.iter().map(lot).collect(),
+        available,
+    }
+}
+
+fn reinstated(
+    owner: &Owner,
+    program_id: String,
+    lots: &[(i64, i64, ambient::Time)],
+    available: i64,
+) -> pb::PointsReinstated {
+    let lot = |(lot_number, points, at): &(i64, i64, ambient::Time)| pb::ReinstatedLot {
+        lot_number: *lot_number,
+        points: *points,
+        expire_time: opt_timestamp(*at),
+    };
+    pb::PointsReinstated {
         wallet_id: uuid_text(owner.id()),
         program_id,
         points: lots.iter().map(|(_, points, _)| points).sum(),

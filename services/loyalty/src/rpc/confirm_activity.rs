@@ -42,7 +42,7 @@ fn encode(answered: &Answered<'_>) -> Written {
     };
     let response = pb::ConfirmActivityResponse {
         activity: reply.activity().map(activity_message),
-        points_released: reply.points_released(),
+        points_released: reply.points(),
         balance: Some(balance(answered.wallet, answered.program)),
         read_token: read_token(answered.wallet.id, answered.wallet.version),
         replayed: false,

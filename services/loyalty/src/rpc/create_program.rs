@@ -8,14 +8,11 @@ use requests::{Caller, Once, Written};
 use tonic::{Request, Status};
 
 use super::Api;
-use super::get_program::program_message;
+use super::program_wire::{expiry, named, program_message, release};
 use super::refusal::{DOMAIN, exists};
 use super::rule_wire::per;
 use super::wire::{amount, uuid};
-use crate::domain::{
-    Currency, EarningRule, Expiry, Ladder, Life, MonthDay, Period, PointCurrency, Program, Release,
-    ReturnPolicy, Tier,
-};
+use crate::domain::{Currency, EarningRule, Ladder, PointCurrency, Program, ReturnPolicy, Tier};
 use crate::store::{Owner, programs};
 
 pub(super) async fn handle(
@@ -59,10 +56,12 @@ fn decode(given: Option<&pb::Program>, now: Time, found: &mut Violations) -> Opt
     if time_zone.is_err() {
         found.add(&path, "time_zone", "must be an IANA name such as Europe/Berlin");
     }
+    if given.money_currency_code.is_empty() {
+        found.add(&path, "money_currency_code", "must be set");
+    }
     let currency = Currency::try_new(&given.money_currency_code)?;
     let points = given.point_currency.clone().unwrap_or_default();
     let code = if points.code.is_empty() { "points".to_owned() } else { points.code };
-    let name = |given: &str, id: &str| if given.is_empty() { id.to_owned() } else { given.to_owned() };
     Some(Program {
         rule: rule(given.earning_rule.as_ref(), currency, &path, found),
         rule_sets: Vec::new(),
@@ -72,8 +71,8 @@ fn decode(given: Option<&pb::Program>, now: Time, found: &mut Violations) -> Opt
         ladder: ladder(&given.tiers, currency, &path, found),
         time_zone: time_zone.ok()?,
         currency,
-        points: PointCurrency { display_name: name(&points.display_name, &code), code },
-        display_name: name(&given.display_name, &given.program_id),
+        points: PointCurrency { display_name: named(&points.display_name, &code), code },
+        display_name: named(&given.display_name, &given.program_id),
         id: given.program_id.clone(),
         version: 1,
         create_time: now,
@@ -89,36 +88,6 @@ fn rule(
     let given = given?;
     let per_micros = per(given.per.as_ref(), currency, &path.field("earning_rule"), found)?;
     Some(EarningRule { points: given.points, per_micros })
-}
-
-fn release(given: Option<&pb::ReleasePolicy>) -> Release {
-    use pb::release_policy::Policy;
-    match given.and_then(|given| given.policy) {
-        None => Release::AtOnce,
-        Some(Policy::AfterDays(days)) => Release::AfterDays(days.unsigned_abs()),
-        Some(Policy::OnConfirmation(_)) => Release::OnConfirmation,
-    }
-}
-
-fn expiry(given: Option<&pb::ExpiryPolicy>, path: &Path<'_>, found: &mut Violations) -> Expiry {
-    use pb::expiry_policy::Policy;
-    let Some(given) = given else { return Expiry::NEVER };
-    let life = match given.policy {
-        None => Life::Never,
-        Some(Policy::RollingDays(days)) => Life::RollingDays(days.unsigned_abs()),
-        Some(Policy::RollingMonths(months)) => Life::RollingMonths(months.unsigned_abs()),
-        Some(Policy::Annual(annual)) => {
-            match MonthDay::try_new(annual.month.unsigned_abs(), annual.day.unsigned_abs()) {
-                Some(day) => Life::Annual { day, years_later: annual.years_later.unsigned_abs() },
-                None => {
-                    let path = path.field("expiry_policy");
-                    found.add(&path.field("annual"), "day", "must be a day that the month has in some year");
-                    Life::Never
-                }
-            }
-        }
-    };
-    Expiry { life, round_to: Period::from_number(given.round_to) }
 }
 
 fn ladder(given: &[pb::Tier], currency: Currency, path: &Path<'_>, found: &mut Violations) -> Ladder {

@@ -10,9 +10,9 @@ use super::activity_wire::activity_ref;
 use super::call::told;
 use super::explanation::explanation;
 use super::get_activity::find_activity;
+use super::list_lots::lot_message;
 use super::refusal::{DOMAIN, program_not_found};
 use super::wire::uuid;
-use crate::domain::Lot;
 use crate::store::{Owner, lots, programs};
 
 pub(super) async fn handle(
@@ -31,18 +31,20 @@ pub(super) async fn handle(
     let named = activity_ref(id, external_id, &mut found);
     found.into_result(DOMAIN)?;
     let owner = Owner::new(&caller.tenant, member_id);
-    let program_id = api.settled(&caller, &owner).await?.id.clone();
+    let (wallet, program) = api.settled(&caller, &owner).await?;
+    let program_id = program.id.clone();
     let activity = find_activity(api, &owner, &named).await?;
     let db = api.db.reader();
     // The rules that granted it may be younger than those that are held here.
     let program = programs::find(db, &caller.tenant, &program_id).await.map_err(|e| told(&e))?;
     let program = program.ok_or_else(|| program_not_found(&program_id))?;
     let (first, count) = activity.lots;
-    let opened: Vec<Lot> = match u64::try_from(count) {
+    let opened = match u64::try_from(count) {
         Ok(count @ 1..) => {
             lots::page(db, &owner, first.saturating_sub(1), false, count).await.map_err(|e| told(&e))?
         }
         _ => Vec::new(),
     };
-    Ok(pb::ExplainActivityResponse { explanation: Some(explanation(&program, &activity, &opened)?) })
+    let opened = opened.iter().map(|lot| lot_message(&wallet, lot)).collect();
+    Ok(pb::ExplainActivityResponse { explanation: Some(explanation(&program, &activity, opened)?) })
 }

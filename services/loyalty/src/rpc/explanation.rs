@@ -4,17 +4,16 @@ use proto::rapport::loyalty::v1 as pb;
 use tonic::Status;
 
 use super::activity_wire::activity_message;
-use super::list_lots::lot_message;
 use super::refusal::problem;
 use super::rule_wire::cap_message;
 use crate::domain::rules::{Compiled, Grant, Matched, evaluate_rest};
-use crate::domain::{Activity, Lot, Program};
+use crate::domain::{Activity, Program};
 
 /// Asks the rules that granted the activity once more, of what they saw then.
 pub(super) fn explanation(
     program: &Program,
     activity: &Activity,
-    lots: &[Lot],
+    lots: Vec<pb::Lot>,
 ) -> Result<pb::Explanation, Status> {
     let recorded = activity.as_recorded();
     let results = match program.rule_set(activity.pinned.rule_version) {
@@ -32,7 +31,7 @@ pub(super) fn explanation(
         tier_id: program.ladder.tier_id(activity.pinned.tier_rank).to_owned(),
         tier_id_after: String::new(),
         results,
-        lots: lots.iter().map(lot_message).collect(),
+        lots,
     })
 }
 

@@ -92,18 +92,18 @@ async fn present(api: &Api, owner: &Owner, now: Time) -> Result<(Wallet, Arc<Pro
     let program = program_of(api, owner, &wallet).await?;
     let mut state = State::new(wallet);
     if state.has_due(now) {
-        let owner = owner.clone();
+        let asked = owner.clone();
         let both = api.db.snapshot(move |tx| {
-            let owner = owner.clone();
+            let owner = asked.clone();
             async move {
-                let wallet = wallets::find(tx, &owner).await?;
-                let want = lots::Want::due(&owner, now);
-                Ok((wallet, lots::load(tx, vec![want]).await?.remove(&owner)))
+                let Some(wallet) = wallets::find(tx, &owner).await? else { return Ok(None) };
+                let want = lots::Want::due(&owner, &wallet, now);
+                Ok(Some((wallet, lots::load(tx, vec![want]).await?.remove(&owner))))
             }
             .boxed()
         });
-        let (wallet, lots) = both.await.map_err(|e| told(&e))?;
-        let wallet = wallet.ok_or_else(|| member_not_found(""))?;
+        let both = both.await.map_err(|e| told(&e))?;
+        let (wallet, lots) = both.ok_or_else(|| member_not_found(&owner.id().to_string()))?;
         state = State::new(wallet);
         lots.into_iter().flatten().for_each(|lot| state.insert(lot));
     }
@@ -153,10 +153,10 @@ async fn read(
     let mut wallet = look.wallet;
     wallet.totals = look.totals;
     wallet.spend = look.spend;
-    wallet.next_expire = look.alive.first().map_or(Time::NEVER, |held| Time::from_micros(held.expire_time));
+    wallet.first_expire = look.alive.first().map_or(Time::NEVER, |held| Time::from_micros(held.expire_time));
     let mut message = message_of(&wallet, &program);
     if let Some(balance) = message.balance.as_mut().filter(|_| full) {
-        balance.expiries = buckets(&look.alive, &program);
+        balance.expiries = buckets(&wallet, &look.alive, &program);
     }
     Ok(message)
 }
@@ -181,10 +181,10 @@ async fn look(tx: &db::Tx, owner: &Owner, program: &Program, at: Time) -> Result
     }))
 }
 
-fn buckets(alive: &[Held], program: &Program) -> Vec<pb::ExpiryBucket> {
+fn buckets(wallet: &Wallet, alive: &[Held], program: &Program) -> Vec<pb::ExpiryBucket> {
     let mut buckets: Vec<pb::ExpiryBucket> = Vec::new();
     for held in alive {
-        let expire_time = Time::from_micros(held.expire_time);
+        let expire_time = wallet.lives_until(Time::from_micros(held.expire_time));
         let date = opt_timestamp(expire_time).map(|_| local_date(program.time_zone, expire_time));
         let expire_date = date.map(|date| gtype::Date {
             year: date.year(),

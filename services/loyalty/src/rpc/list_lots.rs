@@ -9,7 +9,7 @@ use super::Api;
 use super::call::told;
 use super::refusal::DOMAIN;
 use super::wire::{opt_timestamp, uuid, uuid_text};
-use crate::domain::Lot;
+use crate::domain::{Lot, Wallet};
 use crate::store::{Owner, lots};
 use rpc::page::number;
 
@@ -28,21 +28,25 @@ pub(super) async fn handle(
     let cursor = list.open(&message.page_token)?;
     let after = cursor.map_or(0, |bytes| number(&bytes));
     let owner = Owner::new(&caller.tenant, member_id);
-    api.settled(&caller, &owner).await?;
+    let (wallet, _) = api.settled(&caller, &owner).await?;
     let mut found = lots::page(api.db.reader(), &owner, after, message.open_only, list.limit())
         .await
         .map_err(|e| told(&e))?;
     let next_page_token = list.next(&mut found, |_| 0, |l| l.key.number.to_be_bytes().to_vec());
-    Ok(pb::ListLotsResponse { lots: found.iter().map(lot_message).collect(), next_page_token })
+    Ok(pb::ListLotsResponse {
+        lots: found.iter().map(|lot| lot_message(&wallet, lot)).collect(),
+        next_page_token,
+    })
 }
 
-pub(super) fn lot_message(lot: &Lot) -> pb::Lot {
+pub(super) fn lot_message(wallet: &Wallet, lot: &Lot) -> pb::Lot {
+    let lives_until = wallet.lives_until(lot.key.expire_time);
     pb::Lot {
         lot_number: lot.key.number,
         points: lot.points,
         remaining: lot.remaining,
         activate_time: opt_timestamp(lot.activate_time),
-        expire_time: opt_timestamp(lot.key.expire_time),
+        expire_time: opt_timestamp(if lot.is_open() { lives_until } else { lot.key.expire_time }),
         activity_id: uuid_text(lot.activity_id),
         rule_version: lot.rule_version,
         pending: lot.pending,

@@ -27,7 +27,7 @@ pub(super) async fn handle(
     let cursor = list.open(&message.page_token)?;
     let before = cursor.map_or(i64::MAX, |bytes| number(&bytes));
     let owner = Owner::new(&caller.tenant, member_id);
-    let program = api.settled(&caller, &owner).await?;
+    let (_, program) = api.settled(&caller, &owner).await?;
     let mut found =
         postings::page(api.db.reader(), &owner, before, list.limit()).await.map_err(|e| told(&e))?;
     let next_page_token = list.next(&mut found, |_| 0, |p| p.seq.to_be_bytes().to_vec());
@@ -79,5 +79,6 @@ fn reason(reason: Reason) -> pb::PostingReason {
         Reason::Reverse => pb::PostingReason::Reverse,
         Reason::Repay => pb::PostingReason::Repay,
         Reason::Cancel => pb::PostingReason::Cancel,
+        Reason::Reinstate => pb::PostingReason::Reinstate,
     }
 }

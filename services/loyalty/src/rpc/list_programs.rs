@@ -6,7 +6,7 @@ use tonic::{Request, Status};
 
 use super::Api;
 use super::call::told;
-use super::get_program::program_message;
+use super::program_wire::program_message;
 use crate::store::programs;
 
 const METHOD: &str = "ListPrograms";

@@ -17,6 +17,7 @@ mod enroll_member;
 mod enrolment;
 mod explain_activity;
 mod explanation;
+mod extend_expiry;
 mod get_activity;
 mod get_balance;
 mod get_member;
@@ -32,15 +33,18 @@ mod list_programs;
 mod list_rewards;
 mod list_rule_sets;
 mod lookup_member;
+mod program_wire;
 mod record_activity;
 mod redeem_reward;
 mod refusal;
+mod reinstate_points;
 mod retire_rule_set;
 mod reverse_activity;
 mod rule_set_term;
 mod rule_wire;
 mod settled;
 mod simulate_activity;
+mod update_program;
 pub(crate) mod wire;
 
 use ambient::{Clock, Ids};
@@ -71,6 +75,7 @@ pub(crate) struct Api {
 serve!(Api, pb, pb::program_service_server::ProgramService {
     create_program(CreateProgramRequest) -> CreateProgramResponse;
     get_program(GetProgramRequest) -> GetProgramResponse;
+    update_program(UpdateProgramRequest) -> UpdateProgramResponse;
     list_programs(ListProgramsRequest) -> ListProgramsResponse;
 });
 
@@ -107,6 +112,8 @@ serve!(Api, pb, pb::points_service_server::PointsService {
     list_postings(ListPostingsRequest) -> ListPostingsResponse;
     list_lots(ListLotsRequest) -> ListLotsResponse;
     adjust_points(AdjustPointsRequest) -> AdjustPointsResponse;
+    extend_expiry(ExtendExpiryRequest) -> ExtendExpiryResponse;
+    reinstate_points(ReinstatePointsRequest) -> ReinstatePointsResponse;
 });
 
 serve!(Api, pb, pb::reward_service_server::RewardService {

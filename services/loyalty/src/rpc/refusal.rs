@@ -40,6 +40,13 @@ pub(super) fn problem(refusal: &Refusal) -> Problem {
         )
         .with("occurred_time", occurred)
         .with("now", now),
+        Refusal::ExpiresInPast { expire_time, now } => Problem::precondition(
+            DOMAIN,
+            "EXPIRES_IN_PAST",
+            format!("points cannot be made to expire at {expire_time}, which does not lie after {now}"),
+        )
+        .with("expire_time", expire_time)
+        .with("now", now),
         Refusal::AmountOverflow => {
             Problem::precondition(DOMAIN, "AMOUNT_OVERFLOW", "a sum would be too large to be counted")
         }

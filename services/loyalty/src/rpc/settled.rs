@@ -8,13 +8,17 @@ use tonic::Status;
 use super::Api;
 use super::call::told;
 use super::refusal::member_not_found;
-use crate::domain::Program;
+use crate::domain::{Program, Wallet};
 use crate::store::{Owner, wallets};
 
 impl Api {
-    /// Settles a wallet that has something due, so that its rows say what its balance says. Returns its
-    /// program.
-    pub(super) async fn settled(&self, caller: &Caller, owner: &Owner) -> Result<Arc<Program>, Status> {
+    /// Settles a wallet that has something due, so that its rows say what its balance says. Returns it as it
+    /// was before, and its program.
+    pub(super) async fn settled(
+        &self,
+        caller: &Caller,
+        owner: &Owner,
+    ) -> Result<(Wallet, Arc<Program>), Status> {
         let db = self.db.reader();
         let wallet = wallets::find(db, owner).await.map_err(|e| told(&e))?;
         let wallet = wallet.ok_or_else(|| member_not_found(&owner.id().to_string()))?;
@@ -23,6 +27,7 @@ impl Api {
         }
         let program = self.catalogue.program(db, owner.tenant(), &wallet.program_id).await;
         let missing = || rpc::error::internal_because("a wallet has no program");
-        program.map_err(|e| told(&e))?.ok_or_else(missing)
+        let program = program.map_err(|e| told(&e))?.ok_or_else(missing)?;
+        Ok((wallet, program))
     }
 }

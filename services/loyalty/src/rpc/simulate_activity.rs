@@ -14,6 +14,7 @@ use super::Api;
 use super::activity_wire::recorded;
 use super::call::told;
 use super::explanation::explanation;
+use super::list_lots::lot_message;
 use super::refusal::{DOMAIN, member_not_found, problem, program_not_found, rule_set_not_found};
 use super::rule_wire::compiled;
 use super::wire::{balance, time, uuid};
@@ -58,7 +59,9 @@ fn answer(
     for command in commands {
         let result = match simulation.record(program, command) {
             Ok((activity, lots)) => {
-                let told = explanation(program, &activity, &lots)?;
+                let wallet = &simulation.state.wallet;
+                let lots = lots.iter().map(|lot| lot_message(wallet, lot)).collect();
+                let told = explanation(program, &activity, lots)?;
                 let rank = simulation.state.wallet.tier_rank;
                 let tier_id_after = program.ladder.tier_id(rank).to_owned();
                 Told::Explanation(pb::Explanation { tier_id_after, ..told })
@@ -136,8 +139,9 @@ async fn of_member(
         let (owner, moments, counters, external) = asked.clone();
         async move {
             let Some(wallet) = wallets::find(tx, &owner).await? else { return Ok(None) };
+            let want = lots::Want::due(&owner, &wallet, end);
             let mut simulation = Simulation::new(State::new(wallet), now);
-            let lots = lots::load(tx, vec![lots::Want::due(&owner, end)]).await?.remove(&owner);
+            let lots = lots::load(tx, vec![want]).await?.remove(&owner);
             lots.into_iter().flatten().for_each(|lot| simulation.state.insert(lot));
             let keys: Vec<Key> = counters.iter().cloned().collect();
             simulation.used = Counters::read(tx, &counters).await?.used(keys);

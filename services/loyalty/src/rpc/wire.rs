@@ -60,7 +60,7 @@ pub(super) fn balance(wallet: &Wallet, program: &Program) -> pb::Balance {
         redeemed: t.redeemed,
         expired: t.expired,
         adjusted: t.adjusted,
-        next_expire_time: opt_timestamp(wallet.next_expire),
+        next_expire_time: opt_timestamp(wallet.next_expire()),
         expiries: Vec::new(),
         version: wallet.version,
         reversed: t.reversed,

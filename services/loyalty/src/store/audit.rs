@@ -151,26 +151,28 @@ const CHECKS: &[(&str, &str)] = &[
     ),
     (
         "lots_match_their_allocations",
-        "SELECT l.wallet_id, ABS(l.points - l.remaining - COALESCE((SELECT SUM(a.points) \
+        "SELECT l.wallet_id, ABS(l.points - l.remaining - COALESCE((SELECT SUM(CASE a.credit \
+           WHEN 1 THEN -a.points ELSE a.points END) \
            FROM allocation a WHERE a.bucket = l.bucket AND a.tenant_id = l.tenant_id \
            AND a.wallet_id = l.wallet_id AND a.lot_number = l.lot_number), 0)) AS diff \
          FROM lot l JOIN wallet w ON w.bucket = l.bucket AND w.tenant_id = l.tenant_id \
            AND w.wallet_id = l.wallet_id WHERE w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)",
     ),
     (
-        "debits_match_their_allocations",
-        "SELECT p.wallet_id, ABS(p.points - COALESCE((SELECT SUM(a.points) FROM allocation a WHERE \
+        "postings_match_their_allocations",
+        "SELECT p.wallet_id, ABS(p.points - COALESCE((SELECT SUM(CASE WHEN (a.credit = 1) = (p.reason = 9) \
+           THEN a.points ELSE -a.points END) FROM allocation a WHERE \
            a.bucket = p.bucket AND a.tenant_id = p.tenant_id AND a.wallet_id = p.wallet_id \
            AND a.posting_seq = p.seq), 0)) AS diff \
          FROM posting p JOIN wallet w ON w.bucket = p.bucket AND w.tenant_id = p.tenant_id \
            AND w.wallet_id = p.wallet_id \
-         WHERE p.debit IN (1, 2) AND p.reason <> 5 AND w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)",
+         WHERE (p.debit IN (1, 2) AND p.reason <> 5 OR p.reason = 9) AND w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)",
     ),
     (
         "credits_match_their_lots",
         "SELECT w.wallet_id, ABS(COALESCE((SELECT SUM(p.points) FROM posting p WHERE p.bucket = w.bucket \
            AND p.tenant_id = w.tenant_id AND p.wallet_id = w.wallet_id AND p.credit IN (1, 2) \
-           AND p.reason <> 5), 0) \
+           AND p.reason NOT IN (5, 9)), 0) \
            - COALESCE((SELECT SUM(l.points) FROM lot l WHERE l.bucket = w.bucket \
            AND l.tenant_id = w.tenant_id AND l.wallet_id = w.wallet_id), 0)) \
            + ABS(w.lot_seq - COALESCE((SELECT COUNT(*) FROM lot l WHERE l.bucket = w.bucket \

@@ -102,13 +102,14 @@ impl Changes {
     pub async fn write(self, tx: &Tx) -> Result<(), db::Error> {
         const ADD_DAY: &str = "ON CONFLICT (bucket, tenant_id, wallet_id, day) \
              DO UPDATE SET spend_micros = day_spend.spend_micros + excluded.spend_micros";
-        const LOT_CHANGES: [lot::Column; 6] = [
+        const LOT_CHANGES: [lot::Column; 7] = [
             lot::Column::Remaining,
             lot::Column::Open,
             lot::Column::Pending,
             lot::Column::ActivateTime,
             lot::Column::ExpireTime,
             lot::Column::Expired,
+            lot::Column::Returned,
         ];
         const ACTIVITY_CHANGES: [activity::Column; 4] = [
             activity::Column::State,

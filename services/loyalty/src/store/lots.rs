@@ -12,7 +12,7 @@ use db::{Keyed, Owner, select_in};
 
 use super::OWNER;
 use super::entity::lot;
-use crate::domain::{Lot, LotKey};
+use crate::domain::{Lot, LotKey, Wallet};
 
 /// Which lots of a wallet a decision needs.
 #[derive(Clone, Debug)]
@@ -21,18 +21,34 @@ pub struct Want {
     pub owner: Owner,
     /// All that are released or expire up to here.
     pub due_until: Time,
+    /// None expires before this moment.
+    pub alive_until: Time,
     /// As many further open ones as hold this many points, and one more.
     pub points: i64,
     /// As many further pending ones, and one more; `None` if the wallet has nothing pending.
     pub pending: Option<usize>,
     /// These, whatever they hold.
     pub numbers: Vec<i64>,
+    /// Those whose points expired then or later and may be given back; `None`: none of them.
+    pub expired_since: Option<Time>,
 }
 
 impl Want {
     /// What is due at a moment, of a wallet that may have something pending.
-    pub fn due(owner: &Owner, due_until: Time) -> Want {
-        Want { owner: owner.clone(), due_until, points: 0, pending: Some(0), numbers: Vec::new() }
+    pub fn due(owner: &Owner, wallet: &Wallet, due_until: Time) -> Want {
+        Want {
+            owner: owner.clone(),
+            due_until,
+            alive_until: wallet.alive_until,
+            points: 0,
+            pending: Some(0),
+            numbers: Vec::new(),
+            expired_since: None,
+        }
+    }
+
+    fn outlives(&self, lot: &Lot) -> bool {
+        lot.key.expire_time.max(self.alive_until) > self.due_until
     }
 }
 
@@ -54,7 +70,7 @@ const DEBITS: Order = Order {
     after: "t.open = 1 AND t.pending = 0 AND (t.expire_time, t.lot_number) > (k.c3, k.c4)",
     place: |lot| (lot.key.expire_time.micros(), lot.key.number),
     is_met: |want, lots| {
-        let living = lots.iter().filter(|lot| lot.key.expire_time > want.due_until);
+        let living = lots.iter().filter(|lot| want.outlives(lot));
         living.fold(0_i64, |sum, lot| sum.saturating_add(lot.remaining)) > want.points
     },
 };
@@ -78,6 +94,7 @@ pub async fn load(
     wants: Vec<Want>,
 ) -> Result<HashMap<Owner, Vec<Lot>>, db::Error> {
     let mut loaded = numbered(db, &wants).await?;
+    expired(db, &wants, &mut loaded).await?;
     let waiting: Vec<Want> = wants.iter().filter(|want| want.pending.is_some()).cloned().collect();
     for (owner, lots) in in_order(db, &RELEASES, waiting).await? {
         loaded.entry(owner).or_default().extend(lots);
@@ -105,6 +122,27 @@ async fn numbered(db: &impl ConnectionTrait, wants: &[Want]) -> Result<HashMap<O
     let mut loaded: HashMap<Owner, Vec<Lot>> = HashMap::new();
     gather(rows, &mut loaded);
     Ok(loaded)
+}
+
+/// Lots whose points expired and may be given back. Rarely asked for: it looks at all lots of the wallet.
+async fn expired(
+    db: &impl ConnectionTrait,
+    wants: &[Want],
+    loaded: &mut HashMap<Owner, Vec<Lot>>,
+) -> Result<(), db::Error> {
+    let select = Keyed {
+        table: "lot",
+        on: &OWNER,
+        types: &[ArrayType::Int, ArrayType::String, ArrayType::Uuid, ArrayType::BigInt],
+        filter: "t.expired > 0 AND t.returned = 0 AND t.expire_time >= k.c3",
+        order: "",
+        first: None,
+        lock: false,
+        more: "",
+    };
+    let key = |want: &Want| Some(want.owner.key_with([want.expired_since?.micros().into()]));
+    gather(select_in(db, select, &wants.iter().filter_map(key).collect::<Vec<_>>()).await?, loaded);
+    Ok(())
 }
 
 async fn in_order(
@@ -187,18 +225,19 @@ pub struct Held {
     pub points: i64,
 }
 
-/// What each lot that was alive at `at` held then, by expiry: its points without the debits up to then.
+/// What each lot that was alive at `at` held then, by expiry: its points without the debits up to then. An
+/// open lot lives, whatever its own expiry says.
 ///
 /// # Errors
 /// That the database refused.
 pub async fn alive_at(db: &impl ConnectionTrait, owner: &Owner, at: Time) -> Result<Vec<Held>, db::Error> {
     const SQL: &str = "SELECT l.expire_time AS expire_time, l.points \
-         - COALESCE((SELECT CAST(SUM(a.points) AS BIGINT) \
+         - COALESCE((SELECT CAST(SUM(CASE a.credit WHEN 1 THEN -a.points ELSE a.points END) AS BIGINT) \
          FROM allocation a WHERE a.bucket = l.bucket AND a.tenant_id = l.tenant_id \
          AND a.wallet_id = l.wallet_id \
          AND a.lot_number = l.lot_number AND a.effective_time <= $4), 0) AS points FROM lot l \
          WHERE l.bucket = $1 AND l.tenant_id = $2 AND l.wallet_id = $3 \
-         AND l.activate_time <= $4 AND l.expire_time > $4 ORDER BY l.expire_time";
+         AND l.activate_time <= $4 AND (l.expire_time > $4 OR l.open = 1) ORDER BY l.expire_time";
     let values = owner.key_with([at.micros().into()]);
     let statement = Statement::from_sql_and_values(db.get_database_backend(), SQL, values);
     let held = Held::find_by_statement(statement).all(db).await?;
@@ -216,6 +255,7 @@ fn domain(row: lot::Model) -> Lot {
         origin_lot: row.origin_lot,
         pending: row.pending == 1,
         expired: row.expired,
+        returned: row.returned == 1,
     }
 }
 
@@ -235,5 +275,6 @@ pub(super) fn row(owner: &Owner, lot: &Lot) -> lot::Model {
         origin_lot: lot.origin_lot,
         expired: lot.expired,
         pending: i32::from(lot.pending),
+        returned: i32::from(lot.returned),
     }
 }

@@ -1,4 +1,4 @@
-//! Posting rows and the allocations of debits to lots.
+//! Posting rows and their allocations to lots.
 
 use ambient::Time;
 use db::Owner;
@@ -80,5 +80,6 @@ pub(super) fn allocation_row(owner: &Owner, allocation: &Allocation) -> allocati
         lot_number: allocation.lot_number,
         points: allocation.points,
         effective_time: allocation.effective_time.micros(),
+        credit: i32::from(allocation.credit),
     }
 }

@@ -64,6 +64,28 @@ pub async fn insert(tx: &Tx, tenant: &Tenant, program: &Program) -> Result<(), d
     db::bulk_insert::<program::Entity>(tx, &[row(tenant, program)?]).await
 }
 
+/// Writes what may change of a program.
+///
+/// # Errors
+/// That the database refused.
+pub async fn update(tx: &Tx, tenant: &Tenant, program: &Program) -> Result<(), db::Error> {
+    use program::Column as C;
+    const CHANGING: [C; 11] = [
+        C::DisplayName,
+        C::PointName,
+        C::ExpiryKind,
+        C::ExpiryCount,
+        C::ExpiryDay,
+        C::ExpiryRoundTo,
+        C::ExpirySliding,
+        C::ReleaseKind,
+        C::ReleaseDays,
+        C::ReturnPolicy,
+        C::Version,
+    ];
+    db::bulk_update::<program::Entity>(tx, &[row(tenant, program)?], &CHANGING).await
+}
+
 fn row(tenant: &Tenant, program: &Program) -> Result<program::Model, db::Error> {
     let (expiry_kind, count, day) = match program.expiry.life {
         Life::Never => (0, 0, None),
@@ -99,6 +121,7 @@ fn row(tenant: &Tenant, program: &Program) -> Result<program::Model, db::Error> 
         release_kind,
         release_days: i32::try_from(release_days).map_err(|e| told(&e))?,
         return_policy: program.return_policy as i32,
+        expiry_sliding: i32::from(program.expiry.sliding),
     })
 }
 
@@ -153,7 +176,7 @@ fn domain(row: program::Model) -> Result<Program, db::Error> {
         points: PointCurrency { code: row.point_code, display_name: row.point_name },
         rule: (rule.per_micros > 0).then_some(rule),
         rule_sets: Vec::new(),
-        expiry: Expiry { life, round_to },
+        expiry: Expiry { life, round_to, sliding: row.expiry_sliding == 1 },
         release,
         return_policy: ReturnPolicy::from_number(row.return_policy)
             .ok_or_else(|| damaged("return policy"))?,

@@ -86,7 +86,7 @@ pub async fn insert(tx: &Tx, wallets: &[(Owner, Wallet)]) -> Result<(), db::Erro
 
 pub(super) async fn update(tx: &Tx, wallets: &[(Owner, Wallet)]) -> Result<(), db::Error> {
     use wallet::Column as C;
-    const CHANGING: [C; 25] = [
+    const CHANGING: [C; 26] = [
         C::Version,
         C::Now,
         C::NextExpire,
@@ -112,6 +112,7 @@ pub(super) async fn update(tx: &Tx, wallets: &[(Owner, Wallet)]) -> Result<(), d
         C::NextWarn,
         C::NextRelease,
         C::Waived,
+        C::AliveUntil,
     ];
     let rows: Vec<_> = wallets.iter().map(|(owner, wallet)| row(owner, wallet)).collect();
     db::bulk_update::<wallet::Entity>(tx, &rows, &CHANGING).await
@@ -156,7 +157,8 @@ fn domain(row: wallet::Model) -> Wallet {
         program_id: row.program_id,
         version: row.version,
         now: Time::from_micros(row.now),
-        next_expire: Time::from_micros(row.next_expire),
+        first_expire: Time::from_micros(row.next_expire),
+        alive_until: Time::from_micros(row.alive_until),
         next_release: Time::from_micros(row.next_release),
         next_due: Time::from_micros(row.next_due),
         warned_until: Time::from_micros(row.warned_until),
@@ -195,7 +197,7 @@ fn row(owner: &Owner, wallet: &Wallet) -> wallet::Model {
         program_id: wallet.program_id.clone(),
         version: wallet.version,
         now: wallet.now.micros(),
-        next_expire: wallet.next_expire.micros(),
+        next_expire: wallet.first_expire.micros(),
         next_due: wallet.next_due.micros(),
         pending: t.pending,
         available: t.available,
@@ -218,5 +220,6 @@ fn row(owner: &Owner, wallet: &Wallet) -> wallet::Model {
         next_warn: wallet.next_warn.micros(),
         next_release: wallet.next_release.micros(),
         waived: t.waived,
+        alive_until: wallet.alive_until.micros(),
     }
 }

@@ -173,6 +173,9 @@ pub(crate) struct CreateArgs {
     /// Points live on to the end of the period in which they would end
     #[arg(long, value_enum, value_name = "PERIOD")]
     pub(crate) expiry_round_to: Option<ExpiryPeriod>,
+    /// Each activity and each redemption gives all points of a member a new life
+    #[arg(long, conflicts_with = "expiry_date")]
+    pub(crate) expiry_sliding: bool,
     /// Points may be spent so many days after the activity, or once it is confirmed
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(i32).range(1..=3650))]
     pub(crate) release_days: Option<i32>,

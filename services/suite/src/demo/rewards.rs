@@ -42,7 +42,10 @@ pub(super) async fn create_program(client: Client) -> Result<(), Failure> {
         time_zone: "UTC".to_owned(),
         money_currency_code: "USD".to_owned(),
         earning_rule: Some(pb::EarningRule { points: 1, per: dollars(1), version: 0 }),
-        expiry_policy: Some(pb::ExpiryPolicy { policy: Some(Policy::RollingDays(90)), round_to: 0 }),
+        expiry_policy: Some(pb::ExpiryPolicy {
+            policy: Some(Policy::RollingDays(90)),
+            ..pb::ExpiryPolicy::default()
+        }),
         tiers: tiers.collect(),
         ..pb::Program::default()
     };

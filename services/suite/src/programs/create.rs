@@ -79,6 +79,9 @@ fn expiry_of(args: &CreateArgs) -> Result<Option<pb::ExpiryPolicy>, Failure> {
                 "--expiry-round-to needs --expiry-days, --expiry-months or --expiry-date".to_owned(),
             ));
         }
+        (None, None, None) if args.expiry_sliding => {
+            return Err(Failure::usage("--expiry-sliding needs --expiry-days or --expiry-months".to_owned()));
+        }
         (None, None, None) => return Ok(None),
     };
     let round_to = match args.expiry_round_to {
@@ -87,7 +90,8 @@ fn expiry_of(args: &CreateArgs) -> Result<Option<pb::ExpiryPolicy>, Failure> {
         Some(ExpiryPeriod::Quarter) => pb::ExpiryPeriod::Quarter,
         Some(ExpiryPeriod::Year) => pb::ExpiryPeriod::Year,
     };
-    Ok(Some(pb::ExpiryPolicy { policy: Some(policy), round_to: round_to.into() }))
+    let sliding = args.expiry_sliding;
+    Ok(Some(pb::ExpiryPolicy { policy: Some(policy), round_to: round_to.into(), sliding }))
 }
 
 /// `12-31` is the next 31 December, `12-31+1` the one after it.
@@ -208,6 +212,8 @@ mod tests {
             assert!(told.starts_with(&format!("--expiry-date `{wrong}` is not MM-DD")), "{told}");
         }
         assert!(expiry("--expiry-round-to year").unwrap_err().starts_with("--expiry-round-to needs "));
+        assert!(expiry("--expiry-months 18 --expiry-sliding").unwrap().sliding);
+        assert!(expiry("--expiry-sliding").unwrap_err().starts_with("--expiry-sliding needs "));
     }
 
     #[test]

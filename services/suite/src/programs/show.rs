@@ -25,6 +25,7 @@ pub(super) struct Shown {
     expiry_date: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     expiry_round_to: Option<&'static str>,
+    expiry_sliding: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     release_days: Option<i32>,
     release_on_confirmation: bool,
@@ -77,6 +78,7 @@ impl Shown {
             expiry_days,
             expiry_months,
             expiry_date,
+            expiry_sliding: program.expiry_policy.is_some_and(|expiry| expiry.sliding),
             expiry_round_to: program.expiry_policy.as_ref().and_then(|expiry| period(expiry.round_to())),
             release_days: match release {
                 Some(Release::AfterDays(days)) => Some(days),
@@ -141,6 +143,7 @@ impl Shown {
             (None, None, Some(date)) => format!("to {date}"),
             (None, None, None) => "for ever".to_owned(),
         };
+        let life = if self.expiry_sliding { format!("{life} from the last activity on") } else { life };
         match self.expiry_round_to {
             Some(period) => format!("{life}, to the end of the {period}"),
             None => life,

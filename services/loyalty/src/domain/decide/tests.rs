@@ -77,7 +77,7 @@ fn debits_take_the_earliest_expiry_first_and_say_from_which_lots() {
     assert_eq!(taken, [(2, 50), (1, 50)]);
     assert_eq!(decision.outcome.wallet.totals.available, 30);
     assert_eq!(decision.outcome.postings[0].credit, Account::Redeemed);
-    assert_eq!(decision.outcome.wallet.next_expire, now.plus_micros(90 * DAY));
+    assert_eq!(decision.outcome.wallet.next_expire(), now.plus_micros(90 * DAY));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Points of one debit that came from one lot.
+//! Points of one posting that came from one lot, or returned to it.
 
 use sea_orm::entity::prelude::*;
 
@@ -17,6 +17,7 @@ pub struct Model {
     pub lot_number: i64,
     pub points: i64,
     pub effective_time: i64,
+    pub credit: i32,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -23,6 +23,7 @@ pub struct Model {
     pub origin_lot: i64,
     pub expired: i64,
     pub pending: i32,
+    pub returned: i32,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -27,6 +27,7 @@ pub struct Model {
     pub release_kind: i32,
     pub release_days: i32,
     pub return_policy: i32,
+    pub expiry_sliding: i32,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

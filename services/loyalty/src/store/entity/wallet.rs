@@ -37,6 +37,7 @@ pub struct Model {
     pub next_warn: i64,
     pub next_release: i64,
     pub waived: i64,
+    pub alive_until: i64,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -7,6 +7,7 @@ mod m0006_create_tier_changes;
 mod m0007_expire_by_calendar;
 mod m0008_release_and_reverse;
 mod m0009_create_rules;
+mod m0010_slide_and_reinstate;
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
@@ -26,6 +27,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0007_expire_by_calendar::ExpireByCalendar),
             Box::new(m0008_release_and_reverse::ReleaseAndReverse),
             Box::new(m0009_create_rules::CreateRules),
+            Box::new(m0010_slide_and_reinstate::SlideAndReinstate),
         ]
     }
 }

@@ -1,0 +1,105 @@
+//! ExtendExpiry: points that would expire soon live longer.
+
+use ambient::Time;
+
+use super::book::{Book, plus};
+use super::{Refusal, Reply};
+
+/// The command. It never makes a life shorter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExtendExpiry {
+    /// Points that would expire before this moment.
+    pub expiring_before: Time,
+    /// When they are to expire.
+    pub expire_time: Time,
+}
+
+pub(super) fn extend(book: &mut Book<'_>, command: &ExtendExpiry) -> Result<Reply, Refusal> {
+    let ExtendExpiry { expiring_before, expire_time } = *command;
+    if expire_time <= book.now {
+        return Err(Refusal::ExpiresInPast { expire_time, now: book.now });
+    }
+    let mut points = 0;
+    for lot in book.held_lots() {
+        if book.lives_until(&lot) < expiring_before.min(expire_time) {
+            points = plus(points, lot.remaining)?;
+            book.extend(lot, expire_time);
+        }
+    }
+    book.find_next_expire();
+    Ok(Reply::Points(points))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::fixture::{DAY, Ledger, at};
+    use crate::domain::{Command, Life, Release};
+
+    fn extend(expiring_before: Time, expire_time: Time) -> Command {
+        Command::ExtendExpiry(ExtendExpiry { expiring_before, expire_time })
+    }
+
+    #[test]
+    fn only_points_that_would_expire_before_live_longer_and_none_shorter() {
+        let now = at("2017-01-01T00:00:00Z");
+        let (day_10, later) = (now.plus_micros(10 * DAY), now.plus_micros(300 * DAY));
+        let mut ledger = Ledger::opened(now);
+        ledger.earn(5, now, now).unwrap();
+        ledger.earn(7, day_10, day_10).unwrap();
+        // The first 5 expire on day 90, which is not before day 90; the others on day 100.
+        let none = ledger.run(&extend(now.plus_micros(90 * DAY), later), day_10);
+        assert_eq!(none, Ok(Reply::Points(0)));
+        assert_eq!(ledger.run(&extend(now.plus_micros(95 * DAY), later), day_10), Ok(Reply::Points(5)));
+        assert_eq!(ledger.state.wallet.next_expire(), now.plus_micros(100 * DAY));
+        let shorter = extend(now.plus_micros(400 * DAY), now.plus_micros(99 * DAY));
+        assert_eq!(ledger.run(&shorter, day_10), Ok(Reply::Points(0)));
+        ledger.run(&Command::Settle, now.plus_micros(100 * DAY)).unwrap();
+        assert_eq!(ledger.available(), 5);
+        ledger.run(&Command::Settle, later).unwrap();
+        assert_eq!(ledger.available(), 0);
+        let past = Refusal::ExpiresInPast { expire_time: later, now: later };
+        assert_eq!(ledger.run(&extend(later, later), later), Err(past));
+    }
+
+    #[test]
+    fn points_that_expired_already_stay_expired_and_pending_ones_are_extended() {
+        let now = at("2017-01-01T00:00:00Z");
+        let mut ledger = Ledger::opened(now);
+        ledger.earn(5, now, now).unwrap();
+        let day_90 = now.plus_micros(90 * DAY);
+        let far = now.plus_micros(500 * DAY);
+        assert_eq!(ledger.run(&extend(far, far), day_90), Ok(Reply::Points(0)));
+        ledger.program.release = Release::AfterDays(30);
+        ledger.earn(8, day_90, day_90).unwrap();
+        assert_eq!(ledger.run(&extend(far, far), day_90), Ok(Reply::Points(8)));
+        ledger.run(&Command::Settle, far.plus_micros(-1)).unwrap();
+        assert_eq!(ledger.available(), 8);
+        ledger.run(&Command::Settle, far).unwrap();
+        assert_eq!(ledger.available(), 0);
+    }
+
+    #[test]
+    fn every_activity_gives_all_points_a_new_life_where_they_slide() {
+        let now = at("2017-01-01T00:00:00Z");
+        let mut ledger = Ledger::opened(now);
+        ledger.program.expiry.sliding = true;
+        ledger.earn(5, now, now).unwrap();
+        let day_89 = now.plus_micros(89 * DAY);
+        ledger.earn(0, day_89, day_89).unwrap();
+        assert_eq!(ledger.state.wallet.next_expire(), day_89.plus_micros(90 * DAY));
+        let day_170 = now.plus_micros(170 * DAY);
+        ledger.run(&crate::domain::fixture::adjust(3, None), day_170).unwrap();
+        // A correction by hand is no activity of the member: the 5 end on day 179, the 3 on day 260.
+        ledger.run(&Command::Settle, now.plus_micros(179 * DAY)).unwrap();
+        assert_eq!(ledger.available(), 3);
+        assert_eq!(ledger.postings.last().unwrap().effective_time, day_89.plus_micros(90 * DAY));
+        // Under another policy nothing slides any more, but what lives goes on to live.
+        ledger.program.expiry.sliding = false;
+        ledger.program.expiry.life = Life::RollingDays(10);
+        let day_259 = now.plus_micros(259 * DAY);
+        ledger.earn(1, day_259, day_259).unwrap();
+        ledger.run(&Command::Settle, now.plus_micros(260 * DAY)).unwrap();
+        assert_eq!(ledger.available(), 1);
+    }
+}

@@ -1,0 +1,102 @@
+//! ReinstatePoints: points that expired are given back to the lots that held them.
+//!
+//! A lot whose activity was taken back, even in part, keeps what expired of it: those points were not owed,
+//! because they had expired.
+
+use ambient::Time;
+use uuid::Uuid;
+
+use super::book::{Book, plus};
+use super::{Refusal, Reply, Source};
+
+/// The command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReinstatePoints {
+    /// Whose points.
+    pub member_id: Uuid,
+    /// Points that expired at this moment or later.
+    pub expired_since: Time,
+    /// When they are to expire; as if they were earned now if not given.
+    pub expire_time: Option<Time>,
+    /// Reason and approver.
+    pub note: String,
+}
+
+pub(super) fn reinstate(book: &mut Book<'_>, command: &ReinstatePoints) -> Result<Reply, Refusal> {
+    let expire_time = command.expire_time.unwrap_or_else(|| book.program.expire_time(book.now));
+    if expire_time <= book.now {
+        return Err(Refusal::ExpiresInPast { expire_time, now: book.now });
+    }
+    let source =
+        Source { actor_member_id: command.member_id, note: command.note.clone(), ..Source::default() };
+    let mut points = 0;
+    for lot in book.emptied_lots() {
+        if lot.expired > 0 && !lot.returned && lot.key.expire_time >= command.expired_since {
+            points = plus(points, lot.expired)?;
+            book.reinstate(lot, expire_time, &source)?;
+        }
+    }
+    book.repay(book.now)?;
+    Ok(Reply::Points(points))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::fixture::{DAY, Ledger, at, redeem, reverse, usd_micros};
+    use crate::domain::{Command, ReturnPolicy, Returned};
+
+    fn reinstate(expired_since: Time, expire_time: Option<Time>) -> Command {
+        let (member_id, note) = (Uuid::from_u128(1), "goodwill".to_owned());
+        Command::ReinstatePoints(ReinstatePoints { member_id, expired_since, expire_time, note })
+    }
+
+    #[test]
+    fn what_expired_is_there_again_and_expires_again() {
+        let now = at("2017-01-01T00:00:00Z");
+        let (day_90, day_91) = (now.plus_micros(90 * DAY), now.plus_micros(91 * DAY));
+        let mut ledger = Ledger::opened(now);
+        ledger.earn(150, now, now).unwrap();
+        ledger.run(&redeem(1), now).unwrap();
+        let too_late = ledger.run(&reinstate(day_90.plus_micros(1), None), day_91);
+        assert_eq!((too_late, ledger.available()), (Ok(Reply::Points(0)), 0));
+        let past = Refusal::ExpiresInPast { expire_time: day_91, now: day_91 };
+        assert_eq!(ledger.run(&reinstate(day_90, Some(day_91)), day_91), Err(past));
+        assert_eq!(ledger.run(&reinstate(day_90, None), day_91), Ok(Reply::Points(50)));
+        assert_eq!((ledger.available(), ledger.state.wallet.totals.expired), (50, 0));
+        assert_eq!(ledger.run(&reinstate(day_90, None), day_91), Ok(Reply::Points(0)));
+        // The same lot as before: a return takes it back, and none of its points count as expired.
+        let mut returned = ledger.clone();
+        returned.program.return_policy = ReturnPolicy::Unlimited;
+        returned.run(&reverse(Returned::Whole), day_91).unwrap();
+        assert_eq!((returned.available(), returned.state.wallet.totals.arrears), (0, 100));
+        ledger.run(&Command::Settle, day_91.plus_micros(90 * DAY)).unwrap();
+        assert_eq!((ledger.available(), ledger.state.wallet.totals.expired), (0, 50));
+    }
+
+    #[test]
+    fn what_expired_of_a_returned_activity_stays_expired() {
+        let now = at("2017-01-01T00:00:00Z");
+        let day_90 = now.plus_micros(90 * DAY);
+        let mut ledger = Ledger::opened(now);
+        ledger.earn(150, now, now).unwrap();
+        ledger.run(&reverse(Returned::Amount(usd_micros(10_000_000))), now).unwrap();
+        assert_eq!(ledger.run(&reinstate(now, None), day_90), Ok(Reply::Points(0)));
+        assert_eq!((ledger.available(), ledger.state.wallet.totals.expired), (0, 140));
+    }
+
+    #[test]
+    fn what_is_given_back_repays_what_is_owed() {
+        let now = at("2017-01-01T00:00:00Z");
+        let mut ledger = Ledger::opened(now);
+        ledger.program.return_policy = ReturnPolicy::Unlimited;
+        ledger.run(&crate::domain::fixture::adjust(30, None), now).unwrap();
+        let day_90 = now.plus_micros(90 * DAY);
+        ledger.earn(100, day_90, day_90).unwrap();
+        ledger.run(&redeem(1), day_90).unwrap();
+        ledger.run(&reverse(Returned::Whole), day_90).unwrap();
+        assert_eq!(ledger.state.wallet.totals.arrears, 100);
+        assert_eq!(ledger.run(&reinstate(now, None), day_90), Ok(Reply::Points(30)));
+        assert_eq!((ledger.available(), ledger.state.wallet.totals.arrears), (0, 70));
+    }
+}

@@ -1,0 +1,117 @@
+//! UpdateProgram: a name or a policy changes from now on.
+
+use db::Tx;
+use futures::FutureExt;
+use proto::rapport::loyalty::v1 as pb;
+use proto::{Path, Violations};
+use requests::{Caller, Once, Written};
+use rpc::Problem;
+use tonic::{Request, Status};
+
+use super::Api;
+use super::program_wire::{etag, expiry, named, program_message, release};
+use super::refusal::{DOMAIN, program_not_found};
+use super::wire::uuid;
+use crate::domain::{Expiry, Program, Release, ReturnPolicy};
+use crate::store::{Owner, Tenant, programs, rule_sets};
+
+/// One new value.
+#[derive(Clone, Debug)]
+enum Change {
+    Name(String),
+    PointName(String),
+    Expiry(Expiry),
+    Release(Release),
+    Returns(ReturnPolicy),
+}
+
+pub(super) async fn handle(
+    api: &Api,
+    request: Request<pb::UpdateProgramRequest>,
+) -> Result<pb::UpdateProgramResponse, Status> {
+    let (caller, message) = Caller::open(request)?;
+    let now = api.clock.now();
+    let mut found = Violations::default();
+    let request_id = uuid(&message.request_id, &Path::ROOT, "request_id", &mut found);
+    let given = message.program.clone().unwrap_or_default();
+    let mask = message.update_mask.as_ref().map_or(&[][..], |mask| &mask.paths);
+    let changes = changes(&given, mask, &mut found);
+    found.into_result(DOMAIN)?;
+    let call = caller.call(DOMAIN, "UpdateProgram", request_id, &message);
+    let command = Once { scope: Owner::named(&caller.tenant, &given.program_id), call, now };
+    let (tenant, id, expected) = (caller.tenant.clone(), given.program_id, given.etag);
+    let submitted = api.submit_once(&caller, command, move |tx| {
+        let (tenant, id, expected, changes) = (tenant.clone(), id.clone(), expected.clone(), changes.clone());
+        async move { write(tx, (&tenant, &id), &expected, changes).await }.boxed()
+    });
+    let (response, replayed): (pb::UpdateProgramResponse, bool) = submitted.await?;
+    Ok(pb::UpdateProgramResponse { replayed, ..response })
+}
+
+fn changes(given: &pb::Program, mask: &[String], found: &mut Violations) -> Vec<Change> {
+    let root = Path::ROOT;
+    let path = root.field("program");
+    let mut changes = Vec::with_capacity(mask.len());
+    if mask.is_empty() {
+        found.add(&root.field("update_mask"), "paths", "must name what to change");
+    }
+    for name in mask {
+        changes.push(match name.as_str() {
+            "display_name" => Change::Name(named(&given.display_name, &given.program_id)),
+            "point_currency.display_name" => {
+                let points = given.point_currency.as_ref();
+                Change::PointName(points.map_or_else(String::new, |points| points.display_name.clone()))
+            }
+            "expiry_policy" => Change::Expiry(expiry(given.expiry_policy.as_ref(), &path, found)),
+            "release_policy" => Change::Release(release(given.release_policy.as_ref())),
+            "return_policy" => {
+                let policy = ReturnPolicy::from_number(given.return_policy);
+                Change::Returns(policy.unwrap_or(ReturnPolicy::WithinBalance))
+            }
+            other => {
+                let may = "display_name, point_currency.display_name, expiry_policy, release_policy and \
+                           return_policy may change";
+                found.add(&root.field("update_mask"), "paths", format!("must not name {other:?}: {may}"));
+                continue;
+            }
+        });
+    }
+    changes
+}
+
+async fn write(
+    tx: &Tx,
+    (tenant, program_id): (&Tenant, &str),
+    expected: &str,
+    changes: Vec<Change>,
+) -> Result<Written, db::Error> {
+    rule_sets::lock_program(tx, tenant, program_id, 0).await?;
+    let Some(mut program) = programs::find(tx, tenant, program_id).await? else {
+        return Ok(Written::refused(&program_not_found(program_id)));
+    };
+    if !expected.is_empty() && expected != etag(&program) {
+        return Ok(Written::refused(&changed_since(expected, &program)));
+    }
+    changes.into_iter().for_each(|change| apply(&mut program, change));
+    program.version = program.version.saturating_add(1);
+    programs::update(tx, tenant, &program).await?;
+    let program = Some(program_message(&program));
+    Ok(Written::done(&pb::UpdateProgramResponse { program, replayed: false }))
+}
+
+fn apply(program: &mut Program, change: Change) {
+    match change {
+        Change::Name(name) => program.display_name = name,
+        Change::PointName(name) => program.points.display_name = named(&name, &program.points.code),
+        Change::Expiry(expiry) => program.expiry = expiry,
+        Change::Release(release) => program.release = release,
+        Change::Returns(policy) => program.return_policy = policy,
+    }
+}
+
+fn changed_since(expected: &str, program: &Program) -> Problem {
+    let message = format!("program {} was changed meanwhile; read it again", program.id);
+    Problem::aborted(DOMAIN, "ETAG_MISMATCH", message)
+        .with("expected", expected)
+        .with("actual", etag(program))
+}
