@@ -49,16 +49,16 @@ impl ByHand {
         own.execute_unprepared(&wallet).await.expect("wallets are copied");
         own.execute_unprepared("VACUUM ANALYZE").await.expect("the database is analysed");
         let day = format!(
-            "INSERT INTO day_spend (bucket, tenant_id, wallet_id, day, spend_micros) \
+            "INSERT INTO tier_credit (bucket, tenant_id, wallet_id, day, credits) \
              VALUES (:i::bigint % 64, 'default', {WALLET}, 20240101 + :d::int, 3000000) \
              ON CONFLICT (bucket, tenant_id, wallet_id, day) \
-             DO UPDATE SET spend_micros = day_spend.spend_micros + excluded.spend_micros"
+             DO UPDATE SET credits = tier_credit.credits + excluded.credits"
         );
         let update = format!(
             "UPDATE wallet SET version = version + 1, now = now + 1, available = available + 3, \
              issued = issued + 3, posting_seq = posting_seq + 1, lot_seq = lot_seq + 1, \
              event_seq = event_seq + 2, order_key = order_key + 2, \
-             spend_current_micros = spend_current_micros + 3000000 \
+             tier_progress = tier_progress + 3000000 \
              WHERE bucket = :i::bigint % 64 AND tenant_id = 'default' AND wallet_id = {WALLET}"
         );
         let lock = format!(

@@ -48,6 +48,13 @@ impl pb::points_service_server::PointsService for Echo {
         Ok(Response::new(self.answer.clone()))
     }
 
+    async fn get_tier_history(
+        &self,
+        _: Request<pb::GetTierHistoryRequest>,
+    ) -> Result<Response<pb::GetTierHistoryResponse>, Status> {
+        Err(Status::unimplemented("this server echoes balances"))
+    }
+
     async fn list_postings(
         &self,
         _: Request<pb::ListPostingsRequest>,

@@ -36,7 +36,7 @@ pub enum On {
 
 impl On {
     /// Opens an empty database, migrated.
-    async fn open<M: MigratorTrait>(self) -> (Db, Option<TempDir>) {
+    pub async fn open<M: MigratorTrait>(self) -> (Db, Option<TempDir>) {
         let (settings, dir) = match self {
             On::Sqlite => {
                 let dir = tempfile::tempdir().expect("a temporary directory");

@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Datelike, NaiveDate};
+use chrono::{DateTime, NaiveDate};
+
+use crate::model_tiers::Tiers;
 
 /// A day in microseconds.
 pub const DAY: i64 = 86_400_000_000;
@@ -44,8 +46,8 @@ pub struct Policy {
     pub sliding: bool,
     /// What is taken back.
     pub returns: Returns,
-    /// Dollars in a year that reach the tiers above the lowest.
-    pub tiers: &'static [i64],
+    /// How tiers are reached and lost.
+    pub tiers: Tiers,
 }
 
 /// What is asked.
@@ -125,6 +127,7 @@ struct Purchase {
 #[derive(Clone, Debug)]
 pub struct Model {
     policy: Policy,
+    joined: i64,
     now: i64,
     /// No points expire before this moment.
     alive_until: i64,
@@ -142,6 +145,7 @@ impl Model {
     pub fn new(policy: Policy, now: i64) -> Model {
         Model {
             policy,
+            joined: now,
             now,
             alive_until: i64::MIN,
             lots: Vec::new(),
@@ -181,15 +185,8 @@ impl Model {
 
     /// The tier, from 1.
     pub fn tier(&self) -> usize {
-        let year_of = |at: i64| date(at).year();
-        let spent = |year: i32| {
-            let counted = self.purchases.values().filter(|p| year_of(p.at) == year);
-            counted.map(|p| p.cents - p.returned).sum::<i64>()
-        };
-        let reached =
-            |year| self.policy.tiers.iter().filter(|dollars| **dollars * 100 <= spent(year)).count();
-        let year = year_of(self.now);
-        1 + reached(year).max(reached(year - 1))
+        let spent = self.purchases.values().map(|p| (date(p.at), p.cents - p.returned));
+        self.policy.tiers.at(date(self.joined), &spent.collect::<Vec<_>>(), date(self.now))
     }
 
     fn available(&self) -> i64 {

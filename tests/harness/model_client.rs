@@ -7,6 +7,7 @@ use tonic::Status;
 
 use crate::calls::{self, balance, program, request_id, timestamp, usd};
 use crate::model::{Do, Policy, Release, Returns, Told, Totals};
+use crate::model_tiers::{Falls, Span, Tiers};
 
 /// A program with this policy.
 pub fn program_message(program_id: &str, policy: Policy) -> pb::Program {
@@ -39,8 +40,28 @@ pub fn program_message(program_id: &str, policy: Policy) -> pb::Program {
             Returns::WithinBalance => pb::ReturnPolicy::WithinBalance.into(),
             Returns::Unlimited => pb::ReturnPolicy::Unlimited.into(),
         },
-        tiers: [0].iter().chain(policy.tiers).enumerate().map(tier).collect(),
+        tiers: [0].iter().chain(policy.tiers.dollars).enumerate().map(tier).collect(),
+        tier_policy: Some(tier_policy(policy.tiers)),
         ..program(program_id)
+    }
+}
+
+fn tier_policy(tiers: Tiers) -> pb::TierPolicy {
+    use pb::tier_policy::Window;
+    pb::TierPolicy {
+        window: Some(match tiers.span {
+            Span::CalendarYear => Window::CalendarYear(true),
+            Span::Anniversary => Window::Anniversary(true),
+            Span::Months(months) => Window::RollingMonths(i32::try_from(months).expect("months")),
+            Span::Lifetime => Window::Lifetime(true),
+        }),
+        downgrade: match tiers.falls {
+            Falls::Recalculate => pb::TierDowngrade::Recalculate.into(),
+            Falls::OneDown => pb::TierDowngrade::OneDown.into(),
+            Falls::Never => pb::TierDowngrade::Never.into(),
+        },
+        grace_days: i32::try_from(tiers.grace_days).expect("days"),
+        ..Default::default()
     }
 }
 

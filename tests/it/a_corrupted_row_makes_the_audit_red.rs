@@ -16,7 +16,12 @@ const DAMAGES: &[(&str, &str)] = &[
     ("UPDATE wallet SET posting_seq = posting_seq + 1", "postings_are_numbered_without_gaps"),
     ("UPDATE wallet SET lot_seq = lot_seq + 1", "credits_match_their_lots"),
     ("UPDATE wallet SET event_seq = event_seq + 1", "events_are_numbered_without_gaps"),
-    ("UPDATE wallet SET spend_current_micros = 1", "year_spend_matches_day_spend"),
+    ("UPDATE wallet SET tier_progress = 1", "tier_progress_matches_credits"),
+    ("UPDATE wallet SET tier_rank = 1", "tiers_match_their_history"),
+    ("UPDATE wallet SET tier_seq = tier_seq + 1", "tiers_match_their_history"),
+    ("UPDATE tier_history SET rank = 3", "tiers_match_their_history"),
+    ("UPDATE tier_history SET superseded_time = known_time", "tiers_match_their_history"),
+    ("DELETE FROM tier_history", "tiers_match_their_history"),
     ("UPDATE wallet SET next_expire = next_expire + 90000000000000", "nothing_falls_due_unnoticed"),
     ("UPDATE wallet SET waived = waived + 1", "member_and_program_accounts_agree"),
     ("DELETE FROM wallet", "postings_and_lots_have_a_wallet"),
@@ -34,9 +39,9 @@ const DAMAGES: &[(&str, &str)] = &[
     ("UPDATE allocation SET credit = 1", "postings_match_their_allocations"),
     ("UPDATE activity SET points = points + 1", "activities_match_their_postings"),
     ("UPDATE activity SET points_reversed = 1", "activities_match_their_postings"),
-    ("UPDATE activity SET returned_micros = 1", "day_spend_matches_activities"),
-    ("UPDATE activity SET amount_micros = 1", "day_spend_matches_activities"),
-    ("UPDATE day_spend SET spend_micros = 1", "day_spend_matches_activities"),
+    ("UPDATE activity SET returned_micros = 1", "tier_credits_match_activities"),
+    ("UPDATE activity SET amount_micros = 1", "tier_credits_match_activities"),
+    ("UPDATE tier_credit SET credits = 1", "tier_credits_match_activities"),
     ("UPDATE redemption SET points_held = 900, points_captured = 900", "redemptions_match_their_postings"),
     ("UPDATE redemption SET quantity = 2", "stock_matches_redemptions"),
     ("UPDATE reward_stock SET remaining = 0", "stock_matches_redemptions"),
@@ -49,7 +54,7 @@ async fn one_row_of_each_kind(house: House) {
     create_program(&client).await;
     create_reward(&client, "mug", 30, Some(10)).await;
     let member = enroll(&client, "anna").await;
-    record(&client, purchase(&member, 100)).await.unwrap();
+    record(&client, purchase(&member, 1_000)).await.unwrap();
     redeem(&client, redemption(&member, "mug")).await.unwrap();
     // Every event has its position, and nothing moves meanwhile.
     house.settle().await;

@@ -1,18 +1,20 @@
 //! Bad input gets a code, a reason and the field that is wrong, and changes nothing.
 
 use harness::calls::{
-    PROGRAM, balance_of, create_program, enroll, program, purchase, reason, record, redeem, redemption,
-    request_id, usd,
+    PROGRAM, balance_of, create_program, create_program_like, enroll, program, purchase, reason, record,
+    redeem, redemption, request_id, usd,
 };
 use harness::house::House;
 use proto::google::r#type::Money;
 use proto::rapport::loyalty::v1 as pb;
+use rpc::client::Client;
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt;
 
 everywhere! {
     activities_that_make_no_sense;
     programs_that_make_no_sense;
+    tiers_that_make_no_sense;
     strangers_are_not_found;
     messages_too_large_and_deadlines_passed;
 }
@@ -69,30 +71,94 @@ fn expiring(policy: pb::expiry_policy::Policy, round_to: i32) -> Option<pb::Expi
     Some(pb::ExpiryPolicy { policy: Some(policy), round_to, sliding: false })
 }
 
+/// Two tiers by spend.
+fn tiered() -> pb::Program {
+    let tier = |id: &str, units: i64| pb::Tier {
+        tier_id: id.into(),
+        threshold: Some(usd(units, 0)),
+        ..Default::default()
+    };
+    let tier_policy = Some(pb::TierPolicy::default());
+    pb::Program { tiers: vec![tier("a", 0), tier("b", 5)], tier_policy, ..program(PROGRAM) }
+}
+
+/// The same tiers by activities.
+fn tiered_by_activities() -> pb::Program {
+    let tier =
+        |id: &str, threshold_count| pb::Tier { tier_id: id.into(), threshold_count, ..Default::default() };
+    let tier_policy = pb::TierPolicy { basis: pb::TierBasis::Activities.into(), ..Default::default() };
+    pb::Program {
+        tiers: vec![tier("a", 0), tier("b", 5)],
+        tier_policy: Some(tier_policy),
+        ..program(PROGRAM)
+    }
+}
+
+async fn tiers_that_make_no_sense(house: House) {
+    use pb::tier_policy::Window::{Anniversary, Lifetime, RollingMonths};
+    type Change = fn(&mut pb::Program, &mut pb::TierPolicy);
+    let client = house.client();
+    let of_spend: [(Change, &str); 14] = [
+        (|p, _| p.tiers[0].threshold = Some(usd(3, 0)), "tiers[0].threshold"),
+        (|p, _| p.tiers[1].threshold = Some(usd(0, 0)), "tiers[1].threshold"),
+        (|p, _| p.tiers[1].tier_id = "a".into(), "tiers[1].tier_id"),
+        (|p, _| p.tiers[1].threshold = None, "tiers[1].threshold"),
+        (|p, _| p.tiers[1].keep_threshold = Some(usd(6, 0)), "tiers[1].keep_threshold"),
+        (|p, _| p.tiers[1].keep_count = Some(1), "tiers[1].threshold_count"),
+        (|p, _| p.tiers[1].earn_percent = 99, "tiers[1].earn_percent"),
+        (|p, _| p.tiers[1].reward_discount_percent = 100, "tiers[1].reward_discount_percent"),
+        (|p, _| p.tiers[1].perks = vec![String::new()], "tiers[1].perks"),
+        (|_, policy| policy.activity_types = vec![99], "tier_policy.activity_types"),
+        (|_, policy| policy.window = Some(RollingMonths(121)), "tier_policy.rolling_months"),
+        (|_, policy| policy.window = Some(Anniversary(false)), "tier_policy.anniversary"),
+        (
+            |_, policy| (policy.window, policy.warn_days) = (Some(RollingMonths(2)), 56),
+            "tier_policy.warn_days",
+        ),
+        (
+            |_, policy| (policy.window, policy.grace_days) = (Some(Lifetime(true)), 1),
+            "tier_policy.grace_days",
+        ),
+    ];
+    let of_activities: [(Change, &str); 3] = [
+        (|p, _| p.tiers[1].threshold = Some(usd(1, 0)), "tiers[1].threshold"),
+        (|p, _| p.tiers[1].threshold_count = 0, "tiers[1].threshold_count"),
+        (|p, _| p.tiers[1].keep_count = Some(6), "tiers[1].keep_count"),
+    ];
+    let of_spend = of_spend.into_iter().map(|case| (tiered(), case));
+    let of_activities = of_activities.into_iter().map(|case| (tiered_by_activities(), case));
+    for (mut program, (change, field)) in of_spend.chain(of_activities) {
+        let mut policy = program.tier_policy.take().unwrap();
+        change(&mut program, &mut policy);
+        program.tier_policy = Some(policy);
+        assert_eq!(refused_fields(&client, program).await, [format!("program.{field}")]);
+    }
+    for valid in [tiered(), tiered_by_activities()] {
+        let program_id = format!("{}-{}", valid.program_id, valid.tiers[1].threshold_count);
+        create_program_like(&client, pb::Program { program_id, ..valid }).await;
+    }
+    house.end().await;
+}
+
+/// The fields for which a program is refused.
+async fn refused_fields(client: &Client, program: pb::Program) -> Vec<String> {
+    let request = pb::CreateProgramRequest { request_id: request_id(), program: Some(program) };
+    let mut programs = pb::program_service_client::ProgramServiceClient::new(client.clone());
+    let refused = programs.create_program(request).await.unwrap_err();
+    assert_eq!(refused.code(), Code::InvalidArgument);
+    fields(&refused)
+}
+
 async fn programs_that_make_no_sense(house: House) {
     use pb::expiry_policy::Policy::{Annual, RollingDays};
     let client = house.client();
     let mut programs = pb::program_service_client::ProgramServiceClient::new(client.clone());
-    let tier = |id: &str, threshold: Money| pb::Tier {
-        tier_id: id.into(),
-        threshold: Some(threshold),
-        ..Default::default()
-    };
     let valid = program(PROGRAM);
     let cases = [
         (pb::Program { program_id: "no spaces".into(), ..valid.clone() }, "program.program_id"),
         (pb::Program { time_zone: "Mars/Olympus".into(), ..valid.clone() }, "program.time_zone"),
         (pb::Program { money_currency_code: String::new(), ..valid.clone() }, "program.money_currency_code"),
         (pb::Program { money_currency_code: "usd".into(), ..valid.clone() }, "program.money_currency_code"),
-        (pb::Program { tiers: vec![tier("a", usd(5, 0))], ..valid.clone() }, "program.tiers[0].threshold"),
-        (
-            pb::Program { tiers: vec![tier("a", usd(0, 0)), tier("b", usd(0, 0))], ..valid.clone() },
-            "program.tiers[1].threshold",
-        ),
-        (
-            pb::Program { tiers: vec![tier("a", usd(0, 0)), tier("a", usd(1, 0))], ..valid.clone() },
-            "program.tiers[1].tier_id",
-        ),
         (
             pb::Program { expiry_policy: expiring(RollingDays(0), 0), ..valid.clone() },
             "program.expiry_policy.rolling_days",

@@ -200,10 +200,10 @@ async fn a_program_changes_from_now_on(house: House) {
     let refused = |status: Status| (status.code(), status.message().to_owned());
     let (code, told) = refused(update(&client, wanted.clone(), &["earning_rule"]).await.unwrap_err());
     assert_eq!(code, Code::InvalidArgument);
-    assert!(told.contains("update_mask.paths must not name \"earning_rule\""), "{told}");
+    assert!(told.contains("update_mask.paths: must not name \"earning_rule\""), "{told}");
     let (code, told) = refused(update(&client, wanted.clone(), &[]).await.unwrap_err());
     assert_eq!(code, Code::InvalidArgument);
-    assert!(told.contains("update_mask.paths must name what to change"), "{told}");
+    assert!(told.contains("update_mask.paths: must name what to change"), "{told}");
     let strange = pb::Program { program_id: "other".into(), ..wanted };
     let missing = update(&client, strange, &["display_name"]).await.unwrap_err();
     assert_eq!((missing.code(), reason(&missing).as_str()), (Code::NotFound, "PROGRAM_NOT_FOUND"));

@@ -10,11 +10,12 @@ use harness::calls::{balance, create_program_like, enroll_in, request_id};
 use harness::house::{House, START};
 use harness::model::{DAY, Do, Model, Policy, Release, Returns, Told, Totals};
 use harness::model_client::{call, offer, program_message, totals_in};
+use harness::model_tiers::{Falls, Span, Tiers};
 use loyalty::domain::{
     self, Activity, ActivityKind, ActivityRef, AdjustPoints, CancelActivity, Command, ConfirmActivity,
-    Context, Currency, Detail, EarningRule, Expiry, ExtendExpiry, Ladder, Life, Money, PointCurrency,
-    Program, RecordActivity, RedeemReward, Refusal, ReinstatePoints, Reply, ReturnPolicy, Returned,
-    ReverseActivity, Reward, State, Stock, Tier, Wallet,
+    Context, Currency, Detail, Downgrade, EarningRule, Expiry, ExtendExpiry, Ladder, Life, Money, Past,
+    PointCurrency, Program, RecordActivity, RedeemReward, Refusal, ReinstatePoints, Reply, ReturnPolicy,
+    Returned, ReverseActivity, Reward, State, Stock, Tier, TierPolicy, Wallet, Window,
 };
 use proto::rapport::loyalty::v1 as pb;
 use rand::rngs::StdRng;
@@ -26,7 +27,6 @@ in_process! { sixty_four_callers_agree_with_the_model; }
 
 const COMMANDS: usize = 120_000;
 const PER_WALLET: usize = 240;
-const TIERS: &[i64] = &[1_000, 2_500];
 
 fn seeded() -> StdRng {
     let given =
@@ -49,8 +49,21 @@ fn any_policy(rng: &mut StdRng) -> Policy {
         life_days: rng.random_range(1..100),
         sliding: rng.random_bool(0.3),
         returns: returns[rng.random_range(0..3)],
-        tiers: TIERS,
+        tiers: any_tiers(rng),
     }
+}
+
+fn any_tiers(rng: &mut StdRng) -> Tiers {
+    let span = match rng.random_range(0..4) {
+        0 => Span::CalendarYear,
+        1 => Span::Anniversary,
+        2 => Span::Months(rng.random_range(1..18)),
+        _ => Span::Lifetime,
+    };
+    let falls = [Falls::Recalculate, Falls::OneDown, Falls::Never][rng.random_range(0..3)];
+    let ends = span != Span::Lifetime && falls != Falls::Never;
+    let grace_days = if ends && rng.random_bool(0.5) { rng.random_range(1..100) } else { 0 };
+    Tiers { dollars: &[1_000, 2_500], span, falls, grace_days }
 }
 
 fn any_command(rng: &mut StdRng, now: i64) -> Do {
@@ -102,7 +115,7 @@ fn the_rules_alone_agree_with_the_model() {
             let decided_at = now.max(ledger.state.wallet.now.micros());
             let (expected, told) = (model.run(command, decided_at), ledger.run(command, n, now));
             model.assert_sound();
-            let rank = usize::try_from(ledger.state.wallet.tier_rank).unwrap();
+            let rank = usize::try_from(ledger.state.wallet.tier.rank).unwrap();
             let found = (told, totals_of(&ledger.state.wallet), rank);
             assert_eq!(found, (expected, model.totals(), model.tier()), "{policy:?}: {story:?}");
         }
@@ -125,11 +138,7 @@ fn cents(cents: i64) -> Money {
 }
 
 fn program_of(policy: Policy) -> Program {
-    let tier = |(n, dollars): (usize, &i64)| Tier {
-        id: format!("tier-{n}"),
-        display_name: String::new(),
-        threshold_micros: dollars * 1_000_000,
-    };
+    let tier = |(n, dollars): (usize, &i64)| Tier::plain(format!("tier-{n}"), dollars * 1_000_000);
     let rule = EarningRule { points: policy.points_per_dollar, per_micros: 1_000_000 };
     Program {
         id: "club".into(),
@@ -154,9 +163,30 @@ fn program_of(policy: Policy) -> Program {
             Returns::WithinBalance => ReturnPolicy::WithinBalance,
             Returns::Unlimited => ReturnPolicy::Unlimited,
         },
-        ladder: Ladder { tiers: [0].iter().chain(policy.tiers).enumerate().map(tier).collect() },
+        ladder: Ladder {
+            tiers: [0].iter().chain(policy.tiers.dollars).enumerate().map(tier).collect(),
+            policy: tier_policy_of(policy.tiers),
+        },
         version: 1,
         create_time: Time::MIN,
+    }
+}
+
+fn tier_policy_of(tiers: Tiers) -> TierPolicy {
+    TierPolicy {
+        window: match tiers.span {
+            Span::CalendarYear => Window::CalendarYear,
+            Span::Anniversary => Window::Anniversary,
+            Span::Months(months) => Window::RollingMonths(months),
+            Span::Lifetime => Window::Lifetime,
+        },
+        downgrade: match tiers.falls {
+            Falls::Recalculate => Downgrade::Recalculate,
+            Falls::OneDown => Downgrade::OneDown,
+            Falls::Never => Downgrade::Never,
+        },
+        grace_days: tiers.grace_days,
+        ..TierPolicy::default()
     }
 }
 
@@ -168,53 +198,12 @@ impl Ledger {
     fn new(policy: Policy, now: Time) -> Ledger {
         let program = program_of(policy);
         let wallet = Wallet::opened(Uuid::from_u128(1), &program, now, 0);
-        Ledger { program, state: State::new(wallet), activities: HashMap::new() }
+        let state = State { past: Some(Past::default()), ..State::new(wallet) };
+        Ledger { program, state, activities: HashMap::new() }
     }
 
     fn run(&mut self, command: Do, n: usize, now: i64) -> Told {
-        let member_id = Uuid::from_u128(1);
-        let note = String::new();
-        let mut reward = None;
-        let named = |key: u32| ActivityRef::Id(id_of(key));
-        let command = match command {
-            Do::Settle => Command::Settle,
-            Do::Buy { key, cents: paid, at } => Command::RecordActivity(RecordActivity {
-                activity_id: id_of(key),
-                member_id,
-                kind: ActivityKind::Purchase,
-                occurred_time: Some(Time::from_micros(at)),
-                amount: Some(cents(paid)),
-                external_id: key.to_string(),
-                detail: Detail::default(),
-            }),
-            Do::Confirm(key) => Command::ConfirmActivity(ConfirmActivity { member_id, activity: named(key) }),
-            Do::Cancel(key) => {
-                Command::CancelActivity(CancelActivity { member_id, activity: named(key), note })
-            }
-            Do::Return(key, part) => {
-                let returned = part.map_or(Returned::Whole, |part| Returned::Amount(cents(part)));
-                Command::ReverseActivity(ReverseActivity { member_id, activity: named(key), returned, note })
-            }
-            Do::Adjust(points) => {
-                Command::AdjustPoints(AdjustPoints { member_id, points, note, expected_version: None })
-            }
-            Do::Extend(before, to) => Command::ExtendExpiry(ExtendExpiry {
-                expiring_before: Time::from_micros(before),
-                expire_time: Time::from_micros(to),
-            }),
-            Do::Reinstate(since) => Command::ReinstatePoints(ReinstatePoints {
-                member_id,
-                expired_since: Time::from_micros(since),
-                expire_time: None,
-                note,
-            }),
-            Do::Redeem(price) => {
-                reward = Some(priced(price));
-                let redemption_id = Uuid::from_u128(n as u128);
-                let reward_id = "mug".to_owned();
-                Command::RedeemReward(RedeemReward { redemption_id, member_id, reward_id, quantity: 1 })
-            }
-        };
+        let (command, reward) = command_of(command, n);
         let taken = match &command {
             Command::RecordActivity(record) => Some(record.activity_id),
             _ => None,
@@ -229,7 +218,10 @@ impl Ledger {
             reward: reward.as_ref().map(|reward| (reward, Stock::Unlimited)),
             ..Context::of(&self.program)
         };
-        let decision = domain::decide(&self.state, &command, context, Time::from_micros(now));
+        let now = Time::from_micros(now);
+        let needs_past = command.needs_past(&self.state.wallet, &self.program, Time::MIN, now);
+        let given = State { past: self.state.past.clone().filter(|_| needs_past), ..self.state.clone() };
+        let decision = domain::decide(&given, &command, context, now);
         self.state.evolve(&decision.outcome);
         for activity in decision.outcome.recorded.into_iter().chain(decision.outcome.changed) {
             self.activities.insert(activity.id, activity);
@@ -256,6 +248,52 @@ impl Ledger {
         let next = pending.keys().next().map_or(Time::NEVER, |(at, _)| *at);
         assert_eq!((first, next), (wallet.first_expire, wallet.next_release));
     }
+}
+
+/// The command, and the reward that it names.
+fn command_of(command: Do, n: usize) -> (Command, Option<Reward>) {
+    let member_id = Uuid::from_u128(1);
+    let note = String::new();
+    let mut reward = None;
+    let named = |key: u32| ActivityRef::Id(id_of(key));
+    let command = match command {
+        Do::Settle => Command::Settle,
+        Do::Buy { key, cents: paid, at } => Command::RecordActivity(RecordActivity {
+            activity_id: id_of(key),
+            member_id,
+            kind: ActivityKind::Purchase,
+            occurred_time: Some(Time::from_micros(at)),
+            amount: Some(cents(paid)),
+            external_id: key.to_string(),
+            detail: Detail::default(),
+        }),
+        Do::Confirm(key) => Command::ConfirmActivity(ConfirmActivity { member_id, activity: named(key) }),
+        Do::Cancel(key) => Command::CancelActivity(CancelActivity { member_id, activity: named(key), note }),
+        Do::Return(key, part) => {
+            let returned = part.map_or(Returned::Whole, |part| Returned::Amount(cents(part)));
+            Command::ReverseActivity(ReverseActivity { member_id, activity: named(key), returned, note })
+        }
+        Do::Adjust(points) => {
+            Command::AdjustPoints(AdjustPoints { member_id, points, note, expected_version: None })
+        }
+        Do::Extend(before, to) => Command::ExtendExpiry(ExtendExpiry {
+            expiring_before: Time::from_micros(before),
+            expire_time: Time::from_micros(to),
+        }),
+        Do::Reinstate(since) => Command::ReinstatePoints(ReinstatePoints {
+            member_id,
+            expired_since: Time::from_micros(since),
+            expire_time: None,
+            note,
+        }),
+        Do::Redeem(price) => {
+            reward = Some(priced(price));
+            let redemption_id = Uuid::from_u128(n as u128);
+            let reward_id = "mug".to_owned();
+            Command::RedeemReward(RedeemReward { redemption_id, member_id, reward_id, quantity: 1 })
+        }
+    };
+    (command, reward)
 }
 
 fn priced(price_points: i64) -> Reward {

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use ambient::Time;
-use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -215,6 +214,7 @@ impl Activity {
             attributes: &self.detail.attributes,
             tier_id: ladder.tier_id(self.pinned.tier_rank),
             tier_rank: self.pinned.tier_rank,
+            earn_percent: ladder.earn_percent(self.pinned.tier_rank),
         }
     }
 
@@ -222,15 +222,6 @@ impl Activity {
     pub fn residual_micros(&self) -> i64 {
         self.amount.map_or(0, |amount| amount.micros.saturating_sub(self.returned_micros))
     }
-}
-
-/// Spend that counts for tiers, on one local day.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DaySpend {
-    /// The local date in the program's zone.
-    pub date: NaiveDate,
-    /// In millionths of the currency's unit.
-    pub spend_micros: i64,
 }
 
 fn spread(amount: i64, after: i64, before: i64) -> i64 {

@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ambient::Time;
+use chrono::NaiveDate;
 
 use super::rules::Counter;
 use super::warn_expiry::next_warn;
 use super::{
-    Activity, Allocation, DaySpend, Event, Lot, LotKey, Posting, Program, Redemption, Refusal, State, Wallet,
+    Activity, Allocation, Event, Lot, LotKey, Past, Posting, Program, Redemption, Refusal, State, TierRow,
+    Wallet, local_date,
 };
 
 /// Everything to be written and announced. Rows are numbered by the wallet.
@@ -27,8 +29,10 @@ pub struct Outcome {
     pub recorded: Option<Activity>,
     /// The activity of before that changed, as it is now.
     pub changed: Option<Activity>,
-    /// Spend that counts for tiers.
-    pub day_spend: Option<DaySpend>,
+    /// Credits that count for tiers, and their local day; negative if they were taken back.
+    pub credits: Option<(NaiveDate, i64)>,
+    /// Rows of the history of tiers, new ones and such that are superseded, in the order of the changes.
+    pub tier_rows: Vec<TierRow>,
     /// Points counted for caps: added if positive.
     pub counted: BTreeMap<Counter, i64>,
     /// The redemption made.
@@ -52,7 +56,9 @@ pub(super) struct Book<'a> {
     pub(super) released: Vec<(i64, i64, Time)>,
     pub(super) expired: Vec<(i64, i64, Time)>,
     pub(super) reinstated: Vec<(i64, i64, Time)>,
-    tier_changed: Option<Time>,
+    pub(super) tier_changed: Option<Time>,
+    /// What reaches back before the standing, as this command leaves it.
+    pub(super) past: Option<Past>,
 }
 
 impl<'a> Book<'a> {
@@ -65,7 +71,8 @@ impl<'a> Book<'a> {
             allocations: Vec::new(),
             recorded: None,
             changed: None,
-            day_spend: None,
+            credits: None,
+            tier_rows: Vec::new(),
             counted: BTreeMap::new(),
             redemption: None,
             stock_taken: 0,
@@ -83,16 +90,7 @@ impl<'a> Book<'a> {
             expired: Vec::new(),
             reinstated: Vec::new(),
             tier_changed: None,
-        }
-    }
-
-    /// Brings the tier in line with the spend, as of `at`.
-    pub(super) fn update_tier(&mut self, at: Time) {
-        let wallet = &mut self.out.wallet;
-        let rank = self.program.ladder.rank(wallet.spend);
-        if rank != wallet.tier_rank {
-            wallet.tier_rank = rank;
-            self.tier_changed = Some(at);
+            past: before.past.clone(),
         }
     }
 
@@ -116,7 +114,7 @@ impl<'a> Book<'a> {
             let lots = std::mem::take(&mut self.reinstated);
             self.announce(Event::PointsReinstated { lots, available });
         }
-        let (from_rank, to_rank) = (self.before.wallet.tier_rank, self.out.wallet.tier_rank);
+        let (from_rank, to_rank) = (self.before.wallet.tier.rank, self.out.wallet.tier.rank);
         if let Some(effective_time) = self.tier_changed.filter(|_| from_rank != to_rank) {
             let id = |rank| self.program.ladder.tier_id(rank).to_owned();
             let (from_tier_id, to_tier_id) = (id(from_rank), id(to_rank));
@@ -128,14 +126,18 @@ impl<'a> Book<'a> {
                 effective_time,
             });
         }
+        let zone = self.program.time_zone;
+        let opened = local_date(zone, self.out.wallet.open_time);
+        let tier_due = self.out.wallet.tier.due(&self.program.ladder, opened, zone);
+        let tier_warn = self.next_tier_warn();
         let mut out = self.out;
-        let tier_end = self.program.ladder.end_time(out.wallet.spend, self.program.time_zone);
         let (next_expire, warned_until) = (out.wallet.next_expire(), out.wallet.warned_until);
-        out.wallet.next_due = next_expire.min(out.wallet.next_release).min(tier_end);
-        out.wallet.next_warn = next_warn(self.program.time_zone, next_expire, warned_until);
+        out.wallet.next_due = next_expire.min(out.wallet.next_release).min(tier_due);
+        out.wallet.next_warn = next_warn(zone, next_expire, warned_until).min(tier_warn);
         let events = i64::try_from(out.events.len()).map_err(|_| Refusal::AmountOverflow)?;
         out.wallet.event_seq = plus(out.wallet.event_seq, events)?;
-        if out.wallet != self.before.wallet || out.recorded.is_some() || out.changed.is_some() {
+        let others = !out.lots.is_empty() || out.recorded.is_some() || out.changed.is_some();
+        if others || out.wallet != self.before.wallet {
             out.wallet.now = self.now;
             next(&mut out.wallet.version)?;
         }

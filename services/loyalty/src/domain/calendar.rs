@@ -4,17 +4,12 @@
 //! (clocks go forward) means the first moment after the gap.
 
 use ambient::Time;
-use chrono::{Datelike, Days, Months, NaiveDate, NaiveDateTime, TimeDelta, TimeZone};
+use chrono::{Days, Months, NaiveDate, NaiveDateTime, TimeDelta, TimeZone};
 use chrono_tz::Tz;
 
 /// The local date at a moment.
 pub fn local_date(zone: Tz, at: Time) -> NaiveDate {
     zone.from_utc_datetime(&at.utc().naive_utc()).date_naive()
-}
-
-/// The local year at a moment.
-pub fn year_of(zone: Tz, at: Time) -> i32 {
-    local_date(zone, at).year()
 }
 
 /// The first moment of a local year.
@@ -23,6 +18,11 @@ pub fn start_of_year(zone: Tz, year: i32) -> Time {
         Some(date) => instant(zone, date.and_time(chrono::NaiveTime::MIN)),
         None => Time::MAX,
     }
+}
+
+/// The first moment of a local date.
+pub fn start_of_day(zone: Tz, date: NaiveDate) -> Time {
+    instant(zone, date.and_time(chrono::NaiveTime::MIN))
 }
 
 /// The first moment after a local date.
@@ -117,7 +117,6 @@ mod tests {
     fn years_start_at_local_midnight() {
         let tokyo: Tz = "Asia/Tokyo".parse().unwrap();
         assert_eq!(start_of_year(tokyo, 2018), at("2017-12-31T15:00:00Z"));
-        assert_eq!(year_of(tokyo, at("2017-12-31T14:59:59.999999Z")), 2017);
-        assert_eq!(year_of(tokyo, at("2017-12-31T15:00:00Z")), 2018);
+        assert_eq!(start_of_day(tokyo, "2018-01-01".parse().unwrap()), at("2017-12-31T15:00:00Z"));
     }
 }

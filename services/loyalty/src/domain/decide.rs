@@ -8,9 +8,9 @@ use uuid::Uuid;
 use super::book::{Book, Outcome};
 use super::rules::Counter;
 use super::{
-    Activity, ActivityRef, AdjustPoints, CancelActivity, ConfirmActivity, ExtendExpiry, Lot, LotKey, Program,
-    RecordActivity, RedeemReward, Redemption, Refusal, ReinstatePoints, Reversal, ReverseActivity, Reward,
-    Stock, Wallet, adjust_points, confirm_activity, extend_expiry, record_activity, redeem_reward,
+    Activity, ActivityRef, AdjustPoints, CancelActivity, ConfirmActivity, ExtendExpiry, Lot, LotKey, Past,
+    Program, RecordActivity, RedeemReward, Redemption, Refusal, ReinstatePoints, Reversal, ReverseActivity,
+    Reward, Stock, Wallet, adjust_points, confirm_activity, extend_expiry, record_activity, redeem_reward,
     reinstate_points, reverse_activity, settle, warn_expiry,
 };
 
@@ -28,6 +28,8 @@ pub struct State {
     /// Lots without points, by number: those of the activity that the command names, or those that it may
     /// give points back to.
     pub spent: BTreeMap<i64, Lot>,
+    /// What the command needs of the time before the wallet's standing, if it does.
+    pub past: Option<Past>,
 }
 
 /// What a command may look up.
@@ -37,8 +39,6 @@ pub struct Context<'a> {
     pub program: &'a Program,
     /// The activity of this wallet that already has the command's external id.
     pub activity_taken: Option<Uuid>,
-    /// The tier at the moment of the activity, if that may be another than the present one.
-    pub tier_rank_then: Option<u32>,
     /// Points counted so far, for caps that the command's activity may count under.
     pub used: &'a BTreeMap<Counter, i64>,
     /// The activity that the command names, if the wallet has it.
@@ -144,14 +144,7 @@ impl<'a> Context<'a> {
     /// A context in which nothing is known but the program.
     pub fn of(program: &'a Program) -> Context<'a> {
         static NOTHING: BTreeMap<Counter, i64> = BTreeMap::new();
-        Context {
-            program,
-            activity_taken: None,
-            tier_rank_then: None,
-            used: &NOTHING,
-            activity: None,
-            reward: None,
-        }
+        Context { program, activity_taken: None, used: &NOTHING, activity: None, reward: None }
     }
 }
 
@@ -174,6 +167,25 @@ impl Command {
         match self {
             Command::ReinstatePoints(reinstate) => Some(reinstate.expired_since),
             _ => None,
+        }
+    }
+
+    /// True if this command may look back behind the wallet's standing among its tiers, given the last moment
+    /// up to which commands before it may bring that.
+    pub fn needs_past(&self, wallet: &Wallet, program: &Program, latest: Time, now: Time) -> bool {
+        let now = now.max(wallet.now);
+        let rolling = !program.ladder.policy.window.is_period();
+        let tier_due = wallet.tier_due(program) <= now;
+        let drops = |at| rolling && wallet.dropped_by(program, at, now);
+        match self {
+            Command::ReverseActivity(_) | Command::CancelActivity(_) => true,
+            Command::RecordActivity(record) => {
+                record.occurred_time.is_some_and(|at| {
+                    let goes_on = at >= latest.max(wallet.tier_goes_on(program));
+                    at < now && (!goes_on || tier_due || drops(at))
+                }) || (rolling && tier_due)
+            }
+            _ => rolling && tier_due,
         }
     }
 
@@ -220,7 +232,10 @@ pub fn decide(state: &State, command: &Command, context: Context<'_>, now: Time)
     settle::settle(&mut settled).expect("what is due was counted when it was credited");
     let mut book = settled.clone();
     let answer = match command {
-        Command::Settle => warn_expiry::warn(&mut book).map(|()| Reply::Done),
+        Command::Settle => {
+            book.warn_of_tier();
+            warn_expiry::warn(&mut book).map(|()| Reply::Done)
+        }
         Command::RecordActivity(c) => record_activity::record(&mut book, c, context),
         Command::ConfirmActivity(c) => confirm_activity::confirm(&mut book, c, context.activity),
         Command::CancelActivity(c) => reverse_activity::cancel(&mut book, c, context.activity),
@@ -251,7 +266,8 @@ pub fn view(state: &State, program: &Program, now: Time) -> Wallet {
 impl State {
     /// A wallet of which no lot is known.
     pub fn new(wallet: Wallet) -> State {
-        State { wallet, lots: BTreeMap::new(), pending: BTreeMap::new(), spent: BTreeMap::new() }
+        let (lots, pending, spent) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        State { wallet, lots, pending, spent, past: None }
     }
 
     /// Adds a lot, whatever it holds.
@@ -283,6 +299,9 @@ impl State {
             self.lots.remove(&lot.key);
             self.spent.remove(&lot.key.number);
             self.insert(lot.clone());
+        }
+        if let Some(past) = &mut self.past {
+            past.evolve(outcome.credits, &outcome.tier_rows);
         }
         self.wallet = outcome.wallet.clone();
     }

@@ -3,7 +3,7 @@
 use ambient::Time;
 use uuid::Uuid;
 
-use super::{Activity, Money, Redemption, Reversal};
+use super::{Activity, Credits, Money, Redemption, Reversal};
 
 /// One announcement; at most one of a kind per command. `available` is the total right after it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +70,17 @@ pub enum Event {
         to_rank: u32,
         /// When it took effect.
         effective_time: Time,
+    },
+    /// The tier ends soon unless it is qualified for again.
+    TierAtRisk {
+        /// The tier.
+        tier_id: String,
+        /// Its position, from 1.
+        rank: u32,
+        /// When it ends.
+        end_time: Time,
+        /// What is missing to keep it.
+        to_stay: Credits,
     },
     /// Points were spent on a reward.
     RewardRedeemed {

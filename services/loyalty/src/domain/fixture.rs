@@ -20,11 +20,7 @@ pub(super) fn usd() -> Currency {
 }
 
 pub(super) fn program() -> Program {
-    let tier = |id: &str, units: i64| Tier {
-        id: id.into(),
-        display_name: id.into(),
-        threshold_micros: units * 1_000_000,
-    };
+    let tier = |id: &str, units: i64| Tier::plain(id, units * 1_000_000);
     Program {
         id: "club".into(),
         display_name: "Club".into(),
@@ -39,7 +35,7 @@ pub(super) fn program() -> Program {
         release: Release::AtOnce,
         return_policy: ReturnPolicy::WithinBalance,
         expiry: Expiry { life: Life::RollingDays(90), round_to: None, sliding: false },
-        ladder: Ladder { tiers: vec![tier("base", 0), tier("silver", 1_000), tier("gold", 2_500)] },
+        ladder: Ladder::of(vec![tier("base", 0), tier("silver", 1_000), tier("gold", 2_500)]),
         version: 1,
         create_time: Time::MIN,
     }
@@ -60,7 +56,7 @@ impl Ledger {
     pub(super) fn opened(now: Time) -> Ledger {
         let program = program();
         let wallet = Wallet::opened(Uuid::from_u128(1), &program, now, 0);
-        let state = State::new(wallet);
+        let state = State { past: Some(Past::default()), ..State::new(wallet) };
         Ledger {
             program,
             state,
@@ -83,7 +79,9 @@ impl Ledger {
             reward: Some((&reward, Stock::Unlimited)),
             ..Context::of(&self.program)
         };
-        let decision = decide(&self.state, command, context, now);
+        let needs_past = command.needs_past(&self.state.wallet, &self.program, Time::MIN, now);
+        let given = State { past: self.state.past.clone().filter(|_| needs_past), ..self.state.clone() };
+        let decision = decide(&given, command, context, now);
         self.state.evolve(&decision.outcome);
         self.postings.extend(decision.outcome.postings);
         self.events = decision.outcome.events;

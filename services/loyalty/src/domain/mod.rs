@@ -17,7 +17,6 @@ mod expiry;
 mod extend_expiry;
 #[cfg(test)]
 mod fixture;
-mod ladder;
 mod lot;
 mod money;
 mod movements;
@@ -34,19 +33,20 @@ pub mod rules;
 mod settle;
 mod simulation;
 mod term;
+mod tier_book;
+mod tiers;
 mod wallet;
 mod warn_expiry;
 
-pub use activity::{Activity, ActivityKind, ActivityRef, ActivityState, DaySpend, Detail, Line, Pinned};
+pub use activity::{Activity, ActivityKind, ActivityRef, ActivityState, Detail, Line, Pinned};
 pub use adjust_points::AdjustPoints;
 pub use book::Outcome;
-pub use calendar::{end_of_day, local_date, start_of_year, year_of};
+pub use calendar::{end_of_day, local_date, start_of_day, start_of_year};
 pub use confirm_activity::ConfirmActivity;
 pub use decide::{Command, Context, Decision, Reply, State, decide, view};
 pub use event::{Earned, Event, Taken};
 pub use expiry::{Expiry, Life, MonthDay, Period};
 pub use extend_expiry::ExtendExpiry;
-pub use ladder::{Ladder, Tier, TierStatus, YearSpend};
 pub use lot::{Allocation, Lot, LotKey};
 pub use money::{Currency, Money};
 pub use posting::{Account, Posting, Reason, Source};
@@ -60,4 +60,8 @@ pub use reverse_activity::{CancelActivity, ReturnPolicy, Returned, Reversal, Rev
 pub use reward::{Reward, Stock};
 pub use simulation::Simulation;
 pub use term::{Term, TermRefusal, activate, retire};
+pub use tiers::{
+    Basis, Credits, DayCredits, Downgrade, Ladder, Past, Standing, Tier, TierPolicy, TierRow, TierStatus,
+    Window,
+};
 pub use wallet::{Totals, Wallet};

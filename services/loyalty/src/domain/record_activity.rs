@@ -4,13 +4,11 @@ use ambient::Time;
 use uuid::Uuid;
 
 use super::book::{Book, plus};
-use super::calendar::local_date;
 use super::rules::evaluate;
 use super::{
-    Account, Activity, ActivityKind, ActivityState, Context, DaySpend, Detail, Earned, Event, Money, Pinned,
-    Reason, Refusal, Reply, Source,
+    Account, Activity, ActivityKind, ActivityState, Context, Detail, Earned, Event, Money, Pinned, Reason,
+    Refusal, Reply, Source,
 };
-use chrono::Datelike;
 
 /// The command.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,16 +78,13 @@ pub(super) fn record(
     if activity.points > 0 {
         earn(book, &activity, effective)?;
     }
-    let spend_micros = command.kind.spend_micros(activity.residual_micros());
-    if spend_micros > 0 {
-        count_spend(book, spend_micros, effective, effective)?;
-    }
+    book.count_credits(book.program.ladder.policy.credits(&activity), effective, effective)?;
     Ok(Reply::Recorded(activity))
 }
 
 /// Finds what the activity earns, by the rules and in the tier of its moment.
 fn grant(book: &mut Book<'_>, activity: &mut Activity, context: Context<'_>) -> Result<(), Refusal> {
-    activity.pinned.tier_rank = context.tier_rank_then.unwrap_or(book.out.wallet.tier_rank);
+    activity.pinned.tier_rank = book.rank_at(activity.occurred_time);
     let Some(set) = book.program.rules_at(activity.occurred_time) else { return Ok(()) };
     activity.pinned.rule_version = set.version;
     for (counter, limit) in set.rules.counters(activity.occurred_time) {
@@ -134,24 +129,5 @@ fn earn(book: &mut Book<'_>, activity: &Activity, at: Time) -> Result<(), Refusa
         expire_time: book.lives_until(&lot),
         available: book.out.wallet.totals.available,
     }));
-    Ok(())
-}
-
-/// Counts spend of the moment `at`, negative if it was given back; the tier follows at `effective`.
-pub(super) fn count_spend(
-    book: &mut Book<'_>,
-    spend_micros: i64,
-    at: Time,
-    effective: Time,
-) -> Result<(), Refusal> {
-    let date = local_date(book.program.time_zone, at);
-    book.out.day_spend = Some(DaySpend { date, spend_micros });
-    let spend = &mut book.out.wallet.spend;
-    if date.year() == spend.year {
-        spend.current_micros = plus(spend.current_micros, spend_micros)?;
-    } else if date.year() == spend.year.saturating_sub(1) {
-        spend.previous_micros = plus(spend.previous_micros, spend_micros)?;
-    }
-    book.update_tier(effective);
     Ok(())
 }

@@ -57,7 +57,8 @@ pub(super) fn redeem(
 ) -> Result<Reply, Refusal> {
     let reward_id = || command.reward_id.clone();
     let (reward, stock) = offer.ok_or_else(|| Refusal::RewardNotFound { reward_id: reward_id() })?;
-    let points = reward.price_points.checked_mul(command.quantity).ok_or(Refusal::AmountOverflow)?;
+    let price_points = book.program.ladder.discounted(book.out.wallet.tier.rank, reward.price_points);
+    let points = price_points.checked_mul(command.quantity).ok_or(Refusal::AmountOverflow)?;
     if let Stock::Remaining(remaining) = stock {
         if remaining < command.quantity {
             return Err(Refusal::OutOfStock { reward_id: reward_id(), remaining });

@@ -7,7 +7,6 @@
 use uuid::Uuid;
 
 use super::book::{Book, minus, plus};
-use super::record_activity::count_spend;
 use super::rules::{Evaluation, evaluate_rest};
 use super::{
     Account, Activity, ActivityRef, ActivityState, Event, Line, Lot, Money, Reason, Refusal, Reply, Source,
@@ -135,7 +134,7 @@ pub(super) fn reverse(
     let owed = minus(owed_so_far, before.points_reversed)?.max(0);
     let source = Source { note: command.note.clone(), ..source(before, command.member_id) };
     let reversal = take(book, lots, owed, &source)?;
-    finish(book, after, returned_micros, reversal)
+    finish(book, after, book.program.ladder.policy.credits(before), returned_micros, reversal)
 }
 
 /// Marks items as given back; returns what they cost.
@@ -215,7 +214,7 @@ pub(super) fn cancel(
     let after =
         Activity { state: ActivityState::Cancelled, returned_micros: returned_in_all, ..before.clone() };
     recount(book, before, &after)?;
-    finish(book, after, returned_micros, reversal)
+    finish(book, after, book.program.ladder.policy.credits(before), returned_micros, reversal)
 }
 
 /// Takes what is owed: from the activity's own lots, pending ones first, then from others in the order of
@@ -257,6 +256,7 @@ fn take(book: &mut Book<'_>, mut lots: Vec<Lot>, owed: i64, source: &Source) -> 
 fn finish(
     book: &mut Book<'_>,
     after: Activity,
+    credits_before: i64,
     returned_micros: i64,
     reversal: Reversal,
 ) -> Result<Reply, Refusal> {
@@ -264,10 +264,8 @@ fn finish(
     if matches!(activity.state, ActivityState::Reversed | ActivityState::Cancelled) {
         activity.detail.lines.iter_mut().for_each(|line| line.returned = line.item.quantity);
     }
-    let spend_micros = activity.kind.spend_micros(returned_micros);
-    if spend_micros > 0 {
-        count_spend(book, minus(0, spend_micros)?, activity.occurred_time, book.now)?;
-    }
+    let credits = minus(book.program.ladder.policy.credits(&activity), credits_before)?;
+    book.count_credits(credits, activity.occurred_time, book.now)?;
     let returned = activity.amount.map(|amount| Money { micros: returned_micros, ..amount });
     book.out.changed = Some(activity.clone());
     let (reverse_time, available) = (book.now, book.out.wallet.totals.available);
@@ -342,10 +340,10 @@ mod tests {
         let now = at("2017-01-01T00:00:00Z");
         let mut ledger = Ledger::opened(now);
         ledger.earn(1_000, now, now).unwrap();
-        assert_eq!(ledger.state.wallet.tier_rank, 2);
+        assert_eq!(ledger.state.wallet.tier.rank, 2);
         ledger.run(&part(1), now).unwrap();
-        assert_eq!(ledger.state.wallet.tier_rank, 1);
-        assert_eq!(ledger.state.wallet.spend.current_micros, 999_999_999);
+        assert_eq!(ledger.state.wallet.tier.rank, 1);
+        assert_eq!(ledger.state.wallet.tier.progress, 999_999_999);
         let exceeding =
             Refusal::ReturnExceedsActivity { returned_micros: 1_000_000_000, residual_micros: 999_999_999 };
         assert_eq!(ledger.run(&part(1_000_000_000), now), Err(exceeding));

@@ -3,8 +3,8 @@
 use ambient::Time;
 use uuid::Uuid;
 
-use super::calendar::year_of;
-use super::{Account, Program, Refusal, YearSpend};
+use super::{Account, Program, Refusal, Standing, local_date, start_of_day};
+use chrono::NaiveDate;
 
 /// One wallet of one program.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,11 +23,11 @@ pub struct Wallet {
     pub alive_until: Time,
     /// When pending points are next released.
     pub next_release: Time,
-    /// When something next falls due: points are released or expire, or the tier ends.
+    /// When something next falls due: points are released or expire, the tier ends, or credits stop to count.
     pub next_due: Time,
     /// Expiries up to this moment were announced.
     pub warned_until: Time,
-    /// When its owner is next to be warned of expiries.
+    /// When its owner is next to be warned of expiries, or of the end of the tier.
     pub next_warn: Time,
     /// Running totals.
     pub totals: Totals,
@@ -39,16 +39,19 @@ pub struct Wallet {
     pub event_seq: i64,
     /// Order key of the last event.
     pub order_key: i64,
-    /// Spend that decides the tier.
-    pub spend: YearSpend,
-    /// The tier's position, from 1; 0 without tiers.
-    pub tier_rank: u32,
+    /// When it was opened.
+    pub open_time: Time,
+    /// Where it stands on the ladder of tiers.
+    pub tier: Standing,
+    /// Number of the last row of the history of its tiers.
+    pub tier_seq: i64,
+    /// The end of a tier that was announced ahead.
+    pub tier_warned: Option<NaiveDate>,
 }
 
 impl Wallet {
     /// An empty wallet whose history begins with one event, the enrolment.
     pub fn opened(id: Uuid, program: &Program, now: Time, order_key: i64) -> Wallet {
-        let spend = YearSpend { year: year_of(program.time_zone, now), ..YearSpend::default() };
         Wallet {
             id,
             program_id: program.id.clone(),
@@ -65,9 +68,29 @@ impl Wallet {
             lot_seq: 0,
             event_seq: 1,
             order_key,
-            spend,
-            tier_rank: program.ladder.rank(spend),
+            open_time: now,
+            tier: Standing::opened(&program.ladder, now),
+            tier_seq: 0,
+            tier_warned: None,
         }
+    }
+
+    /// When the tier next changes, or credits stop to count, without any activity.
+    pub fn tier_due(&self, program: &Program) -> Time {
+        self.tier.due(&program.ladder, local_date(program.time_zone, self.open_time), program.time_zone)
+    }
+
+    /// From when on activities go on from where the wallet stands among its tiers.
+    pub fn tier_goes_on(&self, program: &Program) -> Time {
+        let day = start_of_day(program.time_zone, self.tier.day);
+        if self.tier_seq == 0 { day } else { day.max(self.tier.since) }
+    }
+
+    /// True if credits of the moment `at` have left the window by `now`.
+    pub fn dropped_by(&self, program: &Program, at: Time, now: Time) -> bool {
+        let local = |at| local_date(program.time_zone, at);
+        let drops = program.ladder.policy.window.drop_day(local(self.open_time), local(at));
+        drops.is_some_and(|day| day <= local(now))
     }
 
     /// When points next expire.

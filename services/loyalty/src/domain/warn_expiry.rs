@@ -17,10 +17,10 @@ const WEEK_MICROS: i64 = 7 * 86_400_000_000;
 
 /// Announces what expires before the end of the next local week and was not announced before.
 pub(super) fn warn(book: &mut Book<'_>) -> Result<(), Refusal> {
-    if book.out.wallet.next_warn > book.now {
+    let (from, next_expire) = (book.out.wallet.warned_until, book.out.wallet.next_expire());
+    if next_warn(book.program.time_zone, next_expire, from) > book.now {
         return Ok(());
     }
-    let from = book.out.wallet.warned_until;
     let until = covered_until(book.program.time_zone, book.now);
     let (mut points, mut first, mut last) = (0, Time::NEVER, Time::MIN);
     for lot in book.open_lots() {

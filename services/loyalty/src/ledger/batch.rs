@@ -11,11 +11,11 @@ use uuid::Uuid;
 
 use super::{Answer, Answered, Asked, Catalogue, Request, announce};
 use crate::domain::{
-    Activity, ActivityRef, Command, Context, Decision, Event, Program, Reward, State, Stock, Wallet, decide,
+    Activity, ActivityRef, Command, Context, Decision, Program, Reward, State, Stock, Wallet, decide,
 };
 use crate::store::counters::{self, Counters};
 use crate::store::wallets::Locked;
-use crate::store::{Changes, Owner, activities, lots, rewards, tier_changes};
+use crate::store::{Changes, Owner, activities, lots, rewards, tiers};
 
 pub(super) struct Batch {
     now: Time,
@@ -26,7 +26,6 @@ pub(super) struct Batch {
     repeated: bool,
     external: HashMap<(Owner, String), Uuid>,
     activities: HashMap<(Owner, Uuid), Activity>,
-    ranks: HashMap<(Owner, Time), (Time, u32)>,
     counters: Counters,
     rewards: HashMap<rewards::Key, Arc<Reward>>,
     stock: HashMap<rewards::Key, i64>,
@@ -36,8 +35,6 @@ pub(super) struct Batch {
 struct Open {
     state: State,
     program: Arc<Program>,
-    /// Changes of the tier within this batch: when, and to which rank.
-    ranks: Vec<(Time, u32)>,
     changed: bool,
 }
 
@@ -65,7 +62,6 @@ impl Batch {
             recorded: requests::find(tx, &ids).await?,
             external: activities::find_external(tx, &external).await?,
             activities: HashMap::new(),
-            ranks: HashMap::new(),
             counters: Counters::default(),
             rewards: HashMap::new(),
             stock: HashMap::new(),
@@ -100,11 +96,13 @@ impl Batch {
         Ok(())
     }
 
-    /// Loads what grants depend on beside the wallet: past tiers, and counters of caps.
+    /// Loads what grants depend on beside the wallet: tiers of the past, and counters of caps.
     async fn load_grants(&mut self, tx: &Tx, requests: &[Request]) -> Result<(), db::Error> {
-        let backdated = requests.iter().filter_map(|r| Some((r.owner.clone(), self.backdated(r)?)));
-        let backdated: BTreeSet<(Owner, Time)> = backdated.collect();
-        self.ranks = tier_changes::ranks_at(tx, &backdated).await?;
+        for (owner, past) in tiers::pasts(tx, &self.reach_back(requests)).await? {
+            if let Some(open) = self.wallets.get_mut(&owner) {
+                open.state.past = Some(past);
+            }
+        }
         let counters: BTreeSet<counters::Key> = requests.iter().flat_map(|r| self.counter_keys(r)).collect();
         self.counters = Counters::lock(tx, &counters).await?;
         Ok(())
@@ -169,21 +167,26 @@ impl Batch {
         Some((request.owner.clone(), id))
     }
 
-    /// When the activity that a request records happened, if it grants by the tier of that moment and that
-    /// may be another than the present one.
-    fn backdated(&self, request: &Request) -> Option<Time> {
-        let Command::RecordActivity(record) = &request.command else { return None };
-        let open = self.wallets.get(&request.owner)?;
-        let at = record.occurred_time?;
-        let is_past = at < self.now.max(open.state.wallet.now);
-        (is_past && open.program.rules_at(at)?.rules.names_tier()).then_some(at)
-    }
-
-    fn tier_rank_then(&self, request: &Request) -> Option<u32> {
-        let at = self.backdated(request)?;
-        let open = self.wallets.get(&request.owner)?;
-        let before = self.ranks.get(&(request.owner.clone(), at)).copied();
-        Some(open.program.ladder.rank_then(before, &open.ranks, at))
+    /// The wallets of which some request looks back behind where they stand among their tiers, given the
+    /// requests before it.
+    fn reach_back(&self, requests: &[Request]) -> BTreeSet<Owner> {
+        let mut latest: HashMap<&Owner, Time> = HashMap::new();
+        let mut reaching = BTreeSet::new();
+        for request in requests {
+            let Some(Open { state, program, .. }) = self.wallets.get(&request.owner) else { continue };
+            let before = latest.entry(&request.owner).or_insert(Time::MIN);
+            if request.command.needs_past(&state.wallet, program, *before, self.now) {
+                reaching.insert(request.owner.clone());
+            }
+            if let Command::RecordActivity(record) = &request.command {
+                let now = self.now.max(state.wallet.now);
+                let at = record.occurred_at(now);
+                // What lies behind the present window takes the wallet past it.
+                let reached = if state.wallet.dropped_by(program, at, now) { now } else { at };
+                *before = reached.max(*before);
+            }
+        }
+        reaching
     }
 
     /// The counters of caps that a request may count under.
@@ -227,14 +230,7 @@ impl Batch {
         let activity_taken = external_id(request).and_then(|id| self.external.get(&id).copied());
         let activity = self.activity_key(request).and_then(|key| self.activities.get(&key));
         let used = self.counters.used(self.counter_keys(request));
-        let context = Context {
-            program: &open.program,
-            activity_taken,
-            tier_rank_then: self.tier_rank_then(request),
-            used: &used,
-            activity,
-            reward,
-        };
+        let context = Context { program: &open.program, activity_taken, used: &used, activity, reward };
         // A decision that panics leaves no trace: everything below it works on copies.
         let decided = catch_unwind(AssertUnwindSafe(|| {
             let decision = decide(&open.state, &request.command, context, self.now);
@@ -262,7 +258,6 @@ impl Batch {
         if outcome.wallet == open.state.wallet {
             return;
         }
-        let lot_seq = open.state.wallet.lot_seq;
         let (wallet, program) = (&mut outcome.wallet, &open.program);
         let events = announce::events(
             &request.owner,
@@ -283,11 +278,6 @@ impl Batch {
             let key = counters::Key::new(&request.owner, &open.program.id, counter.clone());
             self.counters.add(key, *points);
         }
-        for event in &outcome.events {
-            if let Event::TierChanged { effective_time, to_rank, .. } = event {
-                open.ranks.push((*effective_time, *to_rank));
-            }
-        }
         if let Some(activity) = &outcome.recorded
             && !activity.external_id.is_empty()
         {
@@ -297,7 +287,7 @@ impl Batch {
             self.activities.insert((request.owner.clone(), activity.id), activity.clone());
         }
         let request_id = request.call.as_ref().map_or(Uuid::nil(), |asked| asked.call.request_id);
-        self.changes.add(&request.owner, request_id, lot_seq, &outcome);
+        self.changes.add(&request.owner, request_id, &open.state.wallet, &outcome);
         open.state.evolve(&outcome);
         open.changed = true;
     }
@@ -329,7 +319,7 @@ async fn open(
         let found = catalogue.program_since(tx, owner.tenant(), &wallet.program_id, program_version).await?;
         let missing = || db::Error::Damaged(format!("wallet {} has no program", owner.id()));
         let program = found.ok_or_else(missing)?;
-        wallets.insert(owner, Open { state: State::new(wallet), program, ranks: Vec::new(), changed: false });
+        wallets.insert(owner, Open { state: State::new(wallet), program, changed: false });
     }
     Ok(wallets)
 }

@@ -4,7 +4,7 @@ use prost::Message;
 use proto::rapport::loyalty::v1 as pb;
 
 use crate::domain::{Activity, ActivityState, Earned, Event, Money, Redemption, Taken};
-use crate::rpc::wire::{money, opt_timestamp, timestamp, uuid_text};
+use crate::rpc::wire::{count, money, opt_timestamp, spend, timestamp, uuid_text};
 use crate::store::Owner;
 
 /// The kind and the message of an event.
@@ -54,6 +54,18 @@ pub(super) fn encode(owner: &Owner, program_id: &str, event: &Event) -> (&'stati
                 to_rank: i32::try_from(*to_rank).unwrap_or(i32::MAX),
             };
             ("rapport.loyalty.v1.TierChanged", message.encode_to_vec())
+        }
+        Event::TierAtRisk { tier_id, rank, end_time, to_stay } => {
+            let message = pb::TierAtRisk {
+                wallet_id: uuid_text(owner.id()),
+                program_id,
+                tier_id: tier_id.clone(),
+                rank: i32::try_from(*rank).unwrap_or(i32::MAX),
+                end_time: opt_timestamp(*end_time),
+                to_stay: spend(*to_stay),
+                to_stay_count: count(*to_stay),
+            };
+            ("rapport.loyalty.v1.TierAtRisk", message.encode_to_vec())
         }
         Event::RewardRedeemed { redemption, available } => {
             let message = redeemed(program_id, redemption, *available);

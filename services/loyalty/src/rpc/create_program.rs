@@ -11,8 +11,9 @@ use super::Api;
 use super::program_wire::{expiry, named, program_message, release};
 use super::refusal::{DOMAIN, exists};
 use super::rule_wire::per;
-use super::wire::{amount, uuid};
-use crate::domain::{Currency, EarningRule, Ladder, PointCurrency, Program, ReturnPolicy, Tier};
+use super::tier_wire::ladder;
+use super::wire::uuid;
+use crate::domain::{Currency, EarningRule, PointCurrency, Program, ReturnPolicy};
 use crate::store::{Owner, programs};
 
 pub(super) async fn handle(
@@ -68,7 +69,7 @@ fn decode(given: Option<&pb::Program>, now: Time, found: &mut Violations) -> Opt
         release: release(given.release_policy.as_ref()),
         return_policy: ReturnPolicy::from_number(given.return_policy).unwrap_or(ReturnPolicy::WithinBalance),
         expiry: expiry(given.expiry_policy.as_ref(), &path, found),
-        ladder: ladder(&given.tiers, currency, &path, found),
+        ladder: ladder(given, currency, &path, found),
         time_zone: time_zone.ok()?,
         currency,
         points: PointCurrency { display_name: named(&points.display_name, &code), code },
@@ -88,31 +89,4 @@ fn rule(
     let given = given?;
     let per_micros = per(given.per.as_ref(), currency, &path.field("earning_rule"), found)?;
     Some(EarningRule { points: given.points, per_micros })
-}
-
-fn ladder(given: &[pb::Tier], currency: Currency, path: &Path<'_>, found: &mut Violations) -> Ladder {
-    let mut tiers: Vec<Tier> = Vec::with_capacity(given.len());
-    for (i, tier) in given.iter().enumerate() {
-        let path = path.item("tiers", i);
-        let Some(threshold) = amount(tier.threshold.as_ref(), &path, "threshold", found) else { continue };
-        if threshold.currency != currency {
-            found.add(&path, "threshold", "must be in the program's money currency");
-        }
-        if i == 0 && threshold.micros != 0 {
-            found.add(&path, "threshold", "must be zero for the lowest tier");
-        }
-        if tiers.last().is_some_and(|lower| lower.threshold_micros >= threshold.micros) {
-            found.add(&path, "threshold", "must be higher than that of the tier before it");
-        }
-        if tiers.iter().any(|other| other.id == tier.tier_id) {
-            found.add(&path, "tier_id", "must be unique within the program");
-        }
-        let display_name = if tier.display_name.is_empty() { &tier.tier_id } else { &tier.display_name };
-        tiers.push(Tier {
-            id: tier.tier_id.clone(),
-            display_name: display_name.clone(),
-            threshold_micros: threshold.micros,
-        });
-    }
-    Ladder { tiers }
 }

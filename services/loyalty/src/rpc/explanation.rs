@@ -16,13 +16,14 @@ pub(super) fn explanation(
     lots: Vec<pb::Lot>,
 ) -> Result<pb::Explanation, Status> {
     let recorded = activity.as_recorded();
-    let results = match program.rule_set(activity.pinned.rule_version) {
-        None => Vec::new(),
+    let (results, tier_bonus) = match program.rule_set(activity.pinned.rule_version) {
+        None => (Vec::new(), 0),
         Some(set) => {
             let facts = recorded.facts(&program.ladder);
             let evaluation = evaluate_rest(&set.rules, &facts, &activity.pinned.room);
             let evaluation = evaluation.map_err(|refusal| problem(&refusal).to_status())?;
-            evaluation.grants.iter().map(|grant| result(&set.rules, grant)).collect()
+            let results = evaluation.grants.iter().map(|grant| result(&set.rules, grant)).collect();
+            (results, evaluation.tier_bonus)
         }
     };
     Ok(pb::Explanation {
@@ -32,6 +33,7 @@ pub(super) fn explanation(
         tier_id_after: String::new(),
         results,
         lots,
+        tier_bonus,
     })
 }
 

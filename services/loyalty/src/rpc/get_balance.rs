@@ -1,11 +1,12 @@
 //! GetBalance: from the cache if it may be, otherwise from the database; as of the past if asked.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ambient::Time;
 use bytes::Bytes;
 use cache::{Fill, Key, Lookup, Snapshot};
-use chrono::{Datelike, NaiveDate};
+use chrono::Datelike;
 use futures::FutureExt;
 use prost::Message;
 use proto::google::r#type as gtype;
@@ -19,9 +20,9 @@ use super::Api;
 use super::call::told;
 use super::refusal::{DOMAIN, member_not_found};
 use super::wire::{balance, opt_timestamp, read_token, read_version, tier, time, uuid, uuid_text};
-use crate::domain::{Program, State, Wallet, YearSpend, end_of_day, local_date, start_of_year, view};
+use crate::domain::{Program, State, Wallet, local_date, start_of_day, view};
 use crate::store::lots::Held;
-use crate::store::{Owner, activities, balance_at, lots, wallets};
+use crate::store::{Owner, activities, balance_at, lots, tiers, wallets};
 
 pub(super) async fn handle(
     api: &Api,
@@ -80,7 +81,7 @@ fn message_of(wallet: &Wallet, program: &Program) -> pb::GetBalanceResponse {
     pb::GetBalanceResponse {
         member_id: uuid_text(wallet.id),
         balance: Some(balance(wallet, program)),
-        tier: Some(tier(&program.ladder.status(wallet.spend, program.time_zone), program)),
+        tier: Some(tier(&wallet.tier.status(&program.ladder, program.time_zone), program)),
         read_token: read_token(wallet.id, wallet.version),
     }
 }
@@ -98,13 +99,15 @@ async fn present(api: &Api, owner: &Owner, now: Time) -> Result<(Wallet, Arc<Pro
             async move {
                 let Some(wallet) = wallets::find(tx, &owner).await? else { return Ok(None) };
                 let want = lots::Want::due(&owner, &wallet, now);
-                Ok(Some((wallet, lots::load(tx, vec![want]).await?.remove(&owner))))
+                let lots = lots::load(tx, vec![want]).await?.remove(&owner);
+                let past = tiers::pasts(tx, &BTreeSet::from([owner.clone()])).await?.remove(&owner);
+                Ok(Some((wallet, lots, past)))
             }
             .boxed()
         });
         let both = both.await.map_err(|e| told(&e))?;
-        let (wallet, lots) = both.ok_or_else(|| member_not_found(&owner.id().to_string()))?;
-        state = State::new(wallet);
+        let (wallet, lots, past) = both.ok_or_else(|| member_not_found(&owner.id().to_string()))?;
+        state = State { past, ..State::new(wallet) };
         lots.into_iter().flatten().for_each(|lot| state.insert(lot));
     }
     Ok((view(&state, &program, now), program))
@@ -127,7 +130,6 @@ struct Look {
     wallet: Wallet,
     totals: crate::domain::Totals,
     alive: Vec<Held>,
-    spend: YearSpend,
 }
 
 async fn read(
@@ -152,7 +154,6 @@ async fn read(
     check_version(&look.wallet, version_min)?;
     let mut wallet = look.wallet;
     wallet.totals = look.totals;
-    wallet.spend = look.spend;
     wallet.first_expire = look.alive.first().map_or(Time::NEVER, |held| Time::from_micros(held.expire_time));
     let mut message = message_of(&wallet, &program);
     if let Some(balance) = message.balance.as_mut().filter(|_| full) {
@@ -162,21 +163,19 @@ async fn read(
 }
 
 async fn look(tx: &db::Tx, owner: &Owner, program: &Program, at: Time) -> Result<Option<Look>, db::Error> {
-    let Some(wallet) = wallets::find(tx, owner).await? else { return Ok(None) };
+    let Some(mut wallet) = wallets::find(tx, owner).await? else { return Ok(None) };
     let zone = program.time_zone;
     let today = local_date(zone, at);
-    let (year, january) = (today.year(), |year: i32| NaiveDate::from_ymd_opt(year, 1, 1).unwrap_or(today));
+    let past = tiers::pasts(tx, &BTreeSet::from([owner.clone()])).await?.remove(owner).unwrap_or_default();
     // Whole days from the sums per day, the day of the moment itself from its activities.
-    let day_start =
-        today.pred_opt().map_or(start_of_year(zone, year), |yesterday| end_of_day(zone, yesterday));
-    let days = activities::spend_of_days(tx, owner, january(year), today).await?;
-    let rest = activities::spend_between(tx, owner, day_start, at).await?;
-    let previous_micros = activities::spend_of_days(tx, owner, january(year - 1), january(year)).await?;
-    let current_micros = days.saturating_add(rest);
+    let of_day = activities::between(tx, owner, start_of_day(zone, today), at).await?;
+    let credits = of_day.iter().map(|activity| program.ladder.policy.credits(activity));
+    let past = past.up_to(today, credits.fold(0, i64::saturating_add));
+    let overflow = |_| db::Error::Damaged(format!("credits of wallet {}", owner.id()));
+    wallet.tier = past.standing(&program.ladder, wallet.open_time, today, zone).map_err(overflow)?;
     Ok(Some(Look {
         totals: balance_at::totals_at(tx, owner, at).await?,
         alive: lots::alive_at(tx, owner, at).await?,
-        spend: YearSpend { year, current_micros, previous_micros },
         wallet,
     }))
 }

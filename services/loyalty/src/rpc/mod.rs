@@ -25,6 +25,7 @@ mod get_program;
 mod get_redemption;
 mod get_reward;
 mod get_rule_set;
+mod get_tier_history;
 mod list_activities;
 mod list_lots;
 mod list_members;
@@ -44,6 +45,7 @@ mod rule_set_term;
 mod rule_wire;
 mod settled;
 mod simulate_activity;
+mod tier_wire;
 mod update_program;
 pub(crate) mod wire;
 
@@ -109,6 +111,7 @@ serve!(Api, pb, pb::rule_service_server::RuleService {
 
 serve!(Api, pb, pb::points_service_server::PointsService {
     get_balance(GetBalanceRequest) -> GetBalanceResponse;
+    get_tier_history(GetTierHistoryRequest) -> GetTierHistoryResponse;
     list_postings(ListPostingsRequest) -> ListPostingsResponse;
     list_lots(ListLotsRequest) -> ListLotsResponse;
     adjust_points(AdjustPointsRequest) -> AdjustPointsResponse;

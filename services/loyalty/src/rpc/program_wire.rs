@@ -3,8 +3,9 @@
 use proto::rapport::loyalty::v1 as pb;
 use proto::{Path, Violations};
 
+use super::tier_wire::{policy_message, tier_message};
 use super::wire::{money, timestamp};
-use crate::domain::{EarningRule, Expiry, Life, Money, MonthDay, Period, Program, Release, Tier};
+use crate::domain::{EarningRule, Expiry, Life, Money, MonthDay, Period, Program, Release};
 
 /// The name given, or the identifier if none is.
 pub(super) fn named(given: &str, id: &str) -> String {
@@ -76,11 +77,6 @@ pub(super) fn program_message(program: &Program) -> pb::Program {
         per: amount(rule.per_micros),
         version: EarningRule::VERSION,
     };
-    let tier = |tier: &Tier| pb::Tier {
-        tier_id: tier.id.clone(),
-        display_name: tier.display_name.clone(),
-        threshold: amount(tier.threshold_micros),
-    };
     pb::Program {
         program_id: program.id.clone(),
         display_name: program.display_name.clone(),
@@ -92,11 +88,12 @@ pub(super) fn program_message(program: &Program) -> pb::Program {
         }),
         earning_rule: program.rule.map(rule),
         expiry_policy: policy.map(|policy| pb::ExpiryPolicy { policy: Some(policy), round_to, sliding }),
-        tiers: program.ladder.tiers.iter().map(tier).collect(),
+        tiers: program.ladder.tiers.iter().map(|tier| tier_message(program, tier)).collect(),
         version: program.version,
         create_time: Some(timestamp(program.create_time)),
         release_policy: release.map(|policy| pb::ReleasePolicy { policy: Some(policy) }),
         return_policy: program.return_policy as i32,
         etag: etag(program),
+        tier_policy: policy_message(program),
     }
 }

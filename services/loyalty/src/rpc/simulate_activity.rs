@@ -19,9 +19,9 @@ use super::refusal::{DOMAIN, member_not_found, problem, program_not_found, rule_
 use super::rule_wire::compiled;
 use super::wire::{balance, time, uuid};
 use crate::domain::rules::Compiled;
-use crate::domain::{Program, RecordActivity, RuleSet, Simulation, State, Wallet};
+use crate::domain::{Past, Program, RecordActivity, RuleSet, Simulation, State, Wallet};
 use crate::store::counters::{Counters, Key};
-use crate::store::{Owner, activities, lots, programs, rule_sets, tier_changes, wallets};
+use crate::store::{Owner, activities, lots, programs, rule_sets, tiers, wallets};
 
 pub(super) async fn handle(
     api: &Api,
@@ -44,7 +44,10 @@ pub(super) async fn handle(
     let program = program(api, &caller, &message, member_id).await?;
     let simulation = match member_id {
         Some(id) => of_member(api, &Owner::new(&caller.tenant, id), &program, &commands, now).await?,
-        None => Simulation::new(State::new(Wallet::opened(Uuid::nil(), &program, now, 0)), now),
+        None => {
+            let wallet = Wallet::opened(Uuid::nil(), &program, now, 0);
+            Simulation::new(State { past: Some(Past::default()), ..State::new(wallet) }, now)
+        }
     };
     answer(simulation, &program, &commands)
 }
@@ -62,7 +65,7 @@ fn answer(
                 let wallet = &simulation.state.wallet;
                 let lots = lots.iter().map(|lot| lot_message(wallet, lot)).collect();
                 let told = explanation(program, &activity, lots)?;
-                let rank = simulation.state.wallet.tier_rank;
+                let rank = simulation.state.wallet.tier.rank;
                 let tier_id_after = program.ladder.tier_id(rank).to_owned();
                 Told::Explanation(pb::Explanation { tier_id_after, ..told })
             }
@@ -134,9 +137,9 @@ async fn of_member(
     let counters: BTreeSet<Key> = counters.map(|counter| Key::new(owner, &program.id, counter)).collect();
     let external = commands.iter().filter(|command| !command.external_id.is_empty());
     let external: Vec<_> = external.map(|command| (owner.clone(), command.external_id.clone())).collect();
-    let asked = (owner.clone(), moments, counters, external);
+    let asked = (owner.clone(), counters, external);
     let look = api.db.snapshot(move |tx| {
-        let (owner, moments, counters, external) = asked.clone();
+        let (owner, counters, external) = asked.clone();
         async move {
             let Some(wallet) = wallets::find(tx, &owner).await? else { return Ok(None) };
             let want = lots::Want::due(&owner, &wallet, end);
@@ -145,9 +148,7 @@ async fn of_member(
             lots.into_iter().flatten().for_each(|lot| simulation.state.insert(lot));
             let keys: Vec<Key> = counters.iter().cloned().collect();
             simulation.used = Counters::read(tx, &counters).await?.used(keys);
-            let at = moments.into_iter().map(|at| (owner.clone(), at)).collect();
-            let ranks = tier_changes::ranks_at(tx, &at).await?;
-            simulation.ranks = ranks.into_iter().map(|((_, at), rank)| (at, rank)).collect();
+            simulation.state.past = tiers::pasts(tx, &BTreeSet::from([owner.clone()])).await?.remove(&owner);
             let known = activities::find_external(tx, &external).await?;
             simulation.external = known.into_iter().map(|((_, external), id)| (external, id)).collect();
             Ok(Some(simulation))

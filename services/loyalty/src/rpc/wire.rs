@@ -5,7 +5,7 @@ use proto::rapport::loyalty::v1 as pb;
 use proto::{Path, Violations};
 use uuid::Uuid;
 
-use crate::domain::{Currency, Money, Program, Reversal, TierStatus, Wallet};
+use crate::domain::{Credits, Currency, Money, Program, Reversal, TierStatus, Wallet};
 
 pub(crate) use requests::wire::{opt_timestamp, timestamp, uuid_text};
 pub(super) use requests::wire::{time, uuid};
@@ -81,15 +81,36 @@ pub(super) fn reversal_message(reversal: &Reversal) -> pb::Reversal {
 
 /// Where a member stands.
 pub(super) fn tier(status: &TierStatus, program: &Program) -> pb::TierStatus {
-    let spend = |micros: i64| Some(money(Money { currency: program.currency, micros }));
+    let amount = |credits| program.ladder.policy.amount(credits, program.currency);
+    let next = status.next.as_ref().map(|(_, credits)| amount(*credits));
     pb::TierStatus {
         tier_id: status.tier_id.clone(),
         rank: i32::try_from(status.rank).unwrap_or(i32::MAX),
-        end_time: opt_timestamp(status.end_time),
-        progress: spend(status.progress_micros),
+        end_time: opt_timestamp(status.until),
+        progress: spend(amount(status.progress)),
         next_tier_id: status.next.as_ref().map_or_else(String::new, |(id, _)| id.clone()),
-        to_next: status.next.as_ref().and_then(|(_, micros)| spend(*micros)),
-        to_stay: spend(status.to_stay_micros),
+        to_next: next.and_then(spend),
+        to_stay: spend(amount(status.to_stay)),
+        start_time: (status.rank > 0).then(|| timestamp(status.since)),
+        progress_count: count(amount(status.progress)),
+        to_next_count: next.map_or(0, count),
+        to_stay_count: count(amount(status.to_stay)),
+    }
+}
+
+/// Credits for tiers as money, if that is what counts.
+pub(crate) fn spend(credits: Credits) -> Option<gtype::Money> {
+    match credits {
+        Credits::Spend(amount) => Some(money(amount)),
+        Credits::Activities(_) => None,
+    }
+}
+
+/// Credits for tiers as a number, if that is what counts.
+pub(crate) fn count(credits: Credits) -> i64 {
+    match credits {
+        Credits::Spend(_) => 0,
+        Credits::Activities(count) => count,
     }
 }
 

@@ -1,21 +1,17 @@
-//! Activity rows and the spend per local day that is summed from them.
+//! Activity rows.
 
 use std::collections::HashMap;
 
 use ambient::Time;
-use chrono::{Datelike, NaiveDate};
 use db::sea_orm::sea_query::ArrayType;
-use db::sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect,
-    Statement,
-};
+use db::sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use db::{Keyed, Owner, select_in};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
-use super::entity::{activity, day_spend};
-use crate::domain::{Activity, ActivityKind, ActivityState, Currency, DaySpend, Money, Pinned};
+use super::entity::activity;
+use crate::domain::{Activity, ActivityKind, ActivityState, Currency, Money, Pinned};
 
 /// Finds the ids of activities by their callers' own keys.
 ///
@@ -93,56 +89,24 @@ pub async fn page(
     rows.into_iter().map(domain).collect()
 }
 
-#[derive(FromQueryResult)]
-struct Sum {
-    total: i64,
-}
-
-/// Spend on local days from `from` up to but without `before`, in millionths.
+/// Activities that happened between two moments, both included, as they are now.
 ///
 /// # Errors
-/// That the database refused.
-pub async fn spend_of_days(
-    db: &impl ConnectionTrait,
-    owner: &Owner,
-    from: NaiveDate,
-    before: NaiveDate,
-) -> Result<i64, db::Error> {
-    const SQL: &str = "SELECT CAST(COALESCE(SUM(spend_micros), 0) AS BIGINT) AS total FROM day_spend \
-         WHERE bucket = $1 AND tenant_id = $2 AND wallet_id = $3 AND day >= $4 AND day < $5";
-    sum(db, SQL, owner.key_with([day_number(from).into(), day_number(before).into()])).await
-}
-
-/// Spend of purchases between two moments, both included, in millionths.
-///
-/// # Errors
-/// That the database refused.
-pub async fn spend_between(
+/// That the database refused, or `Damaged` for a row that does not make sense.
+pub async fn between(
     db: &impl ConnectionTrait,
     owner: &Owner,
     from: Time,
     to: Time,
-) -> Result<i64, db::Error> {
-    const SQL: &str = "SELECT CAST(COALESCE(SUM(amount_micros - returned_micros), 0) AS BIGINT) AS total \
-         FROM activity WHERE bucket = $1 AND tenant_id = $2 AND wallet_id = $3 AND kind = $4 \
-         AND occurred_time >= $5 AND occurred_time <= $6";
-    let kind = ActivityKind::Purchase as i32;
-    sum(db, SQL, owner.key_with([kind.into(), from.micros().into(), to.micros().into()])).await
-}
-
-async fn sum(
-    db: &impl ConnectionTrait,
-    sql: &'static str,
-    values: Vec<db::sea_orm::Value>,
-) -> Result<i64, db::Error> {
-    let statement = Statement::from_sql_and_values(db.get_database_backend(), sql, values);
-    Ok(Sum::find_by_statement(statement).one(db).await?.map_or(0, |sum| sum.total))
-}
-
-/// A date as stored: 20170131 for 31 January 2017, so that the days of a year are a range.
-fn day_number(date: NaiveDate) -> i32 {
-    let day = i32::try_from(date.month() * 100 + date.day()).unwrap_or(0);
-    date.year() * 10_000 + day
+) -> Result<Vec<Activity>, db::Error> {
+    let rows = activity::Entity::find()
+        .filter(activity::Column::Bucket.eq(owner.bucket()))
+        .filter(activity::Column::TenantId.eq(owner.tenant().id()))
+        .filter(activity::Column::WalletId.eq(owner.id()))
+        .filter(activity::Column::OccurredTime.between(from.micros(), to.micros()))
+        .all(db)
+        .await?;
+    rows.into_iter().map(domain).collect()
 }
 
 pub(super) fn domain(row: activity::Model) -> Result<Activity, db::Error> {
@@ -208,14 +172,4 @@ fn written<T: Serialize + Default + PartialEq>(value: &T) -> String {
 
 fn read<T: DeserializeOwned + Default>(text: &str) -> Option<T> {
     if text.is_empty() { Some(T::default()) } else { serde_json::from_str(text).ok() }
-}
-
-pub(super) fn day_row(owner: &Owner, spend: DaySpend) -> day_spend::Model {
-    day_spend::Model {
-        bucket: owner.bucket(),
-        tenant_id: owner.tenant().id().to_owned(),
-        wallet_id: owner.id(),
-        day: day_number(spend.date),
-        spend_micros: spend.spend_micros,
-    }
 }

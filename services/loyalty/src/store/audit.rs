@@ -166,7 +166,8 @@ const CHECKS: &[(&str, &str)] = &[
            AND a.posting_seq = p.seq), 0)) AS diff \
          FROM posting p JOIN wallet w ON w.bucket = p.bucket AND w.tenant_id = p.tenant_id \
            AND w.wallet_id = p.wallet_id \
-         WHERE (p.debit IN (1, 2) AND p.reason <> 5 OR p.reason = 9) AND w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)",
+         WHERE (p.debit IN (1, 2) AND p.reason <> 5 OR p.reason = 9) \
+         AND w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)",
     ),
     (
         "credits_match_their_lots",
@@ -208,24 +209,36 @@ const CHECKS: &[(&str, &str)] = &[
          FROM wallet w WHERE w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)",
     ),
     (
-        "day_spend_matches_activities",
-        "SELECT w.wallet_id, ABS(COALESCE((SELECT SUM(d.spend_micros) FROM day_spend d WHERE \
-           d.bucket = w.bucket AND d.tenant_id = w.tenant_id AND d.wallet_id = w.wallet_id), 0) \
-           - COALESCE((SELECT SUM(a.amount_micros - a.returned_micros) FROM activity a \
-           WHERE a.bucket = w.bucket AND a.tenant_id = w.tenant_id AND a.wallet_id = w.wallet_id \
-           AND a.kind = 1), 0)) AS diff \
+        // Basis 1 is the spend of purchases, basis 2 the number of activities not wholly taken back.
+        "tier_credits_match_activities",
+        "SELECT w.wallet_id, ABS(COALESCE((SELECT SUM(c.credits) FROM tier_credit c WHERE \
+           c.bucket = w.bucket AND c.tenant_id = w.tenant_id AND c.wallet_id = w.wallet_id), 0) \
+           - COALESCE((SELECT SUM(CASE WHEN p.tier_kinds <> 0 AND (p.tier_kinds >> a.kind) % 2 = 0 THEN 0 \
+             WHEN p.tier_basis = 1 AND a.kind = 1 THEN a.amount_micros - a.returned_micros \
+             WHEN p.tier_basis = 2 AND a.state IN (1, 2) THEN 1 ELSE 0 END) FROM activity a \
+           WHERE a.bucket = w.bucket AND a.tenant_id = w.tenant_id AND a.wallet_id = w.wallet_id), 0)) \
+           AS diff \
+         FROM wallet w JOIN program p ON p.tenant_id = w.tenant_id AND p.program_id = w.program_id \
+         WHERE w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)",
+    ),
+    (
+        "tier_progress_matches_credits",
+        "SELECT w.wallet_id, ABS(w.tier_progress - COALESCE((SELECT SUM(c.credits) FROM tier_credit c \
+           WHERE c.bucket = w.bucket AND c.tenant_id = w.tenant_id AND c.wallet_id = w.wallet_id \
+           AND w.tier_first_day > 0 AND c.day >= w.tier_first_day), 0)) AS diff \
          FROM wallet w WHERE w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)",
     ),
     (
-        "year_spend_matches_day_spend",
-        "SELECT w.wallet_id, ABS(w.spend_current_micros - COALESCE((SELECT SUM(d.spend_micros) \
-           FROM day_spend d WHERE d.bucket = w.bucket AND d.tenant_id = w.tenant_id \
-           AND d.wallet_id = w.wallet_id AND d.day > w.spend_year * 10000 \
-           AND d.day < (w.spend_year + 1) * 10000), 0)) \
-           + ABS(w.spend_previous_micros - COALESCE((SELECT SUM(d.spend_micros) FROM day_spend d \
-           WHERE d.bucket = w.bucket AND d.tenant_id = w.tenant_id AND d.wallet_id = w.wallet_id \
-           AND d.day > (w.spend_year - 1) * 10000 AND d.day < w.spend_year * 10000), 0)) AS diff \
-         FROM wallet w WHERE w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)",
+        "tiers_match_their_history",
+        // The row that holds and begins last; none: the lowest tier. Its program has none, or the first is 1.
+        "SELECT w.wallet_id, ABS(w.tier_rank - COALESCE((SELECT h.rank FROM tier_history h \
+             WHERE h.bucket = w.bucket AND h.tenant_id = w.tenant_id AND h.wallet_id = w.wallet_id \
+             AND h.superseded_time = 9223372036854775807 \
+             ORDER BY h.effective_time DESC, h.seq DESC LIMIT 1), CASE p.tiers WHEN '[]' THEN 0 ELSE 1 END)) \
+           + ABS(w.tier_seq - (SELECT COUNT(*) FROM tier_history h WHERE h.bucket = w.bucket \
+             AND h.tenant_id = w.tenant_id AND h.wallet_id = w.wallet_id)) AS diff \
+         FROM wallet w JOIN program p ON p.tenant_id = w.tenant_id AND p.program_id = w.program_id \
+         WHERE w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)",
     ),
     (
         "events_are_numbered_without_gaps",

@@ -1,17 +1,18 @@
 //! Everything that a batch of decisions writes, gathered by table and written with one statement each.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use ambient::Time;
+use chrono::NaiveDate;
 use db::sea_orm::ConnectionTrait;
 use db::{Owner, Tx};
 use requests::Record;
 use uuid::Uuid;
 
 use super::counters::Counters;
-use super::entity::{activity, allocation, day_spend, lot, posting, redemption, tier_change};
-use super::{activities, lots, postings, redemptions, rewards, tier_changes, wallets};
-use crate::domain::{Event, Lot, Outcome, Wallet};
+use super::entity::{activity, allocation, lot, posting, redemption, tier_change, tier_credit, tier_history};
+use super::{activities, lots, postings, redemptions, rewards, tier_changes, tiers, wallets};
+use crate::domain::{Event, Lot, Outcome, TierRow, Wallet};
 
 /// Rows of a batch.
 #[derive(Debug, Default)]
@@ -23,7 +24,9 @@ pub struct Changes {
     allocations: Vec<allocation::Model>,
     recorded: BTreeMap<(Owner, Uuid), activity::Model>,
     changed_activities: BTreeMap<(Owner, Uuid), activity::Model>,
-    days: HashMap<(Owner, i32), day_spend::Model>,
+    credits: BTreeMap<(Owner, NaiveDate), i64>,
+    tiers: BTreeMap<(Owner, i64), TierRow>,
+    superseded: BTreeMap<(Owner, i64), TierRow>,
     redemptions: Vec<redemption::Model>,
     tier_changes: Vec<tier_change::Model>,
     stock: BTreeMap<rewards::Key, i64>,
@@ -33,13 +36,13 @@ pub struct Changes {
 }
 
 impl Changes {
-    /// Adds what one command changed. `before` is the wallet's last lot number before it.
-    pub fn add(&mut self, owner: &Owner, request_id: Uuid, before: i64, outcome: &Outcome) {
+    /// Adds what one command changed of a wallet as it was before.
+    pub fn add(&mut self, owner: &Owner, request_id: Uuid, before: &Wallet, outcome: &Outcome) {
         let now = outcome.wallet.now;
         self.wallets.insert(owner.clone(), outcome.wallet.clone());
         for (number, lot) in &outcome.lots {
             let place = (owner.clone(), *number);
-            if *number > before || self.opened.contains_key(&place) {
+            if *number > before.lot_seq || self.opened.contains_key(&place) {
                 self.opened.insert(place, lot.clone());
             } else {
                 self.changed.insert(place, lot.clone());
@@ -59,13 +62,18 @@ impl Changes {
             }
         }
         self.redemptions.extend(outcome.redemption.iter().map(|r| redemptions::row(owner, r)));
-        if let Some(spend) = outcome.day_spend {
-            let row = activities::day_row(owner, spend);
+        if let Some((day, credits)) = outcome.credits {
             // An overflow is left to the database, which refuses the row.
-            self.days
-                .entry((owner.clone(), row.day))
-                .and_modify(|day| day.spend_micros = day.spend_micros.saturating_add(row.spend_micros))
-                .or_insert(row);
+            let sum = self.credits.entry((owner.clone(), day)).or_default();
+            *sum = sum.saturating_add(credits);
+        }
+        for row in &outcome.tier_rows {
+            let place = (owner.clone(), row.seq);
+            if row.seq > before.tier_seq || self.tiers.contains_key(&place) {
+                self.tiers.insert(place, *row);
+            } else {
+                self.superseded.insert(place, *row);
+            }
         }
     }
 
@@ -100,8 +108,8 @@ impl Changes {
     /// # Errors
     /// `Constraint` if a request id or activity was recorded meanwhile; otherwise that the database refused.
     pub async fn write(self, tx: &Tx) -> Result<(), db::Error> {
-        const ADD_DAY: &str = "ON CONFLICT (bucket, tenant_id, wallet_id, day) \
-             DO UPDATE SET spend_micros = day_spend.spend_micros + excluded.spend_micros";
+        const ADD_CREDITS: &str = "ON CONFLICT (bucket, tenant_id, wallet_id, day) \
+             DO UPDATE SET credits = tier_credit.credits + excluded.credits";
         const LOT_CHANGES: [lot::Column; 7] = [
             lot::Column::Remaining,
             lot::Column::Open,
@@ -122,7 +130,10 @@ impl Changes {
         };
         let recorded: Vec<_> = self.recorded.into_values().collect();
         let changed: Vec<_> = self.changed_activities.into_values().collect();
-        let days: Vec<_> = self.days.into_values().collect();
+        let tier_rows = |rows: BTreeMap<(Owner, i64), TierRow>| -> Vec<tier_history::Model> {
+            rows.iter().map(|((owner, _), row)| tiers::row(owner, row)).collect()
+        };
+        let credits = tiers::credit_rows(self.credits);
         let wallets: Vec<_> = self.wallets.into_iter().collect();
         let write = async {
             requests::insert(tx, self.records).await?;
@@ -133,7 +144,11 @@ impl Changes {
             db::bulk_update::<lot::Entity>(tx, &lot_rows(self.changed), &LOT_CHANGES).await?;
             db::bulk_insert::<allocation::Entity>(tx, &self.allocations).await?;
             db::bulk_insert::<redemption::Entity>(tx, &self.redemptions).await?;
-            db::bulk_upsert::<day_spend::Entity>(tx, &days, ADD_DAY).await?;
+            db::bulk_upsert::<tier_credit::Entity>(tx, &credits, ADD_CREDITS).await?;
+            db::bulk_insert::<tier_history::Entity>(tx, &tier_rows(self.tiers)).await?;
+            let superseded = tier_rows(self.superseded);
+            db::bulk_update::<tier_history::Entity>(tx, &superseded, &[tier_history::Column::SupersededTime])
+                .await?;
             db::bulk_insert::<tier_change::Entity>(tx, &self.tier_changes).await?;
             self.counters.write(tx).await?;
             rewards::take_stock(tx, &self.stock).await?;

@@ -8,6 +8,7 @@ mod audit;
 pub mod balance_at;
 mod changes;
 pub mod counters;
+mod days;
 mod entity;
 pub mod lots;
 pub mod members;
@@ -19,6 +20,7 @@ pub mod rewards;
 pub mod rule_sets;
 pub mod state;
 pub mod tier_changes;
+pub mod tiers;
 pub mod wallets;
 
 pub use audit::{Check, Report, Totals as LedgerTotals, audit};

@@ -8,15 +8,28 @@ use serde::{Deserialize, Serialize};
 use super::entity::program;
 use super::rule_sets;
 use crate::domain::{
-    Currency, EarningRule, Expiry, Ladder, Life, MonthDay, Period, PointCurrency, Program, Release,
-    ReturnPolicy, Tier,
+    ActivityKind, Basis, Currency, Downgrade, EarningRule, Expiry, Ladder, Life, MonthDay, Period,
+    PointCurrency, Program, Release, ReturnPolicy, Tier, TierPolicy, Window,
 };
 
 #[derive(Serialize, Deserialize)]
 struct StoredTier {
     id: String,
     display_name: String,
-    threshold_micros: i64,
+    /// Programs that count spend may have it under its other name.
+    #[serde(alias = "threshold_micros")]
+    credits: i64,
+    keep: Option<i64>,
+    #[serde(default = "whole")]
+    earn_percent: i64,
+    #[serde(default)]
+    discount_percent: i64,
+    #[serde(default)]
+    perks: Vec<String>,
+}
+
+fn whole() -> i64 {
+    100
 }
 
 /// Finds one program.
@@ -99,6 +112,13 @@ fn row(tenant: &Tenant, program: &Program) -> Result<program::Model, db::Error> 
         Release::OnConfirmation => (2, 0),
     };
     let tiers: Vec<StoredTier> = program.ladder.tiers.iter().map(stored).collect();
+    let policy = &program.ladder.policy;
+    let (tier_window, tier_months) = match policy.window {
+        Window::CalendarYear => (1, 0),
+        Window::Anniversary => (2, 0),
+        Window::RollingMonths(months) => (3, months),
+        Window::Lifetime => (4, 0),
+    };
     let told = |e: &dyn std::fmt::Display| db::Error::Damaged(format!("program {}: {e}", program.id));
     Ok(program::Model {
         tenant_id: tenant.id().to_owned(),
@@ -122,6 +142,13 @@ fn row(tenant: &Tenant, program: &Program) -> Result<program::Model, db::Error> 
         release_days: i32::try_from(release_days).map_err(|e| told(&e))?,
         return_policy: program.return_policy as i32,
         expiry_sliding: i32::from(program.expiry.sliding),
+        tier_basis: policy.basis as i32,
+        tier_kinds: policy.kinds.iter().fold(0, |set, kind| set | 1 << *kind as i32),
+        tier_window,
+        tier_months: i32::try_from(tier_months).map_err(|e| told(&e))?,
+        tier_downgrade: policy.downgrade as i32,
+        tier_grace_days: i32::try_from(policy.grace_days).map_err(|e| told(&e))?,
+        tier_warn_days: i32::try_from(policy.warn_days).map_err(|e| told(&e))?,
     })
 }
 
@@ -139,15 +166,49 @@ fn stored(tier: &Tier) -> StoredTier {
     StoredTier {
         id: tier.id.clone(),
         display_name: tier.display_name.clone(),
-        threshold_micros: tier.threshold_micros,
+        credits: tier.entry,
+        keep: Some(tier.keep),
+        earn_percent: tier.earn_percent,
+        discount_percent: tier.discount_percent,
+        perks: tier.perks.clone(),
     }
+}
+
+fn unstored(tier: StoredTier) -> Tier {
+    Tier {
+        id: tier.id,
+        display_name: tier.display_name,
+        entry: tier.credits,
+        keep: tier.keep.unwrap_or(tier.credits),
+        earn_percent: tier.earn_percent,
+        discount_percent: tier.discount_percent,
+        perks: tier.perks,
+    }
+}
+
+fn tier_policy(row: &program::Model) -> Option<TierPolicy> {
+    let count = |number: i32| u32::try_from(number).ok();
+    let kinds = (1..=16).filter(|number| row.tier_kinds >> number & 1 == 1);
+    Some(TierPolicy {
+        basis: Basis::from_number(row.tier_basis)?,
+        kinds: kinds.map(ActivityKind::from_number).collect::<Option<_>>()?,
+        window: match row.tier_window {
+            1 => Window::CalendarYear,
+            2 => Window::Anniversary,
+            3 => Window::RollingMonths(count(row.tier_months)?),
+            4 => Window::Lifetime,
+            _ => return None,
+        },
+        downgrade: Downgrade::from_number(row.tier_downgrade)?,
+        grace_days: count(row.tier_grace_days)?,
+        warn_days: count(row.tier_warn_days)?,
+    })
 }
 
 fn domain(row: program::Model) -> Result<Program, db::Error> {
     let damaged = |what: &str| db::Error::Damaged(format!("program {}: {what}", row.program_id));
     let tiers: Vec<StoredTier> = serde_json::from_str(&row.tiers).map_err(|_| damaged("tiers"))?;
-    let tier =
-        |t: StoredTier| Tier { id: t.id, display_name: t.display_name, threshold_micros: t.threshold_micros };
+    let policy = tier_policy(&row).ok_or_else(|| damaged("tier policy"))?;
     let count = u32::try_from(row.expiry_count).map_err(|_| damaged("expiry"))?;
     let rule = EarningRule { points: row.rule_points, per_micros: row.rule_per_micros };
     let life = match row.expiry_kind {
@@ -180,7 +241,7 @@ fn domain(row: program::Model) -> Result<Program, db::Error> {
         release,
         return_policy: ReturnPolicy::from_number(row.return_policy)
             .ok_or_else(|| damaged("return policy"))?,
-        ladder: Ladder { tiers: tiers.into_iter().map(tier).collect() },
+        ladder: Ladder { tiers: tiers.into_iter().map(unstored).collect(), policy },
         id: row.program_id,
         display_name: row.display_name,
         version: row.version,

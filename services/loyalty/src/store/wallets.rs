@@ -11,8 +11,9 @@ use db::sea_orm::{
 use db::{Keyed, OWNER_TYPES, Owner, Tx, select_in};
 
 use super::OWNER;
+use super::days::{date_of, number_of, opt_number_of};
 use super::entity::wallet;
-use crate::domain::{Totals, Wallet, YearSpend};
+use crate::domain::{Standing, Totals, Wallet};
 
 /// A wallet that is locked, with the version that its program had just before.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,7 +87,7 @@ pub async fn insert(tx: &Tx, wallets: &[(Owner, Wallet)]) -> Result<(), db::Erro
 
 pub(super) async fn update(tx: &Tx, wallets: &[(Owner, Wallet)]) -> Result<(), db::Error> {
     use wallet::Column as C;
-    const CHANGING: [C; 26] = [
+    const CHANGING: [C; 31] = [
         C::Version,
         C::Now,
         C::NextExpire,
@@ -104,15 +105,20 @@ pub(super) async fn update(tx: &Tx, wallets: &[(Owner, Wallet)]) -> Result<(), d
         C::LotSeq,
         C::EventSeq,
         C::OrderKey,
-        C::SpendYear,
-        C::SpendCurrentMicros,
-        C::SpendPreviousMicros,
         C::TierRank,
         C::WarnedUntil,
         C::NextWarn,
         C::NextRelease,
         C::Waived,
         C::AliveUntil,
+        C::TierSince,
+        C::TierUntil,
+        C::TierDay,
+        C::TierFirstDay,
+        C::TierProgress,
+        C::TierPrevious,
+        C::TierSeq,
+        C::TierWarned,
     ];
     let rows: Vec<_> = wallets.iter().map(|(owner, wallet)| row(owner, wallet)).collect();
     db::bulk_update::<wallet::Entity>(tx, &rows, &CHANGING).await
@@ -179,12 +185,18 @@ fn domain(row: wallet::Model) -> Wallet {
         lot_seq: row.lot_seq,
         event_seq: row.event_seq,
         order_key: row.order_key,
-        spend: YearSpend {
-            year: row.spend_year,
-            current_micros: row.spend_current_micros,
-            previous_micros: row.spend_previous_micros,
+        open_time: Time::from_micros(row.open_time),
+        tier: Standing {
+            rank: u32::try_from(row.tier_rank).unwrap_or(0),
+            since: Time::from_micros(row.tier_since),
+            until: date_of(row.tier_until),
+            day: date_of(row.tier_day).unwrap_or_default(),
+            first_day: date_of(row.tier_first_day),
+            progress: row.tier_progress,
+            previous: row.tier_previous,
         },
-        tier_rank: u32::try_from(row.tier_rank).unwrap_or(0),
+        tier_seq: row.tier_seq,
+        tier_warned: date_of(row.tier_warned),
     }
 }
 
@@ -212,14 +224,20 @@ fn row(owner: &Owner, wallet: &Wallet) -> wallet::Model {
         lot_seq: wallet.lot_seq,
         event_seq: wallet.event_seq,
         order_key: wallet.order_key,
-        spend_year: wallet.spend.year,
-        spend_current_micros: wallet.spend.current_micros,
-        spend_previous_micros: wallet.spend.previous_micros,
-        tier_rank: i32::try_from(wallet.tier_rank).unwrap_or(i32::MAX),
+        tier_rank: i32::try_from(wallet.tier.rank).unwrap_or(i32::MAX),
         warned_until: wallet.warned_until.micros(),
         next_warn: wallet.next_warn.micros(),
         next_release: wallet.next_release.micros(),
         waived: t.waived,
         alive_until: wallet.alive_until.micros(),
+        open_time: wallet.open_time.micros(),
+        tier_since: wallet.tier.since.micros(),
+        tier_until: opt_number_of(wallet.tier.until),
+        tier_day: number_of(wallet.tier.day),
+        tier_first_day: opt_number_of(wallet.tier.first_day),
+        tier_progress: wallet.tier.progress,
+        tier_previous: wallet.tier.previous,
+        tier_seq: wallet.tier_seq,
+        tier_warned: opt_number_of(wallet.tier_warned),
     }
 }

@@ -6,6 +6,7 @@ mod case_opened;
 mod case_resolved;
 mod points_expiring;
 mod reward_redeemed;
+mod tier_at_risk;
 mod tier_changed;
 
 use std::sync::Arc;
@@ -25,6 +26,7 @@ const KINDS: &[&str] = &[
     reward_redeemed::KIND,
     tier_changed::KIND,
     points_expiring::KIND,
+    tier_at_risk::KIND,
 ];
 
 /// The ear of the service: messages go out over `channels`, and `applied` is called when some may wait.
@@ -64,6 +66,7 @@ fn decode(event: &Received) -> Result<Option<Occurrence>, String> {
         reward_redeemed::KIND => reward_redeemed::decode(&event.payload).map(Some),
         tier_changed::KIND => tier_changed::decode(&event.payload).map(Some),
         points_expiring::KIND => points_expiring::decode(&event.payload).map(Some),
+        tier_at_risk::KIND => tier_at_risk::decode(&event.payload).map(Some),
         _ => Ok(None),
     }
 }

@@ -15,6 +15,8 @@ pub enum Shipped {
     PointsExpiring,
     /// Points were spent on a reward.
     RewardRedeemed,
+    /// The tier ends soon.
+    TierAtRisk,
     /// A higher tier was reached.
     TierUp,
 }
@@ -28,11 +30,12 @@ enum Sample {
 
 impl Shipped {
     /// All of them, by id.
-    pub const ALL: [Shipped; 5] = [
+    pub const ALL: [Shipped; 6] = [
         Shipped::ComplaintReceived,
         Shipped::ComplaintResolved,
         Shipped::PointsExpiring,
         Shipped::RewardRedeemed,
+        Shipped::TierAtRisk,
         Shipped::TierUp,
     ];
 
@@ -43,6 +46,7 @@ impl Shipped {
             Shipped::ComplaintResolved => "complaint_resolved",
             Shipped::PointsExpiring => "points_expiring",
             Shipped::RewardRedeemed => "reward_redeemed",
+            Shipped::TierAtRisk => "tier_at_risk",
             Shipped::TierUp => "tier_up",
         }
     }
@@ -76,6 +80,9 @@ impl Shipped {
                 ("points", Number(500)),
                 ("available", Number(1_500)),
             ],
+            Shipped::TierAtRisk => {
+                &[("tier_id", Text("gold")), ("end_date", Text("2027-01-01")), ("to_stay", Text("250 EUR"))]
+            }
             Shipped::TierUp => &[("from_tier_id", Text("silver")), ("to_tier_id", Text("gold"))],
         };
         samples.iter().map(|(name, sample)| variable(name, *sample)).collect()
@@ -96,6 +103,7 @@ impl Shipped {
             Shipped::ComplaintResolved => sources!("complaint_resolved"),
             Shipped::PointsExpiring => sources!("points_expiring"),
             Shipped::RewardRedeemed => sources!("reward_redeemed"),
+            Shipped::TierAtRisk => sources!("tier_at_risk"),
             Shipped::TierUp => sources!("tier_up"),
         };
         Template {
@@ -159,6 +167,14 @@ mod tests {
         assert_eq!(
             text(Shipped::TierUp, &[("from_tier_id", Datum::Text(String::new()))]),
             "Welcome to gold | You have moved up to gold.\nThank you for being with us."
+        );
+        assert_eq!(
+            text(Shipped::TierAtRisk, &[]),
+            "Stay with gold | Your tier gold ends on 2027-01-01.\nWith 250 EUR more you keep it."
+        );
+        assert_eq!(
+            text(Shipped::TierAtRisk, &[("to_stay", Datum::Text(String::new()))]),
+            "Stay with gold | Your tier gold ends on 2027-01-01.\nCome back before and you keep it."
         );
         assert_eq!(
             text(Shipped::PointsExpiring, &[("last_expire_date", Datum::Text("2026-03-01".into()))]),

@@ -53,6 +53,17 @@ pub enum Occurrence {
         /// The position of the tier now; higher is better.
         to_rank: i32,
     },
+    /// The current tier ends soon.
+    TierAtRisk {
+        /// Whose wallet.
+        wallet_id: Uuid,
+        /// The tier.
+        tier_id: String,
+        /// When it ends.
+        end_time: Time,
+        /// What is missing to keep it, for people; empty if anything more keeps it.
+        to_stay: String,
+    },
     /// Points will expire soon.
     PointsExpiring {
         /// Whose wallet.
@@ -121,6 +132,15 @@ impl Occurrence {
                 values: values([
                     ("from_tier_id", Datum::Text(from_tier_id.clone())),
                     ("to_tier_id", Datum::Text(to_tier_id.clone())),
+                ]),
+            },
+            Occurrence::TierAtRisk { wallet_id, tier_id, end_time, to_stay } => Trigger {
+                template: Shipped::TierAtRisk,
+                recipient_id: *wallet_id,
+                values: values([
+                    ("tier_id", Datum::Text(tier_id.clone())),
+                    ("end_date", Datum::Text(date(*end_time))),
+                    ("to_stay", Datum::Text(to_stay.clone())),
                 ]),
             },
             Occurrence::PointsExpiring {
@@ -208,6 +228,12 @@ mod tests {
                 available: 5,
             },
             tier_changed(1, 2),
+            Occurrence::TierAtRisk {
+                wallet_id: id,
+                tier_id: "gold".into(),
+                end_time: at,
+                to_stay: "3".into(),
+            },
             Occurrence::PointsExpiring {
                 wallet_id: id,
                 points: 10,

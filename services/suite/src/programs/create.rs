@@ -144,7 +144,7 @@ fn tier_of(index: usize, text: &str, currency: Currency) -> Result<pb::Tier, Fai
         None => (format!("tier-{}", index + 1), text),
     };
     let threshold = currency.major(amount).map_err(|error| Failure::usage(format!("--tiers: {error}")))?;
-    Ok(pb::Tier { tier_id, display_name: String::new(), threshold: Some(threshold) })
+    Ok(pb::Tier { tier_id, threshold: Some(threshold), ..pb::Tier::default() })
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 mod create;
 mod show;
+mod tiers;
 
 use proto::rapport::loyalty::v1 as pb;
 use proto::rapport::loyalty::v1::program_service_client::ProgramServiceClient;

@@ -8,6 +8,7 @@ use proto::rapport::loyalty::v1::expiry_policy::Policy;
 use proto::rapport::loyalty::v1::release_policy::Policy as Release;
 use serde::Serialize;
 
+use super::tiers::{Tier, TierPolicy};
 use crate::money;
 
 /// A program, ready to be written.
@@ -31,6 +32,8 @@ pub(super) struct Shown {
     release_on_confirmation: bool,
     return_policy: &'static str,
     tiers: Vec<Tier>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tier_policy: Option<TierPolicy>,
     time_zone: String,
     points_currency: String,
     version: i64,
@@ -44,12 +47,6 @@ struct Earning {
     per: String,
 }
 
-#[derive(Debug, Serialize)]
-struct Tier {
-    tier_id: String,
-    threshold: String,
-}
-
 impl Shown {
     pub(super) fn of(program: &pb::Program) -> Shown {
         let amount =
@@ -60,10 +57,6 @@ impl Shown {
             Some(Policy::RollingMonths(months)) => (None, Some(months), None),
             Some(Policy::Annual(annual)) => (None, None, Some(date_of(annual))),
             None => (None, None, None),
-        };
-        let tier = |tier: &pb::Tier| Tier {
-            tier_id: tier.tier_id.clone(),
-            threshold: amount(tier.threshold.as_ref()),
         };
         let release = program.release_policy.and_then(|release| release.policy);
         let created = program.create_time.as_ref();
@@ -90,7 +83,8 @@ impl Shown {
                 pb::ReturnPolicy::WithinBalance | pb::ReturnPolicy::Unspecified => "within-balance",
                 pb::ReturnPolicy::Unlimited => "unlimited",
             },
-            tiers: program.tiers.iter().map(tier).collect(),
+            tiers: program.tiers.iter().map(Tier::of).collect(),
+            tier_policy: program.tier_policy.as_ref().map(TierPolicy::of),
             time_zone: program.time_zone.clone(),
             points_currency: program.point_currency.as_ref().map(|p| p.code.clone()).unwrap_or_default(),
             version: program.version,
@@ -102,8 +96,7 @@ impl Shown {
 
     pub(super) fn text(&self) -> String {
         let mut text = String::new();
-        let tiers: Vec<_> =
-            self.tiers.iter().map(|tier| format!("{} from {}", tier.tier_id, tier.threshold)).collect();
+        let tiers: Vec<_> = self.tiers.iter().map(Tier::text).collect();
         let rows = [
             ("program", self.program_id.clone()),
             ("name", self.display_name.clone()),
@@ -112,6 +105,7 @@ impl Shown {
             ("points live", self.lives()),
             ("returns take", self.return_policy.to_owned()),
             ("tiers", if tiers.is_empty() { "none".to_owned() } else { tiers.join(", ") }),
+            ("tiers count", self.tier_policy.as_ref().map_or_else(|| "nothing".to_owned(), TierPolicy::text)),
             ("time zone", self.time_zone.clone()),
             ("created", self.create_time.clone().unwrap_or_default()),
         ];

@@ -48,7 +48,7 @@ fn an_activity_that_earns_nothing_is_an_activity_and_nothing_else() {
     assert!(matches!(ledger.events.as_slice(), [Event::ActivityRecorded { .. }]));
     assert!(ledger.postings.is_empty() && ledger.state.lots.is_empty());
     assert_eq!(ledger.state.wallet.version, 2);
-    assert_eq!(ledger.state.wallet.spend.current_micros, 990_000);
+    assert_eq!(ledger.state.wallet.tier.progress, 990_000);
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn a_backdated_purchase_is_opened_and_expired_in_one_commit() {
     assert_eq!(ledger.available(), 5);
     let effective: Vec<_> = ledger.postings[1..].iter().map(|p| (p.reason, p.effective_time)).collect();
     assert_eq!(effective, [(Reason::Earn, occurred), (Reason::Expire, occurred.plus_micros(90 * DAY))]);
-    assert_eq!(ledger.state.wallet.spend.current_micros, 5_000_000, "2017 is not the current year");
+    assert_eq!(ledger.state.wallet.tier.progress, 5_000_000, "2017 is not the current year");
 }
 
 #[test]
@@ -106,14 +106,14 @@ fn a_tier_rises_at_once_and_falls_after_the_following_year() {
     let now = at("2017-05-01T00:00:00Z");
     let mut ledger = Ledger::opened(now);
     ledger.earn(2_500, now, now).unwrap();
-    assert_eq!(ledger.state.wallet.tier_rank, 3);
+    assert_eq!(ledger.state.wallet.tier.rank, 3);
     assert!(matches!(ledger.events.last(), Some(Event::TierChanged { to_tier_id: to, .. }) if to == "gold"));
     ledger.run(&Command::Settle, at("2018-12-31T23:59:59.999999Z")).unwrap();
-    assert_eq!(ledger.state.wallet.tier_rank, 3);
+    assert_eq!(ledger.state.wallet.tier.rank, 3);
     let end = at("2019-01-01T00:00:00Z");
     assert_eq!(ledger.state.wallet.next_due, end);
     ledger.run(&Command::Settle, at("2019-07-01T00:00:00Z")).unwrap();
-    assert_eq!(ledger.state.wallet.tier_rank, 1);
+    assert_eq!(ledger.state.wallet.tier.rank, 1);
     assert!(matches!(
         ledger.events.last(),
         Some(Event::TierChanged { effective_time, .. }) if *effective_time == end
@@ -221,7 +221,7 @@ proptest! {
         let (helped, same) = play(&steps, |i| seed.rotate_left(u32::try_from(i % 64).unwrap()) & 1 == 1);
         prop_assert_eq!(answers, same);
         prop_assert_eq!(alone.state.wallet.totals, helped.state.wallet.totals);
-        prop_assert_eq!(alone.state.wallet.tier_rank, helped.state.wallet.tier_rank);
+        prop_assert_eq!(alone.state.wallet.tier.rank, helped.state.wallet.tier.rank);
         prop_assert_eq!(&alone.state.lots, &helped.state.lots);
     }
 }

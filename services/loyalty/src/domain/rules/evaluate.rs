@@ -1,7 +1,7 @@
 //! What rules grant for one activity: the same facts and the same room give the same grants, bit for bit.
 //!
 //! Rules are asked in the order of their priority. Of those that apply, each group keeps those that its
-//! stacking says; multipliers then add to what the others grant; caps cut at last.
+//! stacking says; multipliers then add to what the others grant; caps cut; the tier adds at last.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -51,8 +51,10 @@ pub enum Matched {
 /// What all rules did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Evaluation {
-    /// Points granted over all rules.
+    /// Points granted over all rules, and for the tier.
     pub points: i64,
+    /// What the tier adds to the points of rules that do not multiply; no cap counts it.
+    pub tier_bonus: i64,
     /// One for each rule, in the order in which they were asked.
     pub grants: Vec<Grant>,
     /// Points that count for caps.
@@ -101,14 +103,16 @@ fn with_caps(
     for grant in grants.iter_mut().filter(|grant| grant.outcome == Matched::Applied) {
         grant.desired = base(&rules.rules()[grant.rule], facts, &grant.items)?;
     }
-    let is_multiplier = |grant: &Grant| matches!(rules.rules()[grant.rule].effect, Effect::Multiplier { .. });
-    stack(rules, &mut grants, |grant| !is_multiplier(grant));
-    let plain: Vec<Grant> =
-        grants.iter().filter(|g| g.outcome == Matched::Applied && !is_multiplier(g)).cloned().collect();
-    for grant in grants.iter_mut().filter(|g| g.outcome == Matched::Applied && is_multiplier(g)) {
+    stack(rules, &mut grants, |grant| !is_multiplier(rules, grant));
+    let plain: Vec<Grant> = grants
+        .iter()
+        .filter(|g| g.outcome == Matched::Applied && !is_multiplier(rules, g))
+        .cloned()
+        .collect();
+    for grant in grants.iter_mut().filter(|g| g.outcome == Matched::Applied && is_multiplier(rules, g)) {
         grant.desired = multiplied(rules, grant, &plain, facts)?;
     }
-    stack(rules, &mut grants, is_multiplier);
+    stack(rules, &mut grants, |grant| is_multiplier(rules, grant));
     cut(rules, grants, facts, room, may_reject)
 }
 
@@ -216,7 +220,16 @@ fn multiplied(rules: &Compiled, grant: &Grant, plain: &[Grant], facts: &Facts<'_
         };
         sum = sum.checked_add(desired).ok_or(Refusal::AmountOverflow)?;
     }
-    super::Rounding::Down.points(sum, percent.saturating_sub(100), 100)
+    more(sum, percent)
+}
+
+fn is_multiplier(rules: &Compiled, grant: &Grant) -> bool {
+    matches!(rules.rules()[grant.rule].effect, Effect::Multiplier { .. })
+}
+
+/// What so many percent of points are more than the points.
+fn more(points: i64, percent: i64) -> Result<i64, Refusal> {
+    super::Rounding::Down.points(points, percent.saturating_sub(100), 100)
 }
 
 /// Leaves in each group those that count.
@@ -281,6 +294,10 @@ fn cut(
         }
         evaluation.points = evaluation.points.checked_add(grant.granted).ok_or(Refusal::AmountOverflow)?;
     }
+    let plain = grants.iter().filter(|grant| !is_multiplier(rules, grant)).map(|grant| grant.granted);
+    evaluation.tier_bonus = more(total(plain)?, facts.earn_percent)?;
+    evaluation.points =
+        evaluation.points.checked_add(evaluation.tier_bonus).ok_or(Refusal::AmountOverflow)?;
     evaluation.grants = grants;
     Ok(evaluation)
 }

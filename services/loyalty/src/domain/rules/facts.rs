@@ -49,6 +49,8 @@ pub struct Facts<'a> {
     pub tier_id: &'a str,
     /// Its position, from 1; 0 without tiers.
     pub tier_rank: u32,
+    /// What that tier makes of points, in percent; at least 100.
+    pub earn_percent: i64,
 }
 
 /// Names and values.

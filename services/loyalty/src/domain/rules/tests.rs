@@ -62,6 +62,7 @@ fn basket(attributes: &BTreeMap<String, String>) -> Facts<'_> {
         attributes,
         tier_id: "gold",
         tier_rank: 3,
+        earn_percent: 100,
     }
 }
 

@@ -3,7 +3,6 @@
 
 pub(super) mod activity;
 pub(super) mod allocation;
-pub(super) mod day_spend;
 pub(super) mod lot;
 pub(super) mod member;
 pub(super) mod posting;
@@ -14,5 +13,7 @@ pub(super) mod reward;
 pub(super) mod reward_stock;
 pub(super) mod rule_set;
 pub(super) mod tier_change;
+pub(super) mod tier_credit;
+pub(super) mod tier_history;
 pub(super) mod wallet;
 pub(super) mod wallet_counter;

@@ -28,6 +28,13 @@ pub struct Model {
     pub release_days: i32,
     pub return_policy: i32,
     pub expiry_sliding: i32,
+    pub tier_basis: i32,
+    pub tier_kinds: i32,
+    pub tier_window: i32,
+    pub tier_months: i32,
+    pub tier_downgrade: i32,
+    pub tier_grace_days: i32,
+    pub tier_warn_days: i32,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -8,6 +8,7 @@ mod m0007_expire_by_calendar;
 mod m0008_release_and_reverse;
 mod m0009_create_rules;
 mod m0010_slide_and_reinstate;
+mod m0011_keep_tier_history;
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
@@ -28,6 +29,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0008_release_and_reverse::ReleaseAndReverse),
             Box::new(m0009_create_rules::CreateRules),
             Box::new(m0010_slide_and_reinstate::SlideAndReinstate),
+            Box::new(m0011_keep_tier_history::KeepTierHistory),
         ]
     }
 }
