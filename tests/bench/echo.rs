@@ -89,6 +89,13 @@ impl pb::points_service_server::PointsService for Echo {
     ) -> Result<Response<pb::ReinstatePointsResponse>, Status> {
         Err(Status::unimplemented("this server echoes balances"))
     }
+
+    async fn transfer_points(
+        &self,
+        _: Request<pb::TransferPointsRequest>,
+    ) -> Result<Response<pb::TransferPointsResponse>, Status> {
+        Err(Status::unimplemented("this server echoes balances"))
+    }
 }
 
 /// Runs until killed; says its address first.

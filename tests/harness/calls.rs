@@ -73,6 +73,7 @@ pub async fn enroll_in(client: &Client, program_id: &str, external_id: &str) -> 
         request_id: request_id(),
         program_id: program_id.into(),
         external_id: external_id.into(),
+        ..Default::default()
     };
     let mut members = pb::member_service_client::MemberServiceClient::new(client.clone());
     let response = members.enroll_member(request).await.expect("the member is enrolled").into_inner();

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use ambient::{Clock, Ids, Time};
 use db::Db;
+use db::sea_orm::{ConnectionTrait, Statement};
 use proto::rapport::loyalty::v1 as pb;
 use rpc::client::{Client, Settings};
 use suite::compose::{Pending, Plan, Role, ServicePlan, Store, Suite};
@@ -123,6 +124,13 @@ impl House {
     /// Its database, to look at or to damage.
     pub fn db(&self) -> &Db {
         &self.db
+    }
+
+    /// The number `n` that this statement selects from its database.
+    pub async fn count(&self, sql: &str) -> i64 {
+        let statement = Statement::from_string(self.db.backend(), sql.to_owned());
+        let row = self.db.reader().query_one_raw(statement).await;
+        row.expect("the database answers").expect("a row").try_get("", "n").expect("a number")
     }
 
     /// Where calls are answered.

@@ -107,6 +107,7 @@ async fn an_external_id_is_recorded_once(house: House) {
         request_id: request_id(),
         program_id: harness::calls::PROGRAM.into(),
         external_id: "anna".into(),
+        ..Default::default()
     };
     let refused = members.enroll_member(again).await.unwrap_err();
     assert_eq!((refused.code(), reason(&refused).as_str()), (Code::AlreadyExists, "MEMBER_EXISTS"));
@@ -149,6 +150,7 @@ async fn enrolments_of_a_batch_stand_each_on_its_own(house: House) {
         request_id: request_id(),
         program_id: program_id.into(),
         external_id: external_id.into(),
+        ..Default::default()
     };
     let anna = asked("anna", harness::calls::PROGRAM);
     let requests = vec![

@@ -54,7 +54,7 @@ async fn killed_half_way_run_again_and_once_more() {
         .stderr(Stdio::null())
         .spawn()
         .expect("the import starts");
-    while house.audit().await.totals.expect("totals").activities < 20_000 {
+    while house.count("SELECT COUNT(*) AS n FROM activity").await < 20_000 {
         assert!(first.try_wait().expect("a child").is_none(), "the import ended before it was half-way");
     }
     first.kill().expect("the import is killed");
@@ -106,7 +106,12 @@ async fn members(house: &House) -> Vec<String> {
     let mut client = pb::member_service_client::MemberServiceClient::new(house.client());
     let (mut members, mut page_token) = (Vec::new(), String::new());
     loop {
-        let request = pb::ListMembersRequest { program_id: PROGRAM.into(), page_size: 1_000, page_token };
+        let request = pb::ListMembersRequest {
+            program_id: PROGRAM.into(),
+            page_size: 1_000,
+            page_token,
+            ..Default::default()
+        };
         let page = client.list_members(request).await.expect("a page").into_inner();
         members.extend(page.members.into_iter().map(|m| m.member_id));
         page_token = page.next_page_token;

@@ -58,8 +58,8 @@ async fn spend_of_two_years_becomes_standings(on: On) {
              state, create_time) VALUES ($1, $2, $3, 'club', $4, $3, 1, 77)";
         execute(&db, member, owner.key_with([n.to_string().into()])).await;
         let wallet = "INSERT INTO wallet (bucket, tenant_id, wallet_id, program_id, version, now, \
-             next_expire, next_due, pending, available, held, arrears, issued, reversed, redeemed, expired, adjusted, \
-             posting_seq, lot_seq, event_seq, order_key, spend_year, spend_current_micros, \
+             next_expire, next_due, pending, available, held, arrears, issued, reversed, redeemed, expired, \
+             adjusted, posting_seq, lot_seq, event_seq, order_key, spend_year, spend_current_micros, \
              spend_previous_micros, tier_rank, warned_until, next_warn, next_release, waived, alive_until) \
              VALUES ($1, $2, $3, 'club', 5, 100, $7, $7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 4, 2025, \
              $4, $5, $6, 0, $7, $7, 0, 0)";

@@ -224,6 +224,7 @@ async fn strangers_are_not_found(house: House) {
         request_id: request_id(),
         program_id: "nowhere".into(),
         external_id: "anna".into(),
+        ..Default::default()
     };
     let lookup = pb::LookupMemberRequest {
         program_id: PROGRAM.into(),

@@ -35,8 +35,12 @@ async fn postings_lots_members_and_rewards(house: House) {
         let page = points.list_lots(request).await.unwrap().into_inner();
         lots.extend(page.lots.iter().map(|l| (l.lot_number, l.points)));
         lot_page = page.next_page_token;
-        let request =
-            pb::ListMembersRequest { program_id: PROGRAM.into(), page_size: 10, page_token: member_page };
+        let request = pb::ListMembersRequest {
+            program_id: PROGRAM.into(),
+            page_size: 10,
+            page_token: member_page,
+            ..Default::default()
+        };
         let page = members.list_members(request).await.unwrap().into_inner();
         ids.extend(page.members.into_iter().map(|m| m.member_id));
         member_page = page.next_page_token;

@@ -75,6 +75,7 @@ async fn points_end_with_the_quarter_or_on_a_day_of_the_year(house: House) {
             request_id: request_id(),
             program_id: created.program_id,
             external_id: "anna".into(),
+            ..Default::default()
         };
         let member = members.enroll_member(request).await.unwrap().into_inner().member.unwrap().member_id;
         let mut early = purchase(&member, 100);

@@ -235,6 +235,7 @@ impl Ledger {
             Ok(Reply::Reversed(_, r)) => {
                 Told::Back([r.owed, r.from_pending, r.from_available, r.arrears, r.waived])
             }
+            Ok(Reply::State { .. }) => unreachable!("no random command changes a state"),
             Err(refusal) => Told::Refused(name(&refusal)),
         }
     }

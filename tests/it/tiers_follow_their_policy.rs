@@ -3,7 +3,6 @@
 //! stays.
 
 use ambient::Time;
-use db::sea_orm::{ConnectionTrait, Statement};
 use harness::calls::{
     PROGRAM, balance, balance_of, create_program, create_program_like, create_reward, enroll, program,
     purchase, reason, record, redeem, redemption, request_id, timestamp, usd,
@@ -75,9 +74,7 @@ async fn tier_at(client: &Client, member_id: &str, at: Option<Time>) -> pb::Tier
 async fn announced(house: &House, kind: &str) -> i64 {
     house.settle().await;
     let sql = format!("SELECT COUNT(*) AS n FROM event_log WHERE kind = 'rapport.loyalty.v1.{kind}'");
-    let reader = house.db().reader();
-    let row = reader.query_one_raw(Statement::from_string(house.db().backend(), sql)).await;
-    row.expect("the database answers").expect("a row").try_get("", "n").expect("a number")
+    house.count(&sql).await
 }
 
 fn named<const N: usize>(tiers: [(&str, Option<Time>); N]) -> Vec<(String, Option<Time>)> {

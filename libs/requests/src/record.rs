@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use ambient::Time;
 use db::schema::Kind::{Big, Bytes, Int, Text, Uuid as Id};
 use db::schema::NewTable;
-use db::sea_orm::ConnectionTrait;
-use db::sea_orm::sea_query::ArrayType;
+use db::sea_orm::sea_query::{ArrayType, Expr};
+use db::sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
 use db::{Keyed, Owner, Tx, select_in};
 use uuid::Uuid;
 
@@ -74,6 +74,25 @@ pub async fn find(
     let keys: Vec<_> = requests.iter().map(|(owner, id)| owner.key_with([(*id).into()])).collect();
     let rows: Vec<command::Model> = select_in(db, select, &keys).await?;
     Ok(rows.into_iter().map(found).collect())
+}
+
+/// Forgets what the requests of a scope, or one of them, said and were answered. That they were made, by whom
+/// and when, stays; sent again, they are refused as requests with another content.
+///
+/// # Errors
+/// That the database refused.
+pub async fn forget(tx: &Tx, scope: &Owner, request_id: Option<Uuid>) -> Result<(), db::Error> {
+    let mut forget = command::Entity::update_many()
+        .col_expr(command::Column::Request, Expr::value(Vec::<u8>::new()))
+        .col_expr(command::Column::Reply, Expr::value(Vec::<u8>::new()))
+        .filter(command::Column::Bucket.eq(scope.bucket()))
+        .filter(command::Column::TenantId.eq(scope.tenant().id()))
+        .filter(command::Column::ScopeId.eq(scope.id()));
+    if let Some(request_id) = request_id {
+        forget = forget.filter(command::Column::RequestId.eq(request_id));
+    }
+    forget.exec(tx).await?;
+    Ok(())
 }
 
 fn found(row: command::Model) -> ((Owner, Uuid), Record) {

@@ -4,7 +4,11 @@
 /// `serve!(Api, pb, pb::x_server::X { get_x(GetXRequest) -> GetXResponse; });`.
 #[macro_export]
 macro_rules! serve {
-    ($api:ty, $pb:ident, $service:path { $($method:ident($request:ident) -> $response:ident;)+ }) => {
+    ($api:ty, $pb:ident, $service:path {
+        $($method:ident($request:ident) -> $response:ident;)+
+    } $(streams {
+        $($stream:ident = $streaming:ident($asked:ident) -> $piece:ident;)+
+    })?) => {
         #[tonic::async_trait]
         impl $service for $api {
             $(async fn $method(
@@ -13,6 +17,15 @@ macro_rules! serve {
             ) -> Result<tonic::Response<$pb::$response>, tonic::Status> {
                 $method::handle(self, request).await.map(tonic::Response::new)
             })+
+
+            $($(type $stream = futures::stream::BoxStream<'static, Result<$pb::$piece, tonic::Status>>;
+
+            async fn $streaming(
+                &self,
+                request: tonic::Request<$pb::$asked>,
+            ) -> Result<tonic::Response<Self::$stream>, tonic::Status> {
+                $streaming::handle(self, request).await.map(tonic::Response::new)
+            })+)?
         }
     };
 }

@@ -12,5 +12,6 @@ pub mod store;
 mod workers;
 
 pub use ledger::state;
+pub use rpc::canonical;
 pub use service::{Deps, Service, Settings, audit, build};
 pub use store::migration::Migrator;

@@ -19,10 +19,7 @@ pub struct AdjustPoints {
 }
 
 pub(super) fn adjust(book: &mut Book<'_>, command: &AdjustPoints) -> Result<Reply, Refusal> {
-    let actual = book.out.wallet.version;
-    if let Some(expected) = command.expected_version.filter(|v| *v != actual) {
-        return Err(Refusal::VersionMismatch { expected, actual });
-    }
+    book.expect_version(command.expected_version)?;
     let source =
         Source { actor_member_id: command.member_id, note: command.note.clone(), ..Source::default() };
     if command.points > 0 {

@@ -41,6 +41,8 @@ pub struct Outcome {
     pub stock_taken: i64,
     /// Announcements, in order; the last has the number `wallet.event_seq`.
     pub events: Vec<Event>,
+    /// What the command changed of the second wallet that it names.
+    pub other: Option<Box<Outcome>>,
 }
 
 #[derive(Clone)]
@@ -77,6 +79,7 @@ impl<'a> Book<'a> {
             redemption: None,
             stock_taken: 0,
             events: Vec::new(),
+            other: None,
         };
         let now = now.max(before.wallet.now);
         Book {
@@ -91,6 +94,15 @@ impl<'a> Book<'a> {
             reinstated: Vec::new(),
             tier_changed: None,
             past: before.past.clone(),
+        }
+    }
+
+    /// Refuses what was meant for another version of the wallet.
+    pub(super) fn expect_version(&self, expected: Option<i64>) -> Result<(), Refusal> {
+        let actual = self.out.wallet.version;
+        match expected {
+            Some(expected) if expected != actual => Err(Refusal::VersionMismatch { expected, actual }),
+            _ => Ok(()),
         }
     }
 
@@ -156,8 +168,8 @@ fn check(out: &Outcome) {
     let sum = |values: &[i64]| values.iter().map(|v| i128::from(*v)).sum::<i128>();
     let member = sum(&[t.available, t.pending, t.held]).checked_sub(i128::from(t.arrears));
     assert!(t.arrears == 0 || t.available == 0, "who owes has nothing available");
-    let program =
-        sum(&[t.issued, t.adjusted, t.waived]).checked_sub(sum(&[t.redeemed, t.expired, t.reversed]));
+    let program = sum(&[t.issued, t.adjusted, t.waived, t.transferred])
+        .checked_sub(sum(&[t.redeemed, t.expired, t.reversed]));
     assert!(member == program, "member and program accounts differ");
     assert!(
         out.lots.values().all(|l| (0..=l.points).contains(&l.remaining)),

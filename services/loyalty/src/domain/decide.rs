@@ -8,10 +8,11 @@ use uuid::Uuid;
 use super::book::{Book, Outcome};
 use super::rules::Counter;
 use super::{
-    Activity, ActivityRef, AdjustPoints, CancelActivity, ConfirmActivity, ExtendExpiry, Lot, LotKey, Past,
-    Program, RecordActivity, RedeemReward, Redemption, Refusal, ReinstatePoints, Reversal, ReverseActivity,
-    Reward, Stock, Wallet, adjust_points, confirm_activity, extend_expiry, record_activity, redeem_reward,
-    reinstate_points, reverse_activity, settle, warn_expiry,
+    Activity, ActivityRef, AdjustPoints, CancelActivity, ChangeState, ConfirmActivity, ExtendExpiry, Lot,
+    LotKey, MemberState, Past, Program, RecordActivity, RedeemReward, Redemption, Refusal, ReinstatePoints,
+    Reversal, ReverseActivity, Reward, Stock, TransferPoints, Wallet, adjust_points, change_state,
+    confirm_activity, extend_expiry, record_activity, redeem_reward, reinstate_points, reverse_activity,
+    settle, transfer_points, warn_expiry,
 };
 
 /// What a decision looks at.
@@ -45,6 +46,9 @@ pub struct Context<'a> {
     pub activity: Option<&'a Activity>,
     /// The reward that the command names, with its stock.
     pub reward: Option<(&'a Reward, Stock)>,
+    /// The second wallet that the command names, if there is one. Both are settled at the later of their
+    /// moments.
+    pub other: Option<&'a State>,
 }
 
 /// What can be done to a wallet.
@@ -68,6 +72,10 @@ pub enum Command {
     ReinstatePoints(ReinstatePoints),
     /// Spend points on a reward.
     RedeemReward(RedeemReward),
+    /// Let the member act, or not, or leave.
+    ChangeState(ChangeState),
+    /// Give points to another member.
+    TransferPoints(TransferPoints),
 }
 
 /// What a command that was done answers, beside the wallet.
@@ -85,6 +93,13 @@ pub enum Reply {
     Reversed(Activity, Reversal),
     /// The redemption made.
     Redeemed(Redemption),
+    /// The state of the member, and how many points were forfeited.
+    State {
+        /// Now.
+        state: MemberState,
+        /// How many.
+        forfeited: i64,
+    },
 }
 
 impl Reply {
@@ -94,7 +109,7 @@ impl Reply {
             Reply::Recorded(activity) | Reply::Confirmed(activity, _) | Reply::Reversed(activity, _) => {
                 Some(activity)
             }
-            Reply::Done | Reply::Points(_) | Reply::Redeemed(_) => None,
+            Reply::Done | Reply::Points(_) | Reply::Redeemed(_) | Reply::State { .. } => None,
         }
     }
 
@@ -106,7 +121,8 @@ impl Reply {
             | Reply::Points(_)
             | Reply::Recorded(_)
             | Reply::Confirmed(..)
-            | Reply::Redeemed(_) => None,
+            | Reply::Redeemed(_)
+            | Reply::State { .. } => None,
         }
     }
 
@@ -118,14 +134,16 @@ impl Reply {
             | Reply::Points(_)
             | Reply::Recorded(_)
             | Reply::Confirmed(..)
-            | Reply::Reversed(..) => None,
+            | Reply::Reversed(..)
+            | Reply::State { .. } => None,
         }
     }
 
-    /// How many points were released, live longer or were given back.
+    /// How many points were released, live longer, were given back or forfeited.
     pub fn points(&self) -> i64 {
         match self {
             Reply::Points(points) | Reply::Confirmed(_, points) => *points,
+            Reply::State { forfeited, .. } => *forfeited,
             Reply::Done | Reply::Recorded(_) | Reply::Reversed(..) | Reply::Redeemed(_) => 0,
         }
     }
@@ -144,7 +162,7 @@ impl<'a> Context<'a> {
     /// A context in which nothing is known but the program.
     pub fn of(program: &'a Program) -> Context<'a> {
         static NOTHING: BTreeMap<Counter, i64> = BTreeMap::new();
-        Context { program, activity_taken: None, used: &NOTHING, activity: None, reward: None }
+        Context { program, activity_taken: None, used: &NOTHING, activity: None, reward: None, other: None }
     }
 }
 
@@ -158,6 +176,7 @@ impl Command {
                 Some(warn_expiry::covered_until(program.time_zone, now).max(now))
             }
             Command::ExtendExpiry(extend) => Some(extend.expiring_before.max(now)),
+            Command::ChangeState(change) if change.to.is_over() => Some(Time::NEVER),
             _ => state.has_due(now).then_some(now),
         }
     }
@@ -200,7 +219,17 @@ impl Command {
             | Command::AdjustPoints(_)
             | Command::ExtendExpiry(_)
             | Command::ReinstatePoints(_)
-            | Command::RedeemReward(_) => None,
+            | Command::RedeemReward(_)
+            | Command::ChangeState(_)
+            | Command::TransferPoints(_) => None,
+        }
+    }
+
+    /// The second wallet that this command names.
+    pub fn other_wallet(&self) -> Option<Uuid> {
+        match self {
+            Command::TransferPoints(transfer) => Some(transfer.to_member_id),
+            _ => None,
         }
     }
 
@@ -213,9 +242,11 @@ impl Command {
             | Command::ConfirmActivity(_)
             | Command::CancelActivity(_)
             | Command::ExtendExpiry(_)
-            | Command::ReinstatePoints(_) => 0,
+            | Command::ReinstatePoints(_)
+            | Command::ChangeState(_) => 0,
             Command::ReverseActivity(_) => activity.map_or(0, Activity::points_owed_max),
             Command::AdjustPoints(adjust) => adjust.points.saturating_neg().max(0),
+            Command::TransferPoints(transfer) => transfer.points,
             Command::RedeemReward(redeem) => {
                 reward.map_or(0, |r| r.price_points.saturating_mul(redeem.quantity))
             }
@@ -223,34 +254,42 @@ impl Command {
     }
 }
 
-/// Decides one command at `now`, which counts as the wallet's last `now` if that is later.
+/// Decides one command at `now`, which counts as the last `now` of the wallets if that is later.
 ///
 /// # Panics
 /// If the state breaks an invariant: the caller guards each decision.
 pub fn decide(state: &State, command: &Command, context: Context<'_>, now: Time) -> Decision {
+    let now = context.other.map_or(now, |other| now.max(other.wallet.now));
     let mut settled = Book::open(state, context.program, now);
     settle::settle(&mut settled).expect("what is due was counted when it was credited");
     let mut book = settled.clone();
-    let answer = match command {
-        Command::Settle => {
-            book.warn_of_tier();
-            warn_expiry::warn(&mut book).map(|()| Reply::Done)
-        }
-        Command::RecordActivity(c) => record_activity::record(&mut book, c, context),
-        Command::ConfirmActivity(c) => confirm_activity::confirm(&mut book, c, context.activity),
-        Command::CancelActivity(c) => reverse_activity::cancel(&mut book, c, context.activity),
-        Command::ReverseActivity(c) => reverse_activity::reverse(&mut book, c, context.activity),
-        Command::AdjustPoints(c) => adjust_points::adjust(&mut book, c),
-        Command::ExtendExpiry(c) => extend_expiry::extend(&mut book, c),
-        Command::ReinstatePoints(c) => reinstate_points::reinstate(&mut book, c),
-        Command::RedeemReward(c) => redeem_reward::redeem(&mut book, c, context.reward),
-    };
+    let allowed = change_state::allow(book.out.wallet.state, command);
+    let answer = allowed.and_then(|()| carry_out(&mut book, command, context));
     match answer.and_then(|reply| Ok((reply, book.close()?))) {
         Ok((reply, outcome)) => Decision { outcome, answer: Ok(reply) },
         Err(refusal) => {
             let outcome = settled.close().expect("what is due was counted when it was credited");
             Decision { outcome, answer: Err(refusal) }
         }
+    }
+}
+
+fn carry_out(book: &mut Book<'_>, command: &Command, context: Context<'_>) -> Result<Reply, Refusal> {
+    match command {
+        Command::Settle => {
+            book.warn_of_tier();
+            warn_expiry::warn(book).map(|()| Reply::Done)
+        }
+        Command::RecordActivity(c) => record_activity::record(book, c, context),
+        Command::ConfirmActivity(c) => confirm_activity::confirm(book, c, context.activity),
+        Command::CancelActivity(c) => reverse_activity::cancel(book, c, context.activity),
+        Command::ReverseActivity(c) => reverse_activity::reverse(book, c, context.activity),
+        Command::AdjustPoints(c) => adjust_points::adjust(book, c),
+        Command::ExtendExpiry(c) => extend_expiry::extend(book, c),
+        Command::ReinstatePoints(c) => reinstate_points::reinstate(book, c),
+        Command::RedeemReward(c) => redeem_reward::redeem(book, c, context.reward),
+        Command::ChangeState(c) => change_state::change(book, c),
+        Command::TransferPoints(c) => transfer_points::transfer(book, c, context.other),
     }
 }
 

@@ -3,7 +3,7 @@
 use ambient::Time;
 use uuid::Uuid;
 
-use super::{Activity, Credits, Money, Redemption, Reversal};
+use super::{Activity, Credits, MemberState, Money, Redemption, Reversal};
 
 /// One announcement; at most one of a kind per command. `available` is the total right after it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,6 +12,15 @@ pub enum Event {
     ActivityRecorded {
         /// What.
         activity: Activity,
+    },
+    /// A member was suspended, reactivated, or left.
+    MemberStateChanged(StateChange),
+    /// What was personal of a member is gone.
+    MemberErased {
+        /// Who.
+        member_id: Uuid,
+        /// When.
+        erase_time: Time,
     },
     /// An activity earned points.
     PointsEarned(Earned),
@@ -58,6 +67,8 @@ pub enum Event {
         /// Points that may be spent now.
         available: i64,
     },
+    /// Points went to another member, or came from one.
+    PointsTransferred(Transferred),
     /// The current tier changed.
     TierChanged {
         /// Before.
@@ -72,16 +83,7 @@ pub enum Event {
         effective_time: Time,
     },
     /// The tier ends soon unless it is qualified for again.
-    TierAtRisk {
-        /// The tier.
-        tier_id: String,
-        /// Its position, from 1.
-        rank: u32,
-        /// When it ends.
-        end_time: Time,
-        /// What is missing to keep it.
-        to_stay: Credits,
-    },
+    TierAtRisk(AtRisk),
     /// Points were spent on a reward.
     RewardRedeemed {
         /// The redemption.
@@ -123,4 +125,47 @@ pub struct Taken {
     pub reverse_time: Time,
     /// Points that may be spent now.
     pub available: i64,
+}
+
+/// A member who was suspended, reactivated, or left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StateChange {
+    /// Who.
+    pub member_id: Uuid,
+    /// The state now.
+    pub state: MemberState,
+    /// Why.
+    pub note: String,
+    /// Points that were forfeited.
+    pub forfeited: i64,
+    /// When.
+    pub change_time: Time,
+}
+
+/// Points that went to another member, or came from one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transferred {
+    /// Whose.
+    pub member_id: Uuid,
+    /// The other one.
+    pub other_member_id: Uuid,
+    /// Received if positive, given if negative.
+    pub points: i64,
+    /// Why.
+    pub note: String,
+    /// Points that may be spent now.
+    pub available: i64,
+}
+
+/// A tier that ends soon.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AtRisk {
+    /// The tier.
+    pub tier_id: String,
+    /// Its position, from 1.
+    pub rank: u32,
+    /// When it ends.
+    pub end_time: Time,
+    /// What is missing to keep it.
+    pub to_stay: Credits,
 }

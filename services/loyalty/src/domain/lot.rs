@@ -34,8 +34,17 @@ pub struct Lot {
     pub activity_id: Uuid,
     /// The version of the earning rule that granted it; 0 if none did.
     pub rule_version: i64,
-    /// The lot of another wallet that it continues; 0 if it continues none.
-    pub origin_lot: i64,
+    /// The lot of another wallet that it continues, if it does.
+    pub origin: Option<Origin>,
+}
+
+/// Where the points of a lot came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The other wallet.
+    pub wallet_id: Uuid,
+    /// The number of its lot.
+    pub lot_number: i64,
 }
 
 /// Points of one posting that came from one lot, or returned to it.

@@ -10,6 +10,7 @@ mod activity;
 mod adjust_points;
 mod book;
 mod calendar;
+mod change_state;
 mod confirm_activity;
 mod decide;
 mod event;
@@ -18,6 +19,7 @@ mod extend_expiry;
 #[cfg(test)]
 mod fixture;
 mod lot;
+mod member;
 mod money;
 mod movements;
 mod posting;
@@ -35,6 +37,7 @@ mod simulation;
 mod term;
 mod tier_book;
 mod tiers;
+mod transfer_points;
 mod wallet;
 mod warn_expiry;
 
@@ -42,12 +45,14 @@ pub use activity::{Activity, ActivityKind, ActivityRef, ActivityState, Detail, L
 pub use adjust_points::AdjustPoints;
 pub use book::Outcome;
 pub use calendar::{end_of_day, local_date, start_of_day, start_of_year};
+pub use change_state::ChangeState;
 pub use confirm_activity::ConfirmActivity;
 pub use decide::{Command, Context, Decision, Reply, State, decide, view};
-pub use event::{Earned, Event, Taken};
+pub use event::{AtRisk, Earned, Event, StateChange, Taken, Transferred};
 pub use expiry::{Expiry, Life, MonthDay, Period};
 pub use extend_expiry::ExtendExpiry;
-pub use lot::{Allocation, Lot, LotKey};
+pub use lot::{Allocation, Lot, LotKey, Origin};
+pub use member::{Member, MemberKey, MemberState, Profile};
 pub use money::{Currency, Money};
 pub use posting::{Account, Posting, Reason, Source};
 pub use program::{EarningRule, PointCurrency, Program, RuleSet};
@@ -64,4 +69,5 @@ pub use tiers::{
     Basis, Credits, DayCredits, Downgrade, Ladder, Past, Standing, Tier, TierPolicy, TierRow, TierStatus,
     Window,
 };
+pub use transfer_points::TransferPoints;
 pub use wallet::{Totals, Wallet};

@@ -6,7 +6,7 @@ use ambient::Time;
 use uuid::Uuid;
 
 use super::book::{Book, minus, next, plus};
-use super::{Account, Activity, Allocation, Lot, LotKey, Posting, Reason, Refusal, Source};
+use super::{Account, Activity, Allocation, Lot, LotKey, Origin, Posting, Reason, Refusal, Source};
 
 impl Book<'_> {
     pub(super) fn post(
@@ -53,10 +53,26 @@ impl Book<'_> {
             returned: false,
             activity_id,
             rule_version,
-            origin_lot: 0,
+            origin: None,
         };
         self.keep(lot.clone());
         Ok(lot)
+    }
+
+    /// Opens a lot of the points that `given`, a lot of another wallet, has remaining; it expires when that
+    /// does.
+    pub(super) fn continue_lot(&mut self, given: &Lot, wallet_id: Uuid) -> Result<(), Refusal> {
+        let number = next(&mut self.out.wallet.lot_seq)?;
+        self.keep(Lot {
+            key: LotKey { number, ..given.key },
+            points: given.remaining,
+            activate_time: self.now,
+            expired: 0,
+            returned: false,
+            origin: Some(Origin { wallet_id, lot_number: given.key.number }),
+            ..given.clone()
+        });
+        Ok(())
     }
 
     /// Makes a pending lot spendable from `at` on.
@@ -137,6 +153,19 @@ impl Book<'_> {
         lot.expired = plus(lot.expired, points)?;
         self.pass(lot.key);
         self.allocate(seq, lot, points, at)
+    }
+
+    /// Takes all that a lot holds, because its owner leaves.
+    pub(super) fn forfeit(&mut self, mut lot: Lot, source: Source) -> Result<(), Refusal> {
+        let (pending, points) = (lot.pending, lot.remaining);
+        lot.expired = plus(lot.expired, points)?;
+        let debit = if pending { Account::Pending } else { Account::Available };
+        let source = Source { activity_id: lot.activity_id, rule_version: lot.rule_version, ..source };
+        let seq = self.post((debit, Account::Expired), points, Reason::Forfeit, self.now, source)?;
+        self.allocate(seq, lot, points, self.now)?;
+        self.find_next_release();
+        self.find_next_expire();
+        Ok(())
     }
 
     /// Gives a lot back the points of it that expired, to live up to `expire_time`.

@@ -27,11 +27,13 @@ pub enum Account {
     Adjusted = 9,
     /// Program: owed for reversed activities and not taken back.
     Waived = 10,
+    /// Program: on its way between two wallets.
+    Transfer = 11,
 }
 
 impl Account {
     /// All accounts, in the order of their numbers.
-    pub const ALL: [Account; 10] = [
+    pub const ALL: [Account; 11] = [
         Account::Pending,
         Account::Available,
         Account::Held,
@@ -42,6 +44,7 @@ impl Account {
         Account::Expired,
         Account::Adjusted,
         Account::Waived,
+        Account::Transfer,
     ];
 
     /// The account with this stored number.
@@ -51,7 +54,8 @@ impl Account {
 
     /// True if a debit makes the account's total grow: what members owe and what programs gave out.
     pub fn grows_by_debit(self) -> bool {
-        matches!(self, Account::Arrears | Account::Issued | Account::Adjusted | Account::Waived)
+        use Account::{Adjusted, Arrears, Issued, Transfer, Waived};
+        matches!(self, Arrears | Issued | Adjusted | Waived | Transfer)
     }
 }
 
@@ -77,13 +81,19 @@ pub enum Reason {
     Cancel = 8,
     /// They had expired and were given back.
     Reinstate = 9,
+    /// Their owner left.
+    Forfeit = 10,
+    /// They went from one wallet to another.
+    Transfer = 11,
 }
 
 impl Reason {
     /// The reason with this stored number.
     pub fn from_number(number: i32) -> Option<Reason> {
-        use Reason::{Adjust, Cancel, Earn, Expire, Redeem, Reinstate, Release, Repay, Reverse};
-        [Earn, Expire, Redeem, Adjust, Release, Reverse, Repay, Cancel, Reinstate]
+        use Reason::{
+            Adjust, Cancel, Earn, Expire, Forfeit, Redeem, Reinstate, Release, Repay, Reverse, Transfer,
+        };
+        [Earn, Expire, Redeem, Adjust, Release, Reverse, Repay, Cancel, Reinstate, Forfeit, Transfer]
             .into_iter()
             .find(|reason| *reason as i32 == number)
     }
@@ -121,6 +131,8 @@ pub struct Source {
     pub redemption_id: Uuid,
     /// The version of the earning rule.
     pub rule_version: i64,
-    /// Reason and approver of a manual adjustment.
+    /// Reason and approver of a manual adjustment, or why points were given away.
     pub note: String,
+    /// The wallet on the other side of a transfer.
+    pub other_wallet_id: Uuid,
 }

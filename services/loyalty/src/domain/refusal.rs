@@ -3,7 +3,7 @@
 use ambient::Time;
 use uuid::Uuid;
 
-use super::{ActivityState, Currency};
+use super::{ActivityState, Currency, MemberState};
 
 /// A refusal. Nothing of the command was done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,6 +12,22 @@ pub enum Refusal {
     ActivityExists {
         /// The first one.
         activity_id: Uuid,
+    },
+    /// The member may neither earn nor redeem for now.
+    MemberSuspended,
+    /// The member has left.
+    MemberClosed,
+    /// The program has no such member to give points to.
+    RecipientNotFound {
+        /// The id given.
+        member_id: Uuid,
+    },
+    /// The member to give points to may not act.
+    RecipientNotActive {
+        /// The member.
+        member_id: Uuid,
+        /// What keeps it from acting.
+        state: MemberState,
     },
     /// The wallet has no such activity.
     ActivityNotFound {

@@ -6,7 +6,7 @@ use chrono::NaiveDate;
 use super::book::{Book, next};
 use super::calendar::{local_date, start_of_day};
 use super::tiers::{Course, Standing, Step, TierRow};
-use super::{Event, Past, Refusal, TierStatus};
+use super::{AtRisk, Event, Past, Refusal, TierStatus};
 
 impl Book<'_> {
     /// Ends what ends by the present day: tiers, and windows of credits.
@@ -113,7 +113,8 @@ impl Book<'_> {
     /// When the owner is next to be warned that the tier ends.
     pub(super) fn next_tier_warn(&self) -> Time {
         let (policy, wallet) = (&self.program.ladder.policy, &self.out.wallet);
-        let wanted = |until: &NaiveDate| policy.warn_days > 0 && wallet.tier_warned != Some(*until);
+        let warns = policy.warn_days > 0 && !wallet.state.is_over();
+        let wanted = |until: &NaiveDate| warns && wallet.tier_warned != Some(*until);
         let until = wallet.tier.until.filter(wanted);
         let day = until.and_then(|until| until.checked_sub_days(chrono::Days::new(policy.warn_days.into())));
         day.map_or(Time::NEVER, |day| start_of_day(self.program.time_zone, day))
@@ -128,6 +129,6 @@ impl Book<'_> {
         self.out.wallet.tier_warned = self.out.wallet.tier.until;
         let to_stay = self.program.ladder.policy.amount(status.to_stay, self.program.currency);
         let TierStatus { tier_id, rank, until: end_time, .. } = status;
-        self.announce(Event::TierAtRisk { tier_id, rank, end_time, to_stay });
+        self.announce(Event::TierAtRisk(AtRisk { tier_id, rank, end_time, to_stay }));
     }
 }

@@ -3,7 +3,7 @@
 use ambient::Time;
 use uuid::Uuid;
 
-use super::{Account, Program, Refusal, Standing, local_date, start_of_day};
+use super::{Account, MemberState, Program, Refusal, Standing, local_date, start_of_day};
 use chrono::NaiveDate;
 
 /// One wallet of one program.
@@ -39,6 +39,8 @@ pub struct Wallet {
     pub event_seq: i64,
     /// Order key of the last event.
     pub order_key: i64,
+    /// Whether its owner may act.
+    pub state: MemberState,
     /// When it was opened.
     pub open_time: Time,
     /// Where it stands on the ladder of tiers.
@@ -68,6 +70,7 @@ impl Wallet {
             lot_seq: 0,
             event_seq: 1,
             order_key,
+            state: MemberState::Active,
             open_time: now,
             tier: Standing::opened(&program.ladder, now),
             tier_seq: 0,
@@ -127,6 +130,8 @@ pub struct Totals {
     pub adjusted: i64,
     /// The wallet's part of the program account.
     pub waived: i64,
+    /// The wallet's part of the program account: received from other wallets less given to them.
+    pub transferred: i64,
 }
 
 impl Totals {
@@ -143,6 +148,7 @@ impl Totals {
             Account::Expired => self.expired,
             Account::Adjusted => self.adjusted,
             Account::Waived => self.waived,
+            Account::Transfer => self.transferred,
         }
     }
 
@@ -158,6 +164,7 @@ impl Totals {
             Account::Expired => &mut self.expired,
             Account::Adjusted => &mut self.adjusted,
             Account::Waived => &mut self.waived,
+            Account::Transfer => &mut self.transferred,
         }
     }
 

@@ -4,10 +4,9 @@ use prost::Message;
 use proto::rapport::loyalty::v1 as pb;
 
 use super::message::encode;
-use crate::domain::{Event, Program, Wallet};
+use crate::domain::{Event, Member, Program, Wallet};
 use crate::rpc::wire::{timestamp, uuid_text};
 use crate::store::Owner;
-use crate::store::members::Member;
 
 /// Numbers the events of one command and encodes them. Moves the wallet's order key on.
 pub(super) fn events<'a>(

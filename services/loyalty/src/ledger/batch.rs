@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::{Answer, Answered, Asked, Catalogue, Request, announce};
 use crate::domain::{
-    Activity, ActivityRef, Command, Context, Decision, Program, Reward, State, Stock, Wallet, decide,
+    Activity, ActivityRef, Command, Context, Outcome, Program, Reward, State, Stock, Wallet, decide,
 };
 use crate::store::counters::{self, Counters};
 use crate::store::wallets::Locked;
@@ -130,6 +130,14 @@ impl Batch {
 
     async fn load_lots(&mut self, tx: &Tx, requests: &[Request]) -> Result<(), db::Error> {
         let mut wants: BTreeMap<&Owner, (lots::Want, bool)> = BTreeMap::new();
+        let others: Vec<Owner> = requests.iter().filter_map(Request::other).collect();
+        for owner in &others {
+            // A second wallet needs what is due.
+            let Some(open) = self.wallets.get(owner) else { continue };
+            let nothing = || (open.want(owner, self.now), false);
+            let (_, needed) = wants.entry(owner).or_insert_with(nothing);
+            *needed |= open.state.has_due(self.now);
+        }
         for request in requests {
             let Some(open) = self.wallets.get(&request.owner) else { continue };
             let reward = self.reward_key(request).and_then(|key| self.rewards.get(&key));
@@ -172,6 +180,12 @@ impl Batch {
     fn reach_back(&self, requests: &[Request]) -> BTreeSet<Owner> {
         let mut latest: HashMap<&Owner, Time> = HashMap::new();
         let mut reaching = BTreeSet::new();
+        for other in requests.iter().filter_map(Request::other) {
+            let Some(Open { state, program, .. }) = self.wallets.get(&other) else { continue };
+            if Command::Settle.needs_past(&state.wallet, program, Time::MIN, self.now) {
+                reaching.insert(other);
+            }
+        }
         for request in requests {
             let Some(Open { state, program, .. }) = self.wallets.get(&request.owner) else { continue };
             let before = latest.entry(&request.owner).or_insert(Time::MIN);
@@ -230,7 +244,9 @@ impl Batch {
         let activity_taken = external_id(request).and_then(|id| self.external.get(&id).copied());
         let activity = self.activity_key(request).and_then(|key| self.activities.get(&key));
         let used = self.counters.used(self.counter_keys(request));
-        let context = Context { program: &open.program, activity_taken, used: &used, activity, reward };
+        let other = request.other().and_then(|owner| self.wallets.get(&owner)).map(|open| &open.state);
+        let context =
+            Context { program: &open.program, activity_taken, used: &used, activity, reward, other };
         // A decision that panics leaves no trace: everything below it works on copies.
         let decided = catch_unwind(AssertUnwindSafe(|| {
             let decision = decide(&open.state, &request.command, context, self.now);
@@ -244,7 +260,7 @@ impl Batch {
             tracing::error!(wallet_id = %request.owner.id(), "a decision broke an invariant");
             return Answer::Panicked;
         };
-        self.keep(request, key, decision);
+        self.keep(request, key, decision.outcome);
         let written = written.unwrap_or(Written { status: 0, bytes: Vec::new() });
         if let Some(Asked { call, .. }) = &request.call {
             self.record(&request.owner, call, &written);
@@ -252,22 +268,31 @@ impl Batch {
         Answer::Given(requests::Answer::Written { written, replayed: false })
     }
 
-    fn keep(&mut self, request: &Request, reward: Option<rewards::Key>, decision: Decision) {
-        let Some(open) = self.wallets.get_mut(&request.owner) else { return };
-        let mut outcome = decision.outcome;
+    /// Keeps what a command changed, of the second wallet first.
+    fn keep(&mut self, request: &Request, reward: Option<rewards::Key>, mut outcome: Outcome) {
+        if let (Some(owner), Some(other)) = (request.other(), outcome.other.take()) {
+            self.keep_wallet(&owner, request, None, *other);
+        }
+        self.keep_wallet(&request.owner, request, reward, outcome);
+    }
+
+    fn keep_wallet(
+        &mut self,
+        owner: &Owner,
+        request: &Request,
+        reward: Option<rewards::Key>,
+        mut outcome: Outcome,
+    ) {
+        let Some(open) = self.wallets.get_mut(owner) else { return };
         if outcome.wallet == open.state.wallet {
             return;
         }
         let (wallet, program) = (&mut outcome.wallet, &open.program);
-        let events = announce::events(
-            &request.owner,
-            program,
-            &request.traceparent,
-            wallet,
-            &outcome.events,
-            |last| events::next_order_key(self.machine_now_micros, last),
-        );
-        self.changes.announce(&request.owner, outcome.wallet.now, events);
+        let events =
+            announce::events(owner, program, &request.traceparent, wallet, &outcome.events, |last| {
+                events::next_order_key(self.machine_now_micros, last)
+            });
+        self.changes.announce(owner, outcome.wallet.now, events);
         if let Some(key) = reward
             && let Some(left) = self.stock.get_mut(&key)
         {
@@ -275,19 +300,19 @@ impl Batch {
             self.changes.take_stock(key, outcome.stock_taken);
         }
         for (counter, points) in &outcome.counted {
-            let key = counters::Key::new(&request.owner, &open.program.id, counter.clone());
+            let key = counters::Key::new(owner, &open.program.id, counter.clone());
             self.counters.add(key, *points);
         }
         if let Some(activity) = &outcome.recorded
             && !activity.external_id.is_empty()
         {
-            self.external.insert((request.owner.clone(), activity.external_id.clone()), activity.id);
+            self.external.insert((owner.clone(), activity.external_id.clone()), activity.id);
         }
         for activity in outcome.recorded.iter().chain(&outcome.changed) {
-            self.activities.insert((request.owner.clone(), activity.id), activity.clone());
+            self.activities.insert((owner.clone(), activity.id), activity.clone());
         }
         let request_id = request.call.as_ref().map_or(Uuid::nil(), |asked| asked.call.request_id);
-        self.changes.add(&request.owner, request_id, &open.state.wallet, &outcome);
+        self.changes.add(owner, request_id, &open.state.wallet, &outcome);
         open.state.evolve(&outcome);
         open.changed = true;
     }

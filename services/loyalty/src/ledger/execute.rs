@@ -32,8 +32,8 @@ pub async fn execute(
     now: Time,
 ) -> Result<Executed, db::Error> {
     let backend = tx.get_database_backend();
-    let owners: BTreeSet<&Owner> = requests.iter().map(|r| &r.owner).collect();
-    let owners: Vec<Owner> = owners.into_iter().cloned().collect();
+    let owners: BTreeSet<Owner> = requests.iter().flat_map(Request::wallets).collect();
+    let owners: Vec<Owner> = owners.into_iter().collect();
     let locked = db::traced(backend, "SELECT wallet FOR UPDATE", wallets::lock(tx, &owners)).await?;
     // Everything else is read in statements of its own: one that waited for the locks above would still see
     // other tables as they were before it waited.

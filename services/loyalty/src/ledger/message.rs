@@ -3,7 +3,9 @@
 use prost::Message;
 use proto::rapport::loyalty::v1 as pb;
 
-use crate::domain::{Activity, ActivityState, Earned, Event, Money, Redemption, Taken};
+use crate::domain::{
+    Activity, ActivityState, AtRisk, Earned, Event, Money, Redemption, StateChange, Taken, Transferred,
+};
 use crate::rpc::wire::{count, money, opt_timestamp, spend, timestamp, uuid_text};
 use crate::store::Owner;
 
@@ -13,6 +15,14 @@ pub(super) fn encode(owner: &Owner, program_id: &str, event: &Event) -> (&'stati
     match event {
         Event::ActivityRecorded { activity } => {
             ("rapport.loyalty.v1.ActivityRecorded", recorded(program_id, activity).encode_to_vec())
+        }
+        Event::MemberStateChanged(of) => {
+            ("rapport.loyalty.v1.MemberStateChanged", state_changed(program_id, of).encode_to_vec())
+        }
+        Event::MemberErased { member_id, erase_time } => {
+            let (member_id, erase_time) = (uuid_text(*member_id), Some(timestamp(*erase_time)));
+            let message = pb::MemberErased { member_id, program_id, erase_time };
+            ("rapport.loyalty.v1.MemberErased", message.encode_to_vec())
         }
         Event::PointsEarned(earned) => {
             ("rapport.loyalty.v1.PointsEarned", points_earned(program_id, earned).encode_to_vec())
@@ -43,6 +53,9 @@ pub(super) fn encode(owner: &Owner, program_id: &str, event: &Event) -> (&'stati
                 pb::PointsAdjusted { member_id, program_id, points: *points, available: *available };
             ("rapport.loyalty.v1.PointsAdjusted", message.encode_to_vec())
         }
+        Event::PointsTransferred(of) => {
+            ("rapport.loyalty.v1.PointsTransferred", transferred(program_id, of).encode_to_vec())
+        }
         Event::TierChanged { from_tier_id, to_tier_id, from_rank, to_rank, effective_time } => {
             let message = pb::TierChanged {
                 wallet_id: uuid_text(owner.id()),
@@ -55,22 +68,47 @@ pub(super) fn encode(owner: &Owner, program_id: &str, event: &Event) -> (&'stati
             };
             ("rapport.loyalty.v1.TierChanged", message.encode_to_vec())
         }
-        Event::TierAtRisk { tier_id, rank, end_time, to_stay } => {
-            let message = pb::TierAtRisk {
-                wallet_id: uuid_text(owner.id()),
-                program_id,
-                tier_id: tier_id.clone(),
-                rank: i32::try_from(*rank).unwrap_or(i32::MAX),
-                end_time: opt_timestamp(*end_time),
-                to_stay: spend(*to_stay),
-                to_stay_count: count(*to_stay),
-            };
-            ("rapport.loyalty.v1.TierAtRisk", message.encode_to_vec())
+        Event::TierAtRisk(of) => {
+            ("rapport.loyalty.v1.TierAtRisk", tier_at_risk(owner, program_id, of).encode_to_vec())
         }
         Event::RewardRedeemed { redemption, available } => {
             let message = redeemed(program_id, redemption, *available);
             ("rapport.loyalty.v1.RewardRedeemed", message.encode_to_vec())
         }
+    }
+}
+
+fn state_changed(program_id: String, of: &StateChange) -> pb::MemberStateChanged {
+    pb::MemberStateChanged {
+        member_id: uuid_text(of.member_id),
+        program_id,
+        state: of.state as i32,
+        reason: of.note.clone(),
+        points_forfeited: of.forfeited,
+        change_time: Some(timestamp(of.change_time)),
+    }
+}
+
+fn transferred(program_id: String, of: &Transferred) -> pb::PointsTransferred {
+    pb::PointsTransferred {
+        member_id: uuid_text(of.member_id),
+        program_id,
+        other_member_id: uuid_text(of.other_member_id),
+        points: of.points,
+        note: of.note.clone(),
+        available: of.available,
+    }
+}
+
+fn tier_at_risk(owner: &Owner, program_id: String, of: &AtRisk) -> pb::TierAtRisk {
+    pb::TierAtRisk {
+        wallet_id: uuid_text(owner.id()),
+        program_id,
+        tier_id: of.tier_id.clone(),
+        rank: i32::try_from(of.rank).unwrap_or(i32::MAX),
+        end_time: opt_timestamp(of.end_time),
+        to_stay: spend(of.to_stay),
+        to_stay_count: count(of.to_stay),
     }
 }
 

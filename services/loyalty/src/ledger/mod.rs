@@ -43,6 +43,18 @@ pub struct Request {
     pub traceparent: String,
 }
 
+impl Request {
+    /// The second wallet that the command names.
+    fn other(&self) -> Option<Owner> {
+        self.command.other_wallet().map(|id| Owner::new(self.owner.tenant(), id))
+    }
+
+    /// The wallets that the command names.
+    fn wallets(&self) -> impl Iterator<Item = Owner> {
+        [self.owner.clone()].into_iter().chain(self.other())
+    }
+}
+
 /// A call, and how its answer is written down.
 #[derive(Clone, Debug)]
 pub struct Asked {

@@ -46,6 +46,7 @@ pub(crate) fn response(report: Report) -> pb::AuditLedgerResponse {
             reversed: totals.reversed,
             arrears: totals.arrears,
             waived: totals.waived,
+            transferred: totals.transferred,
         }),
     }
 }

@@ -48,7 +48,7 @@ pub(super) async fn handle(
     Ok(pb::CreateProgramResponse { replayed, ..response })
 }
 
-fn decode(given: Option<&pb::Program>, now: Time, found: &mut Violations) -> Option<Program> {
+pub(super) fn decode(given: Option<&pb::Program>, now: Time, found: &mut Violations) -> Option<Program> {
     let given = given?;
     let root = Path::ROOT;
     let path = root.field("program");

@@ -1,5 +1,6 @@
 //! CreateReward: a new reward with its stock.
 
+use ambient::Time;
 use futures::FutureExt;
 use proto::rapport::loyalty::v1 as pb;
 use proto::{Path, Violations};
@@ -9,6 +10,7 @@ use tonic::{Request, Status};
 use super::Api;
 use super::call::told;
 use super::get_reward::{reward_key, reward_message};
+use super::program_wire::named;
 use super::refusal::{DOMAIN, exists, program_not_found};
 use super::wire::uuid;
 use crate::domain::{Reward, Stock};
@@ -26,23 +28,7 @@ pub(super) async fn handle(
     let program = api.catalogue.program(api.db.reader(), &caller.tenant, &given.program_id).await;
     program.map_err(|e| told(&e))?.ok_or_else(|| program_not_found(&given.program_id))?;
     let now = api.clock.now();
-    let stock = match given.stock {
-        Some(pb::reward::Stock::Remaining(units)) => Stock::Remaining(units),
-        Some(pb::reward::Stock::Unlimited(_)) | None => Stock::Unlimited,
-    };
-    let reward = Reward {
-        display_name: if given.display_name.is_empty() {
-            given.reward_id.clone()
-        } else {
-            given.display_name
-        },
-        program_id: given.program_id,
-        id: given.reward_id,
-        price_points: given.price_points,
-        version: 1,
-        create_time: now,
-        counted: matches!(stock, Stock::Remaining(_)),
-    };
+    let (reward, stock) = decode(&given, now);
     let call = caller.call(DOMAIN, "CreateReward", request_id, &message);
     let command = Once { scope: Owner::named(&caller.tenant, &reward.program_id), call, now };
     let tenant = caller.tenant.clone();
@@ -63,4 +49,21 @@ pub(super) async fn handle(
     });
     let (response, replayed): (pb::CreateRewardResponse, bool) = submitted.await?;
     Ok(pb::CreateRewardResponse { replayed, ..response })
+}
+
+pub(super) fn decode(given: &pb::Reward, now: Time) -> (Reward, Stock) {
+    let stock = match given.stock {
+        Some(pb::reward::Stock::Remaining(units)) => Stock::Remaining(units),
+        Some(pb::reward::Stock::Unlimited(_)) | None => Stock::Unlimited,
+    };
+    let reward = Reward {
+        display_name: named(&given.display_name, &given.reward_id),
+        program_id: given.program_id.clone(),
+        id: given.reward_id.clone(),
+        price_points: given.price_points,
+        version: 1,
+        create_time: now,
+        counted: matches!(stock, Stock::Remaining(_)),
+    };
+    (reward, stock)
 }

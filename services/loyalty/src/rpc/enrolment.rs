@@ -14,13 +14,12 @@ use uuid::Uuid;
 
 use super::Api;
 use super::call::told;
-use super::enroll_member::member_message;
+use super::member_wire::{member_message, profile};
 use super::refusal::{DOMAIN, exists, program_not_found};
 use super::wire::{read_token, uuid};
-use crate::domain::{Program, Wallet};
+use crate::domain::{Member, MemberState, Program, Wallet};
 use crate::ledger::enrolled;
-use crate::store::members::{self, Member};
-use crate::store::{Owner, Tenant, wallets};
+use crate::store::{Owner, Tenant, members, wallets};
 
 /// An enrolment on its way.
 struct Asked {
@@ -42,7 +41,7 @@ struct Batch {
 /// What is to be written, by the keys that their rows are locked by.
 #[derive(Default)]
 struct Rows {
-    members: BTreeMap<(String, String), Member>,
+    members: BTreeMap<(String, String), (Member, Uuid)>,
     wallets: Vec<(Owner, Wallet)>,
     events: Vec<events::Event>,
     records: BTreeMap<(Owner, Uuid), Record>,
@@ -95,6 +94,8 @@ async fn prepare(
 ) -> Result<Asked, Status> {
     let mut found = Violations::default();
     let request_id = uuid(&message.request_id, &Path::ROOT, "request_id", &mut found);
+    let given = message.profile.clone().unwrap_or_default();
+    let profile = profile(&given, &Path::ROOT.field("profile"), &mut found);
     found.into_result(DOMAIN)?;
     let program_id = &message.program_id;
     let program = api.catalogue.program(api.db.reader(), &caller.tenant, program_id).await;
@@ -105,8 +106,11 @@ async fn prepare(
         program_id: program_id.clone(),
         external_id: message.external_id.clone(),
         wallet_id: member_id,
-        state: members::ACTIVE,
+        state: MemberState::Active,
+        profile,
+        version: 1,
         create_time: now,
+        update_time: now,
     };
     let call = caller.call(DOMAIN, "EnrollMember", request_id, message);
     Ok(Asked { scope: Owner::named(&caller.tenant, program_id), call, program, member })
@@ -159,7 +163,7 @@ impl Batch {
         };
         rows.events.push(enrolled(&owner, member, self.traceparent.clone(), order_key));
         rows.wallets.push((owner, wallet));
-        rows.members.insert(asked.key(), member.clone());
+        rows.members.insert(asked.key(), (member.clone(), asked.call.request_id));
         Written::done(&response)
     }
 }
@@ -175,7 +179,7 @@ impl Rows {
     async fn write(self, tx: &Tx, tenant: &Tenant) -> Result<(), db::Error> {
         let records = self.records.into_iter().map(|((scope, _), record)| (scope, record)).collect();
         requests::insert(tx, records).await?;
-        let new: Vec<Member> = self.members.into_values().collect();
+        let new: Vec<(Member, Uuid)> = self.members.into_values().collect();
         members::insert(tx, tenant, &new).await?;
         wallets::insert(tx, &self.wallets).await?;
         events::append(tx, self.events).await

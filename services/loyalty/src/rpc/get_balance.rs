@@ -70,6 +70,11 @@ pub(super) async fn handle(
     Ok(message_of(&wallet, &program))
 }
 
+/// All that there is to a balance at present; the wallet must be settled.
+pub(super) async fn full(api: &Api, owner: &Owner) -> Result<pb::GetBalanceResponse, Status> {
+    read(api, owner, None, Moment::Now(api.clock.now()), true).await
+}
+
 /// The balance as it is published to the cache: the response without its read token.
 pub(crate) fn snapshot(wallet: &Wallet, program: &Program) -> Vec<u8> {
     let mut message = message_of(wallet, program);

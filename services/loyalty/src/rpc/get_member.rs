@@ -7,7 +7,7 @@ use tonic::{Request, Status};
 
 use super::Api;
 use super::call::told;
-use super::enroll_member::member_message;
+use super::member_wire::member_message;
 use super::refusal::{DOMAIN, member_not_found};
 use super::wire::uuid;
 use crate::store::members;

@@ -35,7 +35,7 @@ pub(super) async fn handle(
     Ok(pb::GetTierHistoryResponse { tiers: periods(&program.ladder, &rows) })
 }
 
-fn periods(ladder: &Ladder, rows: &[TierRow]) -> Vec<pb::TierPeriod> {
+pub(super) fn periods(ladder: &Ladder, rows: &[TierRow]) -> Vec<pb::TierPeriod> {
     let period = |rank: u32, row: Option<&TierRow>| pb::TierPeriod {
         tier_id: ladder.tier_id(rank).to_owned(),
         rank: i32::try_from(rank).unwrap_or(i32::MAX),

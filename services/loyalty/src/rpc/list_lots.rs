@@ -51,5 +51,7 @@ pub(super) fn lot_message(wallet: &Wallet, lot: &Lot) -> pb::Lot {
         rule_version: lot.rule_version,
         pending: lot.pending,
         expired: lot.expired,
+        origin_wallet_id: lot.origin.map_or_else(String::new, |origin| uuid_text(origin.wallet_id)),
+        origin_lot_number: lot.origin.map_or(0, |origin| origin.lot_number),
     }
 }

@@ -1,15 +1,19 @@
-//! ListMembers: the members of a program, page by page.
+//! ListMembers: the members of a program, all or those that a filter selects, page by page.
 
+use prost::Message;
 use proto::rapport::loyalty::v1 as pb;
+use proto::{Path, Violations};
 use requests::Caller;
 use tonic::{Request, Status};
 use uuid::Uuid;
 
 use super::Api;
 use super::call::told;
-use super::enroll_member::member_message;
-use super::refusal::program_not_found;
-use crate::store::members;
+use super::member_wire::{attributes, member_message};
+use super::refusal::{DOMAIN, program_not_found};
+use super::wire::time;
+use crate::domain::{MemberKey, MemberState};
+use crate::store::member_keys::{self, Selection};
 
 const METHOD: &str = "ListMembers";
 
@@ -19,13 +23,37 @@ pub(super) async fn handle(
 ) -> Result<pb::ListMembersResponse, Status> {
     let (caller, message) = Caller::open(request)?;
     let (db, program_id) = (api.db.reader(), &message.program_id);
+    let mut violations = Violations::default();
+    let filter = message.filter.clone().unwrap_or_default();
+    let selection = selection(&filter, &mut violations);
+    violations.into_result(DOMAIN)?;
     let program = api.catalogue.program(db, &caller.tenant, program_id).await.map_err(|e| told(&e))?;
     program.ok_or_else(|| program_not_found(program_id))?;
-    let list = caller.list(&api.pages, METHOD, program_id, message.page_size)?;
+    let asked = format!("{program_id} {:?}", filter.encode_to_vec());
+    let list = caller.list(&api.pages, METHOD, &asked, message.page_size)?;
     let cursor = list.open(&message.page_token)?;
     let after = cursor.and_then(|bytes| Uuid::from_slice(&bytes).ok()).unwrap_or_default();
-    let mut found =
-        members::page(db, &caller.tenant, program_id, after, list.limit()).await.map_err(|e| told(&e))?;
+    let found = member_keys::page(db, (&caller.tenant, program_id), &selection, after, list.limit()).await;
+    let mut found = found.map_err(|e| told(&e))?;
     let next_page_token = list.next(&mut found, |_| 0, |m| m.id.as_bytes().to_vec());
     Ok(pb::ListMembersResponse { members: found.iter().map(member_message).collect(), next_page_token })
+}
+
+fn selection(filter: &pb::MemberFilter, found: &mut Violations) -> Selection {
+    let path = Path::ROOT.field("filter");
+    let mut keys = Vec::new();
+    if !filter.email.is_empty() {
+        keys.push(MemberKey::email(&filter.email));
+    }
+    if !filter.phone.is_empty() {
+        keys.push(MemberKey::Phone(filter.phone.clone()));
+    }
+    let attributes = attributes(&filter.attributes, &path, found);
+    keys.extend(attributes.into_iter().map(|(name, value)| MemberKey::Attribute(name, value)));
+    Selection {
+        state: MemberState::from_number(filter.state),
+        keys,
+        since: time(filter.enrolled_since, &path, "enrolled_since", found),
+        before: time(filter.enrolled_before, &path, "enrolled_before", found),
+    }
 }

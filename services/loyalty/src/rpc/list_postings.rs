@@ -35,7 +35,7 @@ pub(super) async fn handle(
     Ok(pb::ListPostingsResponse { postings, next_page_token })
 }
 
-fn posting_message(posting: &Posting, program: &Program) -> pb::Posting {
+pub(super) fn posting_message(posting: &Posting, program: &Program) -> pb::Posting {
     let source = &posting.source;
     pb::Posting {
         seq: posting.seq,
@@ -51,6 +51,7 @@ fn posting_message(posting: &Posting, program: &Program) -> pb::Posting {
         redemption_id: uuid_text(source.redemption_id),
         rule_version: source.rule_version,
         note: source.note.clone(),
+        other_wallet_id: uuid_text(source.other_wallet_id),
     }
 }
 
@@ -66,6 +67,7 @@ fn account(account: Account) -> pb::Account {
         Account::Expired => pb::Account::Expired,
         Account::Adjusted => pb::Account::Adjusted,
         Account::Waived => pb::Account::Waived,
+        Account::Transfer => pb::Account::Transfer,
     }
 }
 
@@ -80,5 +82,7 @@ fn reason(reason: Reason) -> pb::PostingReason {
         Reason::Repay => pb::PostingReason::Repay,
         Reason::Cancel => pb::PostingReason::Cancel,
         Reason::Reinstate => pb::PostingReason::Reinstate,
+        Reason::Forfeit => pb::PostingReason::Forfeit,
+        Reason::Transfer => pb::PostingReason::Transfer,
     }
 }

@@ -9,6 +9,8 @@ mod batch_enroll_members;
 mod batch_record_activities;
 mod call;
 mod cancel_activity;
+pub mod canonical;
+mod change_member_state;
 mod confirm_activity;
 mod create_program;
 mod create_reward;
@@ -17,6 +19,7 @@ mod enroll_member;
 mod enrolment;
 mod explain_activity;
 mod explanation;
+mod export_member;
 mod extend_expiry;
 mod get_activity;
 mod get_balance;
@@ -34,6 +37,7 @@ mod list_programs;
 mod list_rewards;
 mod list_rule_sets;
 mod lookup_member;
+mod member_wire;
 mod program_wire;
 mod record_activity;
 mod redeem_reward;
@@ -46,11 +50,14 @@ mod rule_wire;
 mod settled;
 mod simulate_activity;
 mod tier_wire;
+mod transfer_points;
+mod update_member;
 mod update_program;
 pub(crate) mod wire;
 
 use ambient::{Clock, Ids};
 use cache::Cache;
+use change_member_state::{close_member, erase_member, reactivate_member, suspend_member};
 use db::Db;
 use proto::rapport::loyalty::v1 as pb;
 use requests::serve;
@@ -87,6 +94,13 @@ serve!(Api, pb, pb::member_service_server::MemberService {
     get_member(GetMemberRequest) -> GetMemberResponse;
     lookup_member(LookupMemberRequest) -> LookupMemberResponse;
     list_members(ListMembersRequest) -> ListMembersResponse;
+    update_member(UpdateMemberRequest) -> UpdateMemberResponse;
+    suspend_member(SuspendMemberRequest) -> SuspendMemberResponse;
+    reactivate_member(ReactivateMemberRequest) -> ReactivateMemberResponse;
+    close_member(CloseMemberRequest) -> CloseMemberResponse;
+    erase_member(EraseMemberRequest) -> EraseMemberResponse;
+} streams {
+    ExportMemberStream = export_member(ExportMemberRequest) -> ExportMemberResponse;
 });
 
 serve!(Api, pb, pb::activity_service_server::ActivityService {
@@ -115,6 +129,7 @@ serve!(Api, pb, pb::points_service_server::PointsService {
     list_postings(ListPostingsRequest) -> ListPostingsResponse;
     list_lots(ListLotsRequest) -> ListLotsResponse;
     adjust_points(AdjustPointsRequest) -> AdjustPointsResponse;
+    transfer_points(TransferPointsRequest) -> TransferPointsResponse;
     extend_expiry(ExtendExpiryRequest) -> ExtendExpiryResponse;
     reinstate_points(ReinstatePointsRequest) -> ReinstatePointsResponse;
 });

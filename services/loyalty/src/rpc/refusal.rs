@@ -2,7 +2,7 @@
 
 use rpc::Problem;
 
-use crate::domain::{ActivityState, Money, Refusal, TermRefusal};
+use crate::domain::{ActivityState, MemberState, Money, Refusal, TermRefusal};
 
 pub(crate) const DOMAIN: &str = "rapport.loyalty";
 
@@ -15,12 +15,13 @@ pub(super) fn problem(refusal: &Refusal) -> Problem {
         Refusal::ActivityOver { activity_id, state } => {
             activity_over(*state).with("activity_id", activity_id)
         }
-        Refusal::ActivityReleased { activity_id } => Problem::precondition(
-            DOMAIN,
-            "ACTIVITY_RELEASED",
-            "points of the activity are no longer pending; use ReverseActivity",
-        )
-        .with("activity_id", activity_id),
+        Refusal::ActivityReleased { activity_id } => activity_released().with("activity_id", activity_id),
+        Refusal::MemberSuspended => member_suspended(),
+        Refusal::MemberClosed => member_closed(),
+        Refusal::RecipientNotFound { member_id } => recipient_not_found().with("member_id", member_id),
+        Refusal::RecipientNotActive { member_id, state } => {
+            recipient_not_active(*state).with("member_id", member_id)
+        }
         Refusal::ReturnExceedsActivity { returned_micros, residual_micros } => {
             return_exceeds(*returned_micros, *residual_micros)
         }
@@ -118,6 +119,29 @@ fn activity_over(state: ActivityState) -> Problem {
     Problem::precondition(DOMAIN, "ACTIVITY_OVER", format!("the activity {what}"))
 }
 
+fn activity_released() -> Problem {
+    let message = "points of the activity are no longer pending; use ReverseActivity";
+    Problem::precondition(DOMAIN, "ACTIVITY_RELEASED", message)
+}
+
+fn member_suspended() -> Problem {
+    let message = "the member is suspended and may neither earn nor spend points; use ReactivateMember";
+    Problem::precondition(DOMAIN, "MEMBER_SUSPENDED", message)
+}
+
+fn recipient_not_found() -> Problem {
+    let message = "the program has no such member to give points to";
+    Problem::not_found(DOMAIN, "RECIPIENT_NOT_FOUND", message)
+}
+
+fn recipient_not_active(state: MemberState) -> Problem {
+    let (reason, what) = match state {
+        MemberState::Active | MemberState::Suspended => ("RECIPIENT_SUSPENDED", "is suspended"),
+        MemberState::Closed | MemberState::Erased => ("RECIPIENT_CLOSED", "has left"),
+    };
+    Problem::precondition(DOMAIN, reason, format!("the member to give points to {what}"))
+}
+
 fn item_not_left(item: usize, quantity: i64, left: i64) -> Problem {
     let message = format!("{quantity} of item {item} are to be given back, {left} are left");
     Problem::precondition(DOMAIN, "ITEM_NOT_LEFT", message).with("item", item).with("left", left)
@@ -173,4 +197,9 @@ pub(super) fn reward_not_found(reward_id: &str) -> Problem {
 pub(super) fn stock_unlimited(reward_id: &str) -> Problem {
     let message = format!("the stock of reward {reward_id} is not counted");
     Problem::precondition(DOMAIN, "STOCK_UNLIMITED", message).with("reward_id", reward_id)
+}
+
+/// The member has left.
+pub(super) fn member_closed() -> Problem {
+    Problem::precondition(DOMAIN, "MEMBER_CLOSED", "the member has left; nothing can be done any more")
 }

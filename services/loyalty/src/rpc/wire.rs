@@ -65,6 +65,7 @@ pub(super) fn balance(wallet: &Wallet, program: &Program) -> pb::Balance {
         version: wallet.version,
         reversed: t.reversed,
         waived: t.waived,
+        transferred: t.transferred,
     }
 }
 

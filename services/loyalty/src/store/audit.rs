@@ -64,6 +64,8 @@ pub struct Totals {
     pub arrears: i64,
     /// Points.
     pub waived: i64,
+    /// Points; 0 in a sound ledger.
+    pub transferred: i64,
 }
 
 /// Audits the wallets of a tenant; of one program unless `program_id` is empty. Run it on one snapshot.
@@ -120,7 +122,8 @@ const CHECKS: &[(&str, &str)] = &[
     (
         "member_and_program_accounts_agree",
         "SELECT w.wallet_id, ABS((w.available + w.pending + w.held - w.arrears) \
-           - (w.issued + w.adjusted + w.waived - w.redeemed - w.expired - w.reversed)) AS diff \
+           - (w.issued + w.adjusted + w.waived + w.transferred \
+           - w.redeemed - w.expired - w.reversed)) AS diff \
          FROM wallet w WHERE w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)",
     ),
     (
@@ -259,8 +262,19 @@ const CHECKS: &[(&str, &str)] = &[
            AND w.tenant_id = p.tenant_id AND w.wallet_id = p.wallet_id \
            LEFT JOIN command c ON c.bucket = p.bucket AND c.tenant_id = p.tenant_id \
            AND c.scope_id = p.wallet_id AND c.request_id = p.request_id \
-         WHERE p.reason NOT IN (2, 5, 7) AND c.request_id IS NULL \
+         WHERE p.reason NOT IN (2, 5, 7) AND p.debit <> 11 AND c.request_id IS NULL \
            AND w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)",
+    ),
+    (
+        // What one wallet gave by a request, another one received by it.
+        "transfers_are_given_and_received",
+        "SELECT giver AS wallet_id, ABS(SUM(points)) AS diff FROM ( \
+           SELECT p.wallet_id AS giver, p.other_wallet_id AS taker, p.request_id, p.points, p.tenant_id \
+           FROM posting p WHERE p.credit = 11 UNION ALL \
+           SELECT p.other_wallet_id, p.wallet_id, p.request_id, -p.points, p.tenant_id \
+           FROM posting p WHERE p.debit = 11) t WHERE tenant_id = $1 AND ($2 = '' OR giver IN \
+           (SELECT wallet_id FROM wallet w WHERE w.tenant_id = $1 AND w.program_id = $2)) \
+         GROUP BY giver, taker, request_id",
     ),
     (
         "wallets_and_members_belong_together",
@@ -304,6 +318,7 @@ fn column(account: Account) -> &'static str {
         Account::Expired => "expired",
         Account::Adjusted => "adjusted",
         Account::Waived => "waived",
+        Account::Transfer => "transferred",
     }
 }
 

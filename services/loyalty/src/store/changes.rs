@@ -11,8 +11,8 @@ use uuid::Uuid;
 
 use super::counters::Counters;
 use super::entity::{activity, allocation, lot, posting, redemption, tier_change, tier_credit, tier_history};
-use super::{activities, lots, postings, redemptions, rewards, tier_changes, tiers, wallets};
-use crate::domain::{Event, Lot, Outcome, TierRow, Wallet};
+use super::{activities, lots, members, postings, redemptions, rewards, tier_changes, tiers, wallets};
+use crate::domain::{Event, Lot, MemberState, Outcome, TierRow, Wallet};
 
 /// Rows of a batch.
 #[derive(Debug, Default)]
@@ -31,6 +31,7 @@ pub struct Changes {
     tier_changes: Vec<tier_change::Model>,
     stock: BTreeMap<rewards::Key, i64>,
     counters: Counters,
+    states: BTreeMap<Owner, (MemberState, Time)>,
     events: Vec<events::Event>,
     records: Vec<(Owner, Record)>,
 }
@@ -62,6 +63,9 @@ impl Changes {
             }
         }
         self.redemptions.extend(outcome.redemption.iter().map(|r| redemptions::row(owner, r)));
+        if outcome.wallet.state != before.state {
+            self.states.insert(owner.clone(), (outcome.wallet.state, now));
+        }
         if let Some((day, credits)) = outcome.credits {
             // An overflow is left to the database, which refuses the row.
             let sum = self.credits.entry((owner.clone(), day)).or_default();
@@ -136,6 +140,9 @@ impl Changes {
         let credits = tiers::credit_rows(self.credits);
         let wallets: Vec<_> = self.wallets.into_iter().collect();
         let write = async {
+            for (owner, (state, now)) in &self.states {
+                members::change_state(tx, owner, *state, *now).await?;
+            }
             requests::insert(tx, self.records).await?;
             db::bulk_insert::<activity::Entity>(tx, &recorded).await?;
             db::bulk_update::<activity::Entity>(tx, &changed, &ACTIVITY_CHANGES).await?;

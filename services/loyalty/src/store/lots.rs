@@ -9,10 +9,11 @@ use db::sea_orm::{
     Statement,
 };
 use db::{Keyed, Owner, select_in};
+use uuid::Uuid;
 
 use super::OWNER;
 use super::entity::lot;
-use crate::domain::{Lot, LotKey, Wallet};
+use crate::domain::{Lot, LotKey, Origin, Wallet};
 
 /// Which lots of a wallet a decision needs.
 #[derive(Clone, Debug)]
@@ -252,7 +253,8 @@ fn domain(row: lot::Model) -> Lot {
         activate_time: Time::from_micros(row.activate_time),
         activity_id: row.activity_id,
         rule_version: row.rule_version,
-        origin_lot: row.origin_lot,
+        origin: (row.origin_lot > 0)
+            .then_some(Origin { wallet_id: row.origin_wallet_id, lot_number: row.origin_lot }),
         pending: row.pending == 1,
         expired: row.expired,
         returned: row.returned == 1,
@@ -272,7 +274,8 @@ pub(super) fn row(owner: &Owner, lot: &Lot) -> lot::Model {
         expire_time: lot.key.expire_time.micros(),
         activity_id: lot.activity_id,
         rule_version: lot.rule_version,
-        origin_lot: lot.origin_lot,
+        origin_wallet_id: lot.origin.map_or(Uuid::nil(), |origin| origin.wallet_id),
+        origin_lot: lot.origin.map_or(0, |origin| origin.lot_number),
         expired: lot.expired,
         pending: i32::from(lot.pending),
         returned: i32::from(lot.returned),

@@ -4,31 +4,15 @@ use std::collections::HashMap;
 
 use ambient::Time;
 use db::sea_orm::sea_query::ArrayType;
-use db::sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use db::sea_orm::{
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QuerySelect, Statement,
+};
 use db::{Keyed, Owner, Tenant, Tx, select_in};
 use uuid::Uuid;
 
 use super::entity::member;
-
-/// The stored number of a member who may act.
-pub const ACTIVE: i32 = 1;
-
-/// Who belongs to which program.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Member {
-    /// Random UUID.
-    pub id: Uuid,
-    /// The program.
-    pub program_id: String,
-    /// The caller's own key.
-    pub external_id: String,
-    /// Where the member's points are.
-    pub wallet_id: Uuid,
-    /// Whether the member may act.
-    pub state: i32,
-    /// When the member was enrolled.
-    pub create_time: Time,
-}
+use super::member_keys;
+use crate::domain::{Member, MemberState, Profile};
 
 /// A program, and the caller's own key of a member in it.
 pub type ExternalKey = (String, String);
@@ -43,7 +27,20 @@ pub async fn find(
     member_id: Uuid,
 ) -> Result<Option<Member>, db::Error> {
     let key = (Owner::new(tenant, member_id).bucket(), tenant.id().to_owned(), member_id);
-    Ok(member::Entity::find_by_id(key).one(db).await?.map(domain))
+    member::Entity::find_by_id(key).one(db).await?.map(domain).transpose()
+}
+
+/// Finds a member by id and keeps others from changing it until the transaction ends.
+///
+/// # Errors
+/// As [`find`].
+pub async fn lock(tx: &Tx, tenant: &Tenant, member_id: Uuid) -> Result<Option<Member>, db::Error> {
+    let key = (Owner::new(tenant, member_id).bucket(), tenant.id().to_owned(), member_id);
+    let mut select = member::Entity::find_by_id(key);
+    if tx.get_database_backend() == DbBackend::Postgres {
+        select = select.lock_exclusive();
+    }
+    select.one(tx).await?.map(domain).transpose()
 }
 
 /// Finds a member by the caller's own key.
@@ -62,7 +59,7 @@ pub async fn find_external(
         .filter(member::Column::ExternalId.eq(external_id))
         .one(db)
         .await?;
-    Ok(found.map(domain))
+    found.map(domain).transpose()
 }
 
 /// The ids of the members with these keys; who does not exist is not in the result.
@@ -92,54 +89,114 @@ pub async fn find_all_external(
     Ok(rows.into_iter().map(|row| ((row.program_id, row.external_id), row.member_id)).collect())
 }
 
-/// One page of a program's members after the given id, by id.
-///
-/// # Errors
-/// That the database refused.
-pub async fn page(
-    db: &impl ConnectionTrait,
-    tenant: &Tenant,
-    program_id: &str,
-    after: Uuid,
-    limit: u64,
-) -> Result<Vec<Member>, db::Error> {
-    let rows = member::Entity::find()
-        .filter(member::Column::TenantId.eq(tenant.id()))
-        .filter(member::Column::ProgramId.eq(program_id))
-        .filter(member::Column::MemberId.gt(after))
-        .order_by_asc(member::Column::MemberId)
-        .limit(limit)
-        .all(db)
-        .await?;
-    Ok(rows.into_iter().map(domain).collect())
-}
-
-/// Writes new members.
+/// Writes new members, each with the id of the request that enrolled it.
 ///
 /// # Errors
 /// `Constraint` if an id or an external id is taken.
-pub async fn insert(tx: &Tx, tenant: &Tenant, members: &[Member]) -> Result<(), db::Error> {
-    let row = |member: &Member| member::Model {
+pub async fn insert(tx: &Tx, tenant: &Tenant, members: &[(Member, Uuid)]) -> Result<(), db::Error> {
+    let new: Vec<Member> = members.iter().map(|(member, _)| member.clone()).collect();
+    let rows: Result<Vec<_>, db::Error> = members
+        .iter()
+        .map(|(member, request_id)| {
+            let enroll_request_id = request_id.to_string();
+            Ok(member::Model { enroll_request_id, ..row(tenant, member)? })
+        })
+        .collect();
+    db::bulk_insert::<member::Entity>(tx, &rows?).await?;
+    member_keys::insert(tx, tenant, &new).await
+}
+
+/// Writes what may change of a member.
+///
+/// # Errors
+/// `Constraint` if the external id is taken.
+pub async fn update(tx: &Tx, tenant: &Tenant, member: &Member) -> Result<(), db::Error> {
+    use member::Column as C;
+    const CHANGING: [C; 5] = [C::ExternalId, C::State, C::Profile, C::Version, C::UpdateTime];
+    db::bulk_update::<member::Entity>(tx, &[row(tenant, member)?], &CHANGING).await?;
+    member_keys::replace(tx, tenant, member).await
+}
+
+/// Writes the new state of a member; of one who is erased nothing personal is left, neither here nor in what
+/// the wallet owns.
+///
+/// # Errors
+/// That the database refused.
+pub(super) async fn change_state(
+    tx: &Tx,
+    owner: &Owner,
+    state: MemberState,
+    now: Time,
+) -> Result<(), db::Error> {
+    let Some(mut member) = lock(tx, owner.tenant(), owner.id()).await? else { return Ok(()) };
+    member.state = state;
+    member.version = member.version.saturating_add(1);
+    member.update_time = now;
+    if state == MemberState::Erased {
+        forget(tx, owner, &member.program_id).await?;
+        member.profile = Profile::default();
+        member.external_id = Member::pseudonym(member.id);
+    }
+    update(tx, owner.tenant(), &member).await
+}
+
+async fn forget(tx: &Tx, owner: &Owner, program_id: &str) -> Result<(), db::Error> {
+    const OWNED: [&str; 2] = [
+        "UPDATE activity SET external_id = '', detail = '' WHERE bucket = $1 AND tenant_id = $2 \
+         AND wallet_id = $3",
+        "UPDATE posting SET note = '' WHERE bucket = $1 AND tenant_id = $2 AND wallet_id = $3",
+    ];
+    for sql in OWNED {
+        let statement = Statement::from_sql_and_values(tx.get_database_backend(), sql, owner.key());
+        tx.execute_raw(statement).await?;
+    }
+    requests::forget(tx, owner, None).await?;
+    let key = (owner.bucket(), owner.tenant().id().to_owned(), owner.id());
+    let row = member::Entity::find_by_id(key).one(tx).await?;
+    let enrolled_by = row.and_then(|row| row.enroll_request_id.parse().ok());
+    if let Some(request_id) = enrolled_by {
+        requests::forget(tx, &Owner::named(owner.tenant(), program_id), Some(request_id)).await?;
+    }
+    Ok(())
+}
+
+fn row(tenant: &Tenant, member: &Member) -> Result<member::Model, db::Error> {
+    let told = |e: serde_json::Error| db::Error::Damaged(format!("profile of member {}: {e}", member.id));
+    Ok(member::Model {
         bucket: Owner::new(tenant, member.id).bucket(),
         tenant_id: tenant.id().to_owned(),
         member_id: member.id,
         program_id: member.program_id.clone(),
         external_id: member.external_id.clone(),
         wallet_id: member.wallet_id,
-        state: member.state,
+        state: member.state as i32,
         create_time: member.create_time.micros(),
-    };
-    let rows: Vec<member::Model> = members.iter().map(row).collect();
-    db::bulk_insert::<member::Entity>(tx, &rows).await
+        profile: if member.profile == Profile::default() {
+            String::new()
+        } else {
+            serde_json::to_string(&member.profile).map_err(told)?
+        },
+        version: member.version,
+        update_time: member.update_time.micros(),
+        enroll_request_id: String::new(),
+    })
 }
 
-pub(super) fn domain(row: member::Model) -> Member {
-    Member {
+pub(super) fn domain(row: member::Model) -> Result<Member, db::Error> {
+    let damaged = |what: &str| db::Error::Damaged(format!("{what} of member {}", row.member_id));
+    let profile = match row.profile.as_str() {
+        "" => Profile::default(),
+        text => serde_json::from_str(text).map_err(|_| damaged("profile"))?,
+    };
+    Ok(Member {
         id: row.member_id,
+        state: MemberState::from_number(row.state).ok_or_else(|| damaged("state"))?,
         program_id: row.program_id,
         external_id: row.external_id,
         wallet_id: row.wallet_id,
-        state: row.state,
+        profile,
+        version: row.version,
         create_time: Time::from_micros(row.create_time),
-    }
+        update_time: Time::from_micros(row.update_time),
+    })
 }

@@ -11,6 +11,7 @@ pub mod counters;
 mod days;
 mod entity;
 pub mod lots;
+pub mod member_keys;
 pub mod members;
 pub mod migration;
 pub mod postings;

@@ -46,6 +46,7 @@ fn domain(row: posting::Model) -> Result<Posting, db::Error> {
             redemption_id: row.redemption_id,
             rule_version: row.rule_version,
             note: row.note,
+            other_wallet_id: row.other_wallet_id,
         },
     })
 }
@@ -68,6 +69,7 @@ pub(super) fn row(owner: &Owner, request_id: Uuid, posting: &Posting) -> posting
         redemption_id: posting.source.redemption_id,
         rule_version: posting.source.rule_version,
         note: posting.source.note.clone(),
+        other_wallet_id: posting.source.other_wallet_id,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use ambient::Time;
 use db::Owner;
-use db::sea_orm::{ConnectionTrait, EntityTrait};
+use db::sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
 use super::entity::redemption;
@@ -19,6 +19,28 @@ pub async fn find(
 ) -> Result<Option<Redemption>, db::Error> {
     let key = (owner.bucket(), owner.tenant().id().to_owned(), owner.id(), redemption_id);
     redemption::Entity::find_by_id(key).one(db).await?.map(domain).transpose()
+}
+
+/// One page of a wallet's redemptions with ids below `before`, last made first.
+///
+/// # Errors
+/// As [`find`].
+pub async fn page(
+    db: &impl ConnectionTrait,
+    owner: &Owner,
+    before: Uuid,
+    limit: u64,
+) -> Result<Vec<Redemption>, db::Error> {
+    let rows = redemption::Entity::find()
+        .filter(redemption::Column::Bucket.eq(owner.bucket()))
+        .filter(redemption::Column::TenantId.eq(owner.tenant().id()))
+        .filter(redemption::Column::WalletId.eq(owner.id()))
+        .filter(redemption::Column::RedemptionId.lt(before))
+        .order_by_desc(redemption::Column::RedemptionId)
+        .limit(limit)
+        .all(db)
+        .await?;
+    rows.into_iter().map(domain).collect()
 }
 
 pub(super) fn domain(row: redemption::Model) -> Result<Redemption, db::Error> {

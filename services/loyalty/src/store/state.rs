@@ -6,10 +6,10 @@ use db::{Db, Owner, Walk, walk};
 use futures::stream::{BoxStream, StreamExt};
 
 use super::entity::{activity, member, redemption, tier_change};
-use super::members::{self, Member};
+use super::members;
 use super::tier_changes::{self, TierChange};
 use super::{activities, redemptions};
-use crate::domain::{Activity, Redemption};
+use crate::domain::{Activity, Member, Redemption};
 
 /// Rows of one page.
 const ROWS: usize = 500;
@@ -43,7 +43,7 @@ pub fn members(db: &Db) -> Pages<Member> {
     let key = |row: &member::Model| key(row.bucket, &row.tenant_id, [row.member_id.into()]);
     pages(walk(db, WALK, key), |row: member::Model| {
         let tenant = db::Tenant::new(&row.tenant_id);
-        let member = members::domain(row);
+        let member = members::domain(row)?;
         Ok((Owner::new(&tenant, member.wallet_id), member))
     })
 }

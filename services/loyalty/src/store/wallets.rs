@@ -13,7 +13,7 @@ use db::{Keyed, OWNER_TYPES, Owner, Tx, select_in};
 use super::OWNER;
 use super::days::{date_of, number_of, opt_number_of};
 use super::entity::wallet;
-use crate::domain::{Standing, Totals, Wallet};
+use crate::domain::{MemberState, Standing, Totals, Wallet};
 
 /// A wallet that is locked, with the version that its program had just before.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,7 +87,7 @@ pub async fn insert(tx: &Tx, wallets: &[(Owner, Wallet)]) -> Result<(), db::Erro
 
 pub(super) async fn update(tx: &Tx, wallets: &[(Owner, Wallet)]) -> Result<(), db::Error> {
     use wallet::Column as C;
-    const CHANGING: [C; 31] = [
+    const CHANGING: [C; 33] = [
         C::Version,
         C::Now,
         C::NextExpire,
@@ -119,6 +119,8 @@ pub(super) async fn update(tx: &Tx, wallets: &[(Owner, Wallet)]) -> Result<(), d
         C::TierPrevious,
         C::TierSeq,
         C::TierWarned,
+        C::State,
+        C::Transferred,
     ];
     let rows: Vec<_> = wallets.iter().map(|(owner, wallet)| row(owner, wallet)).collect();
     db::bulk_update::<wallet::Entity>(tx, &rows, &CHANGING).await
@@ -180,6 +182,7 @@ fn domain(row: wallet::Model) -> Wallet {
             expired: row.expired,
             adjusted: row.adjusted,
             waived: row.waived,
+            transferred: row.transferred,
         },
         posting_seq: row.posting_seq,
         lot_seq: row.lot_seq,
@@ -197,6 +200,8 @@ fn domain(row: wallet::Model) -> Wallet {
         },
         tier_seq: row.tier_seq,
         tier_warned: date_of(row.tier_warned),
+        // Whatever cannot be read may not act.
+        state: MemberState::from_number(row.state).unwrap_or(MemberState::Suspended),
     }
 }
 
@@ -229,6 +234,7 @@ fn row(owner: &Owner, wallet: &Wallet) -> wallet::Model {
         next_warn: wallet.next_warn.micros(),
         next_release: wallet.next_release.micros(),
         waived: t.waived,
+        transferred: t.transferred,
         alive_until: wallet.alive_until.micros(),
         open_time: wallet.open_time.micros(),
         tier_since: wallet.tier.since.micros(),
@@ -239,5 +245,6 @@ fn row(owner: &Owner, wallet: &Wallet) -> wallet::Model {
         tier_previous: wallet.tier.previous,
         tier_seq: wallet.tier_seq,
         tier_warned: opt_number_of(wallet.tier_warned),
+        state: wallet.state as i32,
     }
 }

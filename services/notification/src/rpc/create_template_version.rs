@@ -202,6 +202,7 @@ mod tests {
             ("complaint_resolved", 1),
             ("points_expiring", 1),
             ("reward_redeemed", 1),
+            ("tier_at_risk", 1),
             ("tier_up", 3),
             ("zebra", 1),
         ];

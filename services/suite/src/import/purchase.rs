@@ -60,6 +60,7 @@ impl Program {
             request_id: Uuid::new_v5(&self.namespace, name.as_bytes()).to_string(),
             program_id: self.id.clone(),
             external_id: external_id.to_owned(),
+            ..Default::default()
         }
     }
 }

@@ -24,6 +24,7 @@ pub struct Model {
     pub expired: i64,
     pub pending: i32,
     pub returned: i32,
+    pub origin_wallet_id: Uuid,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -16,6 +16,10 @@ pub struct Model {
     pub wallet_id: Uuid,
     pub state: i32,
     pub create_time: i64,
+    pub profile: String,
+    pub version: i64,
+    pub update_time: i64,
+    pub enroll_request_id: String,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

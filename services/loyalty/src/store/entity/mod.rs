@@ -5,6 +5,7 @@ pub(super) mod activity;
 pub(super) mod allocation;
 pub(super) mod lot;
 pub(super) mod member;
+pub(super) mod member_key;
 pub(super) mod posting;
 pub(super) mod program;
 pub(super) mod program_counter;

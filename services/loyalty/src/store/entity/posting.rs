@@ -25,6 +25,7 @@ pub struct Model {
     pub redemption_id: Uuid,
     pub rule_version: i64,
     pub note: String,
+    pub other_wallet_id: Uuid,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

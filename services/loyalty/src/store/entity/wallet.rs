@@ -44,6 +44,8 @@ pub struct Model {
     pub tier_previous: i64,
     pub tier_seq: i64,
     pub tier_warned: i32,
+    pub state: i32,
+    pub transferred: i64,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

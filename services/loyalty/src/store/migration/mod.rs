@@ -9,6 +9,8 @@ mod m0008_release_and_reverse;
 mod m0009_create_rules;
 mod m0010_slide_and_reinstate;
 mod m0011_keep_tier_history;
+mod m0012_know_members;
+mod m0013_transfer_points;
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
@@ -30,6 +32,8 @@ impl MigratorTrait for Migrator {
             Box::new(m0009_create_rules::CreateRules),
             Box::new(m0010_slide_and_reinstate::SlideAndReinstate),
             Box::new(m0011_keep_tier_history::KeepTierHistory),
+            Box::new(m0012_know_members::KnowMembers),
+            Box::new(m0013_transfer_points::TransferPoints),
         ]
     }
 }

@@ -1,0 +1,70 @@
+//! SuspendMember, ReactivateMember, CloseMember and EraseMember: whether a member may act.
+//!
+//! Whoever leaves forfeits what is left, pending points too, and owes nothing any more. What was, stays.
+
+use uuid::Uuid;
+
+use super::book::{Book, plus};
+use super::{Account, Command, Event, Lot, MemberState, Reason, Refusal, Reply, Source, StateChange};
+
+/// The command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChangeState {
+    /// Whose.
+    pub member_id: Uuid,
+    /// To what.
+    pub to: MemberState,
+    /// Why.
+    pub note: String,
+}
+
+/// Refuses what a wallet in this state may not do.
+pub(super) fn allow(state: MemberState, command: &Command) -> Result<(), Refusal> {
+    let acts =
+        matches!(command, Command::RecordActivity(_) | Command::RedeemReward(_) | Command::TransferPoints(_));
+    match (state, command) {
+        (_, Command::Settle | Command::ChangeState(_)) | (MemberState::Active, _) => Ok(()),
+        (MemberState::Suspended, _) if acts => Err(Refusal::MemberSuspended),
+        (MemberState::Suspended, _) => Ok(()),
+        (MemberState::Closed | MemberState::Erased, _) => Err(Refusal::MemberClosed),
+    }
+}
+
+pub(super) fn change(book: &mut Book<'_>, command: &ChangeState) -> Result<Reply, Refusal> {
+    let (from, to) = (book.out.wallet.state, command.to);
+    let done = from == to || (from == MemberState::Erased && to.is_over());
+    if from.is_over() && !to.is_over() {
+        return Err(Refusal::MemberClosed);
+    }
+    if done {
+        return Ok(Reply::State { state: from, forfeited: 0 });
+    }
+    book.out.wallet.state = to;
+    let forfeited = if to.is_over() && !from.is_over() { forfeit(book, command)? } else { 0 };
+    if !(from.is_over() && to == MemberState::Erased) {
+        let state = if to == MemberState::Erased { MemberState::Closed } else { to };
+        let (member_id, note, change_time) = (command.member_id, command.note.clone(), book.now);
+        let change = StateChange { member_id, state, note, forfeited, change_time };
+        book.announce(Event::MemberStateChanged(change));
+    }
+    if to == MemberState::Erased {
+        book.announce(Event::MemberErased { member_id: command.member_id, erase_time: book.now });
+    }
+    Ok(Reply::State { state: to, forfeited })
+}
+
+/// Takes all that is left; returns how many points that were.
+fn forfeit(book: &mut Book<'_>, command: &ChangeState) -> Result<i64, Refusal> {
+    let source =
+        Source { actor_member_id: command.member_id, note: command.note.clone(), ..Source::default() };
+    let totals = book.out.wallet.totals;
+    let lots: Vec<Lot> = book.held_lots();
+    for lot in lots {
+        book.forfeit(lot, source.clone())?;
+    }
+    if totals.arrears > 0 {
+        let accounts = (Account::Waived, Account::Arrears);
+        book.post(accounts, totals.arrears, Reason::Forfeit, book.now, source)?;
+    }
+    plus(totals.available, totals.pending)
+}

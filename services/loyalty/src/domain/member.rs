@@ -1,0 +1,113 @@
+//! A member: who it is, how it is reached, and whether it may act.
+
+use std::collections::BTreeMap;
+
+use ambient::Time;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// Who belongs to which program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// Random UUID.
+    pub id: Uuid,
+    /// The program.
+    pub program_id: String,
+    /// The caller's own key.
+    pub external_id: String,
+    /// Where the member's points are.
+    pub wallet_id: Uuid,
+    /// Whether the member may act.
+    pub state: MemberState,
+    /// Who the member is.
+    pub profile: Profile,
+    /// Grows with every change.
+    pub version: i64,
+    /// When the member was enrolled.
+    pub create_time: Time,
+    /// When it last changed.
+    pub update_time: Time,
+}
+
+/// Whether a member may act. The numbers are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(i32)]
+pub enum MemberState {
+    /// May earn and redeem.
+    Active = 1,
+    /// May neither earn nor redeem for now.
+    Suspended = 2,
+    /// Has left.
+    Closed = 3,
+    /// Has left, and nothing personal is known any more.
+    Erased = 4,
+}
+
+/// Who a member is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Profile {
+    /// A name for people.
+    pub display_name: String,
+    /// E-mail addresses, the first one first.
+    pub emails: Vec<String>,
+    /// Phone numbers as E.164.
+    pub phones: Vec<String>,
+    /// Whatever else is known.
+    pub attributes: BTreeMap<String, String>,
+    /// BCP 47 tag; may be empty.
+    pub locale: String,
+    /// IANA name; may be empty.
+    pub time_zone: String,
+    /// Month and day.
+    pub birthday: Option<(u32, u32)>,
+    /// What the member agreed to or refused, by purpose.
+    pub consents: BTreeMap<String, bool>,
+}
+
+/// What members are found by.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum MemberKey {
+    /// An e-mail address, in small letters.
+    Email(String),
+    /// A phone number as E.164.
+    Phone(String),
+    /// An attribute and its value.
+    Attribute(String, String),
+}
+
+impl MemberState {
+    /// The state with this stored number.
+    pub fn from_number(number: i32) -> Option<MemberState> {
+        use MemberState::{Active, Closed, Erased, Suspended};
+        [Active, Suspended, Closed, Erased].into_iter().find(|state| *state as i32 == number)
+    }
+
+    /// True if the member has left.
+    pub fn is_over(self) -> bool {
+        matches!(self, MemberState::Closed | MemberState::Erased)
+    }
+}
+
+impl Member {
+    /// What nobody's own key looks like: it stands for that of an erased member.
+    pub fn pseudonym(id: Uuid) -> String {
+        format!("erased-{id}")
+    }
+}
+
+impl MemberKey {
+    /// That of an e-mail address, in any case of letters.
+    pub fn email(address: &str) -> MemberKey {
+        MemberKey::Email(address.to_lowercase())
+    }
+}
+
+impl Profile {
+    /// What a member with this profile is found by.
+    pub fn keys(&self) -> impl Iterator<Item = MemberKey> {
+        let emails = self.emails.iter().map(|address| MemberKey::email(address));
+        let phones = self.phones.iter().cloned().map(MemberKey::Phone);
+        let attributes = self.attributes.clone().into_iter();
+        emails.chain(phones).chain(attributes.map(|(key, value)| MemberKey::Attribute(key, value)))
+    }
+}

@@ -1,0 +1,88 @@
+//! TransferPoints: points go from one wallet to another of the same program and keep their expiry.
+//!
+//! Both wallets are settled at one moment, and what one gives the other receives in the same commit: the
+//! program's transfer account is 0 whenever anybody looks.
+
+use uuid::Uuid;
+
+use super::book::{Book, Outcome};
+use super::{Account, Event, Lot, MemberState, Reason, Refusal, Reply, Source, State, Transferred, settle};
+
+/// The command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TransferPoints {
+    /// Who gives.
+    pub member_id: Uuid,
+    /// Who receives: another member, whose wallet has the same id.
+    pub to_member_id: Uuid,
+    /// How many; positive.
+    pub points: i64,
+    /// Why.
+    pub note: String,
+    /// Refuse unless the wallet of the one who gives has this version.
+    pub expected_version: Option<i64>,
+}
+
+pub(super) fn transfer(
+    book: &mut Book<'_>,
+    command: &TransferPoints,
+    recipient: Option<&State>,
+) -> Result<Reply, Refusal> {
+    book.expect_version(command.expected_version)?;
+    let recipient = recipient.filter(|state| state.wallet.program_id == book.program.id);
+    let Some(recipient) = recipient else {
+        return Err(Refusal::RecipientNotFound { member_id: command.to_member_id });
+    };
+    match recipient.wallet.state {
+        MemberState::Active => {}
+        state => return Err(Refusal::RecipientNotActive { member_id: command.to_member_id, state }),
+    }
+    assert_ne!(recipient.wallet.id, book.out.wallet.id, "nobody gives points to themselves");
+    let lots = give(book, command)?;
+    let received = receive(Book::open(recipient, book.program, book.now), command, lots)?;
+    book.out.other = Some(Box::new(received));
+    Ok(Reply::Done)
+}
+
+/// Takes the points; returns what lots they came from, each with the points that it gave.
+fn give(book: &mut Book<'_>, command: &TransferPoints) -> Result<Vec<Lot>, Refusal> {
+    let TransferPoints { member_id, to_member_id, points, .. } = *command;
+    let source = source(command, to_member_id);
+    book.slide(book.now);
+    let first = book.out.allocations.len();
+    book.debit_lots(points, Account::Transfer, Reason::Transfer, book.now, source)?;
+    let given = book.out.allocations.iter().skip(first);
+    let lots = given.filter_map(|taken| {
+        let mut lot = book.out.lots.get(&taken.lot_number)?.clone();
+        lot.key.expire_time = book.lives_until(&lot);
+        Some(Lot { remaining: taken.points, ..lot })
+    });
+    let lots = lots.collect();
+    let available = book.out.wallet.totals.available;
+    let (other_member_id, note) = (to_member_id, command.note.clone());
+    let points = points.saturating_neg();
+    let told = Transferred { member_id, other_member_id, points, note, available };
+    book.announce(Event::PointsTransferred(told));
+    Ok(lots)
+}
+
+/// Opens successors of the lots that gave.
+fn receive(mut book: Book<'_>, command: &TransferPoints, lots: Vec<Lot>) -> Result<Outcome, Refusal> {
+    let TransferPoints { member_id: other_member_id, to_member_id: member_id, points, .. } = *command;
+    settle::settle(&mut book)?;
+    let source = source(command, other_member_id);
+    book.post((Account::Transfer, Account::Available), points, Reason::Transfer, book.now, source)?;
+    for lot in lots {
+        book.continue_lot(&lot, other_member_id)?;
+    }
+    book.repay(book.now)?;
+    let (note, available) = (command.note.clone(), book.out.wallet.totals.available);
+    let told = Transferred { member_id, other_member_id, points, note, available };
+    book.announce(Event::PointsTransferred(told));
+    book.close()
+}
+
+fn source(command: &TransferPoints, other_wallet_id: Uuid) -> Source {
+    let (actor_member_id, note) = (command.member_id, command.note.clone());
+    Source { actor_member_id, note, other_wallet_id, ..Source::default() }
+}

@@ -1,0 +1,108 @@
+//! ExportMember: everything that is kept of a member, page after page, however much it is.
+
+use db::Db;
+use futures::future::BoxFuture;
+use futures::stream::{self, BoxStream, StreamExt};
+use futures::{FutureExt, TryStreamExt};
+use proto::rapport::loyalty::v1 as pb;
+use proto::rapport::loyalty::v1::export_member_response::Piece;
+use proto::{Path, Violations};
+use requests::Caller;
+use tonic::{Request, Status};
+use uuid::Uuid;
+
+use super::Api;
+use super::activity_wire::activity_message;
+use super::call::told;
+use super::get_balance;
+use super::get_tier_history::periods;
+use super::list_lots::lot_message;
+use super::list_postings::posting_message;
+use super::member_wire::member_message;
+use super::redeem_reward::redemption_message;
+use super::refusal::{DOMAIN, member_not_found};
+use super::wire::uuid;
+use crate::store::{Owner, activities, lots, members, postings, redemptions, tiers, wallets};
+
+/// Rows of one page.
+const ROWS: u64 = 500;
+
+type Pieces = BoxStream<'static, Result<pb::ExportMemberResponse, Status>>;
+
+pub(super) async fn handle(api: &Api, request: Request<pb::ExportMemberRequest>) -> Result<Pieces, Status> {
+    let (caller, message) = Caller::open(request)?;
+    let mut found = Violations::default();
+    let member_id = uuid(&message.member_id, &Path::ROOT, "member_id", &mut found);
+    found.into_result(DOMAIN)?;
+    let db = api.db.reader();
+    let member = members::find(db, &caller.tenant, member_id).await.map_err(|e| told(&e))?;
+    let member = member.ok_or_else(|| member_not_found(&message.member_id))?;
+    let owner = Owner::new(&caller.tenant, member.wallet_id);
+    let (_, program) = api.settled(&caller, &owner).await?;
+    let balance = get_balance::full(api, &owner).await?;
+    let rows = tiers::known_at(db, &owner, ambient::Time::MAX).await.map_err(|e| told(&e))?;
+    let tiers = periods(&program.ladder, &rows).into_iter().map(Piece::Tier);
+    let known: Vec<Piece> =
+        [Piece::Member(member_message(&member)), Piece::Balance(balance)].into_iter().chain(tiers).collect();
+    let wallet = wallets::find(db, &owner).await.map_err(|e| told(&e))?;
+    let wallet = wallet.ok_or_else(|| member_not_found(&message.member_id))?;
+    let rows = (api.db.clone(), owner);
+    let lots = Rows::of(&rows, 0, |db, owner, after| {
+        async move { lots::page(db.reader(), &owner, after, false, ROWS).await }.boxed()
+    });
+    let activities = Rows::of(&rows, Uuid::max(), |db, owner, before| {
+        async move { activities::page(db.reader(), &owner, before, ROWS).await }.boxed()
+    });
+    let redemptions = Rows::of(&rows, Uuid::max(), |db, owner, before| {
+        async move { redemptions::page(db.reader(), &owner, before, ROWS).await }.boxed()
+    });
+    let postings = Rows::of(&rows, i64::MAX, |db, owner, before| {
+        async move { postings::page(db.reader(), &owner, before, ROWS).await }.boxed()
+    });
+    let parts = [
+        lots.pieces(|lot| lot.key.number, move |lot| Piece::Lot(lot_message(&wallet, lot))),
+        activities.pieces(|one| one.id, |one| Piece::Activity(activity_message(one))),
+        redemptions.pieces(|one| one.id, |one| Piece::Redemption(redemption_message(one))),
+        postings.pieces(|one| one.seq, move |one| Piece::Posting(posting_message(one, &program))),
+    ];
+    let known = stream::iter(known.into_iter().map(|piece| Ok(response(piece))));
+    Ok(known.chain(stream::iter(parts).flatten()).boxed())
+}
+
+/// Reads one page: what comes after a place.
+type Read<K, T> = fn(Db, Owner, K) -> BoxFuture<'static, Result<Vec<T>, db::Error>>;
+
+/// All rows that a wallet owns of one kind, from a first place on.
+struct Rows<K, T> {
+    db: Db,
+    owner: Owner,
+    first: K,
+    read: Read<K, T>,
+}
+
+impl<K: Copy + Send + 'static, T: Send + 'static> Rows<K, T> {
+    fn of((db, owner): &(Db, Owner), first: K, read: Read<K, T>) -> Rows<K, T> {
+        Rows { db: db.clone(), owner: owner.clone(), first, read }
+    }
+
+    /// As pieces; a row's place is where the page after it begins.
+    fn pieces(self, place: fn(&T) -> K, piece: impl Fn(&T) -> Piece + Send + 'static) -> Pieces {
+        let Rows { db, owner, first, read } = self;
+        let pages = stream::try_unfold(Some(first), move |at| {
+            let reading = at.map(|at| read(db.clone(), owner.clone(), at));
+            async move {
+                let Some(reading) = reading else { return Ok(None) };
+                let page = reading.await.map_err(|error| told(&error))?;
+                let next = page.last().map(place).filter(|_| page.len() as u64 == ROWS);
+                Ok::<_, Status>(Some((page, next)))
+            }
+        });
+        let pieces =
+            move |page: Vec<T>| -> Vec<_> { page.iter().map(|row| Ok(response(piece(row)))).collect() };
+        pages.map_ok(move |page| stream::iter(pieces(page))).try_flatten().boxed()
+    }
+}
+
+fn response(piece: Piece) -> pb::ExportMemberResponse {
+    pb::ExportMemberResponse { piece: Some(piece) }
+}
