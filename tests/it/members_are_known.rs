@@ -54,6 +54,7 @@ async fn enroll_as(client: &Client, external_id: &str, profile: pb::MemberProfil
         program_id: PROGRAM.into(),
         external_id: external_id.into(),
         profile: Some(profile),
+        ..Default::default()
     };
     members(client).enroll_member(request).await.unwrap().into_inner().member.unwrap()
 }
@@ -383,7 +384,20 @@ async fn nothing_personal_is_left_of_the_erased(house: House) {
     activity.location = "Marker-4".into();
     record(&client, bought.clone()).await.unwrap();
     adjust(&client, &member.member_id, 5, "Marker-5 called").await.unwrap();
-    record(&client, purchase(&other, 7)).await.unwrap();
+    record(&client, purchase(&other, 12)).await.unwrap();
+    for (from, to) in [(&member.member_id, &other), (&other, &member.member_id)] {
+        let note = if *from == other { String::new() } else { "Marker-6 gave it".to_owned() };
+        let (member_id, to_member_id) = (from.clone(), to.clone());
+        let gift = pb::TransferPointsRequest {
+            request_id: request_id(),
+            member_id,
+            to_member_id,
+            points: 5,
+            note,
+            expected_version: 0,
+        };
+        PointsServiceClient::new(client.clone()).transfer_points(gift).await.unwrap();
+    }
     house.settle().await;
     assert!(columns_with(house.db(), "Marker").await.len() >= 6, "it is found where it is");
 
@@ -404,7 +418,7 @@ async fn nothing_personal_is_left_of_the_erased(house: House) {
     // The customer may come back as somebody new, and others are untouched.
     let anew = enroll_as(&client, "Marker-1", anna()).await;
     assert_ne!(anew.member_id, member.member_id);
-    assert_eq!(balance_of(&client, &other).await.available, 7);
+    assert_eq!(balance_of(&client, &other).await.available, 12);
     house.end().await;
 }
 

@@ -167,6 +167,7 @@ fn program_of(policy: Policy) -> Program {
             tiers: [0].iter().chain(policy.tiers.dollars).enumerate().map(tier).collect(),
             policy: tier_policy_of(policy.tiers),
         },
+        referral: None,
         version: 1,
         create_time: Time::MIN,
     }

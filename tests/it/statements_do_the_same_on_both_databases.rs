@@ -70,6 +70,7 @@ fn program() -> loyalty::domain::Program {
         return_policy: loyalty::domain::ReturnPolicy::WithinBalance,
         expiry: loyalty::domain::Expiry::NEVER,
         ladder: loyalty::domain::Ladder::default(),
+        referral: None,
         version: 1,
         create_time: harness::house::START,
     }

@@ -2,13 +2,19 @@
 
 use std::sync::LazyLock;
 
-use prost_reflect::DescriptorPool;
+use prost_reflect::{DescriptorPool, MessageDescriptor};
 
 /// The encoded descriptors of our packages and everything they import, with annotations, without comments.
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
 
 pub(crate) static POOL: LazyLock<DescriptorPool> =
     LazyLock::new(|| DescriptorPool::decode(FILE_DESCRIPTOR_SET).expect("the build wrote these descriptors"));
+
+/// What the message with this full name is made of, such as `rapport.loyalty.v1.Program`; `None` if there is
+/// no such message.
+pub fn message_of(full_name: &str) -> Option<MessageDescriptor> {
+    POOL.get_message_by_name(full_name)
+}
 
 /// Full names of the gRPC services in `package` and the packages below it, in alphabetical order.
 /// `rapport.loyalty` and `rapport.loyalty.v1` both give `rapport.loyalty.v1.PointsService` and its siblings.

@@ -35,7 +35,7 @@ mod fixture {
 }
 
 pub use codec::Codec;
-pub use descriptors::{FILE_DESCRIPTOR_SET, services_of};
+pub use descriptors::{FILE_DESCRIPTOR_SET, message_of, services_of};
 pub use difference::first_difference;
 pub use generated::{google, rapport};
 pub use validate::{Path, Validate, Violation, Violations, check};

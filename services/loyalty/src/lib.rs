@@ -5,6 +5,7 @@
 //! `domain` decides purely, `store` remembers, `ledger` commits many decisions at once, `rpc` speaks gRPC.
 
 pub mod domain;
+mod friends;
 pub mod ledger;
 mod rpc;
 mod service;

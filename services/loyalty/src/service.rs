@@ -105,8 +105,8 @@ impl Service {
 
     /// The worker that settles due wallets, to be driven by hand.
     pub fn settler(&self) -> Settler {
-        let Api { db, clock, lanes, .. } = self.api.clone();
-        Settler { db, clock, lanes }
+        let Api { db, clock, ids, lanes, .. } = self.api.clone();
+        Settler { db, clock, ids, lanes }
     }
 
     /// What seals its page tokens.

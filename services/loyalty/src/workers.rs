@@ -1,10 +1,10 @@
-//! Background work: settles wallets that have something due, so that their rows and events come in time
-//! even if nobody asks for them. No answer depends on it.
+//! Background work: settles wallets that have something due, and rewards those who brought friends, so that
+//! rows and events come in time even if nobody asks for them. No balance depends on it.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use ambient::Clock;
+use ambient::{Clock, Ids};
 use db::Db;
 use tokio_util::sync::CancellationToken;
 
@@ -17,17 +17,18 @@ const WALLETS_MAX: u64 = 256;
 /// How long one round may take before it is given up; the next one goes on.
 const ROUND_MAX: Duration = Duration::from_secs(10);
 
-/// Settles due wallets.
+/// Settles due wallets and rewards due referrals.
 #[derive(Clone, Debug)]
 pub struct Settler {
     pub(crate) db: Db,
     pub(crate) clock: Clock,
+    pub(crate) ids: Ids,
     pub(crate) lanes: Arc<Lanes>,
 }
 
 impl Settler {
-    /// Settles up to 256 due wallets and returns how many there were. On several replicas at once the
-    /// second one finds nothing left to do.
+    /// Settles up to 256 due wallets and up to 64 referrals, and returns how many there were. On several
+    /// replicas at once the second one finds nothing left to do.
     ///
     /// # Errors
     /// That the database refused.
@@ -38,7 +39,7 @@ impl Settler {
             |owner| Request { owner, command: Command::Settle, call: None, traceparent: String::new() };
         let deadline = tokio::time::Instant::now() + ROUND_MAX;
         self.lanes.submit_all(due.into_iter().map(settle).collect(), deadline).await;
-        Ok(count)
+        Ok(count + self.reward_friends(deadline).await?)
     }
 
     /// Settles what is due every `pause` of machine time until `stop`.
@@ -51,9 +52,9 @@ impl Settler {
                 () = tokio::time::sleep(pause) => {}
             }
             full = match self.run_once().await {
-                Ok(count) => count as u64 == WALLETS_MAX,
+                Ok(count) => count as u64 >= WALLETS_MAX,
                 Err(error) => {
-                    tracing::warn!(%error, "due wallets could not be settled; trying again");
+                    tracing::warn!(%error, "what is due could not be settled; trying again");
                     false
                 }
             };

@@ -13,7 +13,7 @@ use super::{Ladder, Money};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[repr(i32)]
 pub enum ActivityKind {
-    /// Bought something; the only kind whose amount earns points.
+    /// Bought something; the only kind whose amount counts for tiers.
     Purchase = 1,
     /// Came by.
     Visit = 2,
@@ -25,13 +25,19 @@ pub enum ActivityKind {
     CheckIn = 5,
     /// Anything else.
     Custom = 6,
+    /// Brought a friend, or was brought by one.
+    Referral = 7,
+    /// Had a birthday.
+    Birthday = 8,
 }
 
 impl ActivityKind {
     /// The kind with this stored number.
     pub fn from_number(number: i32) -> Option<ActivityKind> {
-        use ActivityKind::{CheckIn, Custom, Purchase, Review, SurveyCompleted, Visit};
-        [Purchase, Visit, Review, SurveyCompleted, CheckIn, Custom].into_iter().find(|k| *k as i32 == number)
+        use ActivityKind::{Birthday, CheckIn, Custom, Purchase, Referral, Review, SurveyCompleted, Visit};
+        [Purchase, Visit, Review, SurveyCompleted, CheckIn, Custom, Referral, Birthday]
+            .into_iter()
+            .find(|k| *k as i32 == number)
     }
 }
 
@@ -45,6 +51,8 @@ impl ActivityKind {
             ActivityKind::SurveyCompleted => "SURVEY_COMPLETED",
             ActivityKind::CheckIn => "CHECK_IN",
             ActivityKind::Custom => "CUSTOM",
+            ActivityKind::Referral => "REFERRAL",
+            ActivityKind::Birthday => "BIRTHDAY",
         }
     }
 
@@ -56,7 +64,9 @@ impl ActivityKind {
             | ActivityKind::Review
             | ActivityKind::SurveyCompleted
             | ActivityKind::CheckIn
-            | ActivityKind::Custom => 0,
+            | ActivityKind::Custom
+            | ActivityKind::Referral
+            | ActivityKind::Birthday => 0,
         }
     }
 }
@@ -215,6 +225,15 @@ impl Activity {
             tier_id: ladder.tier_id(self.pinned.tier_rank),
             tier_rank: self.pinned.tier_rank,
             earn_percent: ladder.earn_percent(self.pinned.tier_rank),
+        }
+    }
+
+    /// Units of its line items that were not given back: none of an activity that was taken back as a whole.
+    pub fn units_left(&self) -> i64 {
+        let left = self.detail.lines.iter().map(|line| line.item.quantity.saturating_sub(line.returned));
+        match self.state {
+            ActivityState::Recorded | ActivityState::PartlyReversed => left.fold(0, i64::saturating_add),
+            ActivityState::Reversed | ActivityState::Cancelled => 0,
         }
     }
 

@@ -8,8 +8,8 @@ use chrono::NaiveDate;
 use super::rules::Counter;
 use super::warn_expiry::next_warn;
 use super::{
-    Activity, Allocation, Event, Lot, LotKey, Past, Posting, Program, Redemption, Refusal, State, TierRow,
-    Wallet, local_date,
+    Activity, Allocation, Event, Lot, LotKey, Past, Posting, Program, Redemption, Referred, Refusal, State,
+    TierRow, Wallet, local_date,
 };
 
 /// Everything to be written and announced. Rows are numbered by the wallet.
@@ -37,6 +37,8 @@ pub struct Outcome {
     pub counted: BTreeMap<Counter, i64>,
     /// The redemption made.
     pub redemption: Option<Redemption>,
+    /// What became of the referral of its owner.
+    pub referred: Option<Referred>,
     /// Units taken from the counted stock of the redeemed reward.
     pub stock_taken: i64,
     /// Announcements, in order; the last has the number `wallet.event_seq`.
@@ -77,6 +79,7 @@ impl<'a> Book<'a> {
             tier_rows: Vec::new(),
             counted: BTreeMap::new(),
             redemption: None,
+            referred: None,
             stock_taken: 0,
             events: Vec::new(),
             other: None,

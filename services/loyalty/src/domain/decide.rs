@@ -11,8 +11,8 @@ use super::{
     Activity, ActivityRef, AdjustPoints, CancelActivity, ChangeState, ConfirmActivity, ExtendExpiry, Lot,
     LotKey, MemberState, Past, Program, RecordActivity, RedeemReward, Redemption, Refusal, ReinstatePoints,
     Reversal, ReverseActivity, Reward, Stock, TransferPoints, Wallet, adjust_points, change_state,
-    confirm_activity, extend_expiry, record_activity, redeem_reward, reinstate_points, reverse_activity,
-    settle, transfer_points, warn_expiry,
+    confirm_activity, extend_expiry, record_activity, redeem_reward, reinstate_points, reopen_referral,
+    reverse_activity, settle, transfer_points, warn_expiry,
 };
 
 /// What a decision looks at.
@@ -76,6 +76,8 @@ pub enum Command {
     ChangeState(ChangeState),
     /// Give points to another member.
     TransferPoints(TransferPoints),
+    /// What qualified for the reward of a referral was taken back.
+    ReopenReferral,
 }
 
 /// What a command that was done answers, beside the wallet.
@@ -221,7 +223,8 @@ impl Command {
             | Command::ReinstatePoints(_)
             | Command::RedeemReward(_)
             | Command::ChangeState(_)
-            | Command::TransferPoints(_) => None,
+            | Command::TransferPoints(_)
+            | Command::ReopenReferral => None,
         }
     }
 
@@ -243,7 +246,8 @@ impl Command {
             | Command::CancelActivity(_)
             | Command::ExtendExpiry(_)
             | Command::ReinstatePoints(_)
-            | Command::ChangeState(_) => 0,
+            | Command::ChangeState(_)
+            | Command::ReopenReferral => 0,
             Command::ReverseActivity(_) => activity.map_or(0, Activity::points_owed_max),
             Command::AdjustPoints(adjust) => adjust.points.saturating_neg().max(0),
             Command::TransferPoints(transfer) => transfer.points,
@@ -290,6 +294,7 @@ fn carry_out(book: &mut Book<'_>, command: &Command, context: Context<'_>) -> Re
         Command::RedeemReward(c) => redeem_reward::redeem(book, c, context.reward),
         Command::ChangeState(c) => change_state::change(book, c),
         Command::TransferPoints(c) => transfer_points::transfer(book, c, context.other),
+        Command::ReopenReferral => reopen_referral::reopen(book),
     }
 }
 

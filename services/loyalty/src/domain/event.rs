@@ -151,8 +151,6 @@ pub struct Transferred {
     pub other_member_id: Uuid,
     /// Received if positive, given if negative.
     pub points: i64,
-    /// Why.
-    pub note: String,
     /// Points that may be spent now.
     pub available: i64,
 }

@@ -36,6 +36,7 @@ pub(super) fn program() -> Program {
         return_policy: ReturnPolicy::WithinBalance,
         expiry: Expiry { life: Life::RollingDays(90), round_to: None, sliding: false },
         ladder: Ladder::of(vec![tier("base", 0), tier("silver", 1_000), tier("gold", 2_500)]),
+        referral: None,
         version: 1,
         create_time: Time::MIN,
     }

@@ -6,6 +6,8 @@ use ambient::Time;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::referral_code;
+
 /// Who belongs to which program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {
@@ -21,6 +23,8 @@ pub struct Member {
     pub state: MemberState,
     /// Who the member is.
     pub profile: Profile,
+    /// The member who brought this one.
+    pub referred_by: Option<Uuid>,
     /// Grows with every change.
     pub version: i64,
     /// When the member was enrolled.
@@ -73,6 +77,8 @@ pub enum MemberKey {
     Phone(String),
     /// An attribute and its value.
     Attribute(String, String),
+    /// The code by which it brings friends.
+    Referral(String),
 }
 
 impl MemberState {
@@ -92,6 +98,14 @@ impl Member {
     /// What nobody's own key looks like: it stands for that of an erased member.
     pub fn pseudonym(id: Uuid) -> String {
         format!("erased-{id}")
+    }
+}
+
+impl Member {
+    /// What it is found by. Who has left brings nobody any more.
+    pub fn keys(&self) -> impl Iterator<Item = MemberKey> {
+        let code = (!self.state.is_over()).then(|| MemberKey::Referral(referral_code(self.id)));
+        self.profile.keys().chain(code)
     }
 }
 

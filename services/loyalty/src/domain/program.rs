@@ -4,7 +4,7 @@ use ambient::Time;
 use chrono_tz::Tz;
 
 use super::rules::{Compiled, Rules};
-use super::{Currency, Expiry, Ladder, Release, ReturnPolicy};
+use super::{Currency, Expiry, Ladder, ReferralPolicy, Release, ReturnPolicy};
 
 /// The rules of one program.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +31,8 @@ pub struct Program {
     pub return_policy: ReturnPolicy,
     /// The tiers.
     pub ladder: Ladder,
+    /// What a friend must do; none: members bring no friends.
+    pub referral: Option<ReferralPolicy>,
     /// Grows with every change.
     pub version: i64,
     /// When it was created.

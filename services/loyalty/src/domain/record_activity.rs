@@ -72,6 +72,7 @@ pub(super) fn record(
     };
     grant(book, &mut activity, context)?;
     book.out.recorded = Some(activity.clone());
+    book.qualify(&activity);
     book.announce(Event::ActivityRecorded { activity: activity.clone() });
     let effective = activity.occurred_time;
     book.slide(effective);

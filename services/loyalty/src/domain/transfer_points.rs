@@ -59,9 +59,8 @@ fn give(book: &mut Book<'_>, command: &TransferPoints) -> Result<Vec<Lot>, Refus
     });
     let lots = lots.collect();
     let available = book.out.wallet.totals.available;
-    let (other_member_id, note) = (to_member_id, command.note.clone());
     let points = points.saturating_neg();
-    let told = Transferred { member_id, other_member_id, points, note, available };
+    let told = Transferred { member_id, other_member_id: to_member_id, points, available };
     book.announce(Event::PointsTransferred(told));
     Ok(lots)
 }
@@ -76,8 +75,8 @@ fn receive(mut book: Book<'_>, command: &TransferPoints, lots: Vec<Lot>) -> Resu
         book.continue_lot(&lot, other_member_id)?;
     }
     book.repay(book.now)?;
-    let (note, available) = (command.note.clone(), book.out.wallet.totals.available);
-    let told = Transferred { member_id, other_member_id, points, note, available };
+    let available = book.out.wallet.totals.available;
+    let told = Transferred { member_id, other_member_id, points, available };
     book.announce(Event::PointsTransferred(told));
     book.close()
 }

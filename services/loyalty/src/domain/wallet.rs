@@ -49,6 +49,8 @@ pub struct Wallet {
     pub tier_seq: i64,
     /// The end of a tier that was announced ahead.
     pub tier_warned: Option<NaiveDate>,
+    /// Its owner was brought by somebody, and has not yet done what qualifies for the reward.
+    pub referred: bool,
 }
 
 impl Wallet {
@@ -75,6 +77,7 @@ impl Wallet {
             tier: Standing::opened(&program.ladder, now),
             tier_seq: 0,
             tier_warned: None,
+            referred: false,
         }
     }
 

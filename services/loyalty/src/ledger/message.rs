@@ -95,7 +95,6 @@ fn transferred(program_id: String, of: &Transferred) -> pb::PointsTransferred {
         program_id,
         other_member_id: uuid_text(of.other_member_id),
         points: of.points,
-        note: of.note.clone(),
         available: of.available,
     }
 }

@@ -8,7 +8,7 @@ use requests::{Caller, Once, Written};
 use tonic::{Request, Status};
 
 use super::Api;
-use super::program_wire::{expiry, named, program_message, release};
+use super::program_wire::{expiry, named, program_message, referral, release};
 use super::refusal::{DOMAIN, exists};
 use super::rule_wire::per;
 use super::tier_wire::ladder;
@@ -70,6 +70,7 @@ pub(super) fn decode(given: Option<&pb::Program>, now: Time, found: &mut Violati
         return_policy: ReturnPolicy::from_number(given.return_policy).unwrap_or(ReturnPolicy::WithinBalance),
         expiry: expiry(given.expiry_policy.as_ref(), &path, found),
         ladder: ladder(given, currency, &path, found),
+        referral: referral(given.referral_policy.as_ref(), currency, &path, found),
         time_zone: time_zone.ok()?,
         currency,
         points: PointCurrency { display_name: named(&points.display_name, &code), code },

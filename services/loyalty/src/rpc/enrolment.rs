@@ -9,16 +9,19 @@ use futures::FutureExt;
 use proto::rapport::loyalty::v1 as pb;
 use proto::{Path, Violations};
 use requests::{Answer, Call, Caller, Record, Written, replay};
+use rpc::Problem;
 use tonic::Status;
 use uuid::Uuid;
 
 use super::Api;
 use super::call::told;
 use super::member_wire::{member_message, profile};
+use super::referrer::{canonical_code, referrer};
 use super::refusal::{DOMAIN, exists, program_not_found};
 use super::wire::{read_token, uuid};
 use crate::domain::{Member, MemberState, Program, Wallet};
 use crate::ledger::enrolled;
+use crate::store::referrals::{self, Referral};
 use crate::store::{Owner, Tenant, members, wallets};
 
 /// An enrolment on its way.
@@ -29,6 +32,8 @@ struct Asked {
     program: Arc<Program>,
     /// As the member will be, if nobody has the external id.
     member: Member,
+    /// Of the member who brought this one; empty: nobody did.
+    referral_code: String,
 }
 
 struct Batch {
@@ -43,6 +48,7 @@ struct Batch {
 struct Rows {
     members: BTreeMap<(String, String), (Member, Uuid)>,
     wallets: Vec<(Owner, Wallet)>,
+    referrals: Vec<Referral>,
     events: Vec<events::Event>,
     records: BTreeMap<(Owner, Uuid), Record>,
 }
@@ -108,12 +114,14 @@ async fn prepare(
         wallet_id: member_id,
         state: MemberState::Active,
         profile,
+        referred_by: None,
         version: 1,
         create_time: now,
         update_time: now,
     };
     let call = caller.call(DOMAIN, "EnrollMember", request_id, message);
-    Ok(Asked { scope: Owner::named(&caller.tenant, program_id), call, program, member })
+    let referral_code = canonical_code(&message.referral_code);
+    Ok(Asked { scope: Owner::named(&caller.tenant, program_id), call, program, member, referral_code })
 }
 
 impl Batch {
@@ -125,18 +133,23 @@ impl Batch {
         let keys: Vec<_> = keys.into_iter().collect();
         let mut known = members::find_all_external(tx, &self.tenant, &keys).await?;
         let mut rows = Rows::default();
-        let answer = |asked: &Asked| {
+        let mut answers = Vec::with_capacity(self.asked.len());
+        for asked in &self.asked {
             let place = (asked.scope.clone(), asked.call.request_id);
             if let Some(record) = recorded.get(&place) {
-                return replay(&asked.call, record);
+                answers.push(replay(&asked.call, record));
+                continue;
             }
-            let written = self.one(asked, &mut known, &mut rows);
+            let brought = match asked.referral_code.as_str() {
+                "" => Ok(None),
+                code => referrer(tx, &self.tenant, &asked.member, &asked.program, code).await?.map(Some),
+            };
+            let written = self.one(asked, brought, &mut known, &mut rows);
             let record = asked.call.record(&written, self.now);
             recorded.insert(place.clone(), record.clone());
             rows.records.insert(place, record);
-            Answer::Written { written, replayed: false }
-        };
-        let answers = self.asked.iter().map(answer).collect();
+            answers.push(Answer::Written { written, replayed: false });
+        }
         rows.write(tx, &self.tenant).await?;
         Ok(answers)
     }
@@ -144,10 +157,15 @@ impl Batch {
     fn one(
         &self,
         asked: &Asked,
+        brought: Result<Option<Uuid>, Problem>,
         known: &mut HashMap<members::ExternalKey, Uuid>,
         rows: &mut Rows,
     ) -> Written {
         let Asked { program, member, .. } = asked;
+        let member = &match brought {
+            Ok(referred_by) => Member { referred_by, ..member.clone() },
+            Err(problem) => return Written::refused(&problem),
+        };
         if let Some(first) = known.get(&asked.key()) {
             let problem = exists("MEMBER_EXISTS", "a member with this external_id");
             return Written::refused(&problem.with("member_id", first));
@@ -155,7 +173,11 @@ impl Batch {
         known.insert(asked.key(), member.id);
         let owner = Owner::new(&self.tenant, member.wallet_id);
         let order_key = events::next_order_key(events::machine_now_micros(), 0);
-        let wallet = Wallet::opened(member.wallet_id, program, member.create_time, order_key);
+        let mut wallet = Wallet::opened(member.wallet_id, program, member.create_time, order_key);
+        if let Some(referrer_id) = member.referred_by {
+            wallet.referred = true;
+            rows.referrals.push(Referral::opened(&owner, referrer_id, member));
+        }
         let response = pb::EnrollMemberResponse {
             member: Some(member_message(member)),
             read_token: read_token(wallet.id, wallet.version),
@@ -182,6 +204,7 @@ impl Rows {
         let new: Vec<(Member, Uuid)> = self.members.into_values().collect();
         members::insert(tx, tenant, &new).await?;
         wallets::insert(tx, &self.wallets).await?;
+        referrals::insert(tx, &self.referrals).await?;
         events::append(tx, self.events).await
     }
 }

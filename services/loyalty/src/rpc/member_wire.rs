@@ -8,7 +8,7 @@ use proto::rapport::loyalty::v1 as pb;
 use proto::{Path, Violations};
 
 use super::wire::{timestamp, uuid_text};
-use crate::domain::{Member, MonthDay, Profile};
+use crate::domain::{Member, MonthDay, Profile, referral_code};
 
 /// Entries of attributes and of consents at most.
 const ENTRIES_MAX: usize = 50;
@@ -28,6 +28,8 @@ pub(super) fn member_message(member: &Member) -> pb::Member {
         profile: Some(profile_message(&member.profile)),
         update_time: Some(timestamp(member.update_time)),
         etag: etag(member),
+        referral_code: if member.state.is_over() { String::new() } else { referral_code(member.id) },
+        referred_by: member.referred_by.map_or_else(String::new, uuid_text),
     }
 }
 

@@ -4,8 +4,11 @@ use proto::rapport::loyalty::v1 as pb;
 use proto::{Path, Violations};
 
 use super::tier_wire::{policy_message, tier_message};
-use super::wire::{money, timestamp};
-use crate::domain::{EarningRule, Expiry, Life, Money, MonthDay, Period, Program, Release};
+use super::wire::{amount, money, timestamp};
+use crate::domain::{
+    ActivityKind, Currency, EarningRule, Expiry, Life, Money, MonthDay, Period, Program, ReferralPolicy,
+    Release,
+};
 
 /// The name given, or the identifier if none is.
 pub(super) fn named(given: &str, id: &str) -> String {
@@ -51,9 +54,45 @@ pub(super) fn expiry(given: Option<&pb::ExpiryPolicy>, path: &Path<'_>, found: &
     Expiry { life, round_to: Period::from_number(given.round_to), sliding: given.sliding }
 }
 
+pub(super) fn referral(
+    given: Option<&pb::ReferralPolicy>,
+    currency: Currency,
+    path: &Path<'_>,
+    found: &mut Violations,
+) -> Option<ReferralPolicy> {
+    let given = given?;
+    let path = path.field("referral_policy");
+    let kinds = given.activity_types.iter().map(|number| ActivityKind::from_number(*number));
+    let kinds: Option<Vec<_>> = kinds.collect();
+    if kinds.is_none() {
+        found.add(&path, "activity_types", "must be known types");
+    }
+    let min = amount(given.min_amount.as_ref(), &path, "min_amount", found);
+    if min.is_some_and(|min| min.currency != currency) {
+        found.add(&path, "min_amount", "must be in the program's money currency");
+    }
+    Some(ReferralPolicy {
+        kinds: kinds?,
+        min_micros: min.map_or(0, |min| min.micros),
+        wait_days: given.wait_days.unsigned_abs(),
+        within_days: given.within_days.unsigned_abs(),
+    })
+}
+
+fn referral_message(policy: &ReferralPolicy, currency: Currency) -> pb::ReferralPolicy {
+    let days = |days: u32| i32::try_from(days).unwrap_or(i32::MAX);
+    let min = (policy.min_micros > 0).then(|| money(Money { currency, micros: policy.min_micros }));
+    pb::ReferralPolicy {
+        activity_types: policy.kinds.iter().map(|kind| *kind as i32).collect(),
+        min_amount: min,
+        wait_days: days(policy.wait_days),
+        within_days: days(policy.within_days),
+    }
+}
+
 pub(super) fn program_message(program: &Program) -> pb::Program {
     use pb::expiry_policy::Policy;
-    let amount = |micros: i64| Some(money(Money { currency: program.currency, micros }));
+    let of_program = |micros: i64| Some(money(Money { currency: program.currency, micros }));
     let count = |n: u32| i32::try_from(n).unwrap_or(i32::MAX);
     let policy = match program.expiry.life {
         Life::Never => None,
@@ -74,7 +113,7 @@ pub(super) fn program_message(program: &Program) -> pb::Program {
     };
     let rule = |rule: EarningRule| pb::EarningRule {
         points: rule.points,
-        per: amount(rule.per_micros),
+        per: of_program(rule.per_micros),
         version: EarningRule::VERSION,
     };
     pb::Program {
@@ -95,5 +134,6 @@ pub(super) fn program_message(program: &Program) -> pb::Program {
         return_policy: program.return_policy as i32,
         etag: etag(program),
         tier_policy: policy_message(program),
+        referral_policy: program.referral.as_ref().map(|policy| referral_message(policy, program.currency)),
     }
 }

@@ -1,15 +1,16 @@
 //! RecordActivity: what a member did, through the ledger.
 
+use prost::Message;
 use proto::rapport::loyalty::v1 as pb;
 use proto::{Path, Violations};
-use requests::{Caller, Written};
+use requests::{Call, Caller, Written};
 use tonic::{Request, Status};
 use uuid::Uuid;
 
 use super::Api;
 use super::activity_wire::{activity_message, recorded};
 use super::refusal::{DOMAIN, problem};
-use super::wire::{balance, read_token, uuid};
+use super::wire::{balance, read_token, uuid, uuid_text};
 use crate::domain::Command;
 use crate::ledger::{Answered, Asked};
 
@@ -41,6 +42,24 @@ pub(super) fn decode(
     let command = Command::RecordActivity(recorded(&given, ids, &root.field("activity"), &mut found));
     found.into_result(DOMAIN)?;
     Ok((member_id, command, Asked { call: caller.call(DOMAIN, METHOD, request_id, message), encode }))
+}
+
+/// An activity that the service itself records, at the present: the same id acts once.
+pub(crate) fn of_service(
+    activity_id: Uuid,
+    (request_id, member_id): (Uuid, Uuid),
+    activity: pb::Activity,
+) -> (Command, Asked) {
+    let mut found = Violations::default();
+    let given = recorded(&activity, (activity_id, member_id), &Path::ROOT, &mut found);
+    let message = pb::RecordActivityRequest {
+        request_id: uuid_text(request_id),
+        member_id: uuid_text(member_id),
+        activity: Some(activity),
+    };
+    let (body, subject) = (message.encode_to_vec(), String::new());
+    let call = Call { domain: DOMAIN, request_id, method: METHOD, body, subject };
+    (Command::RecordActivity(given), Asked { call, encode })
 }
 
 fn encode(answered: &Answered<'_>) -> Written {

@@ -40,7 +40,7 @@ pub(super) fn ladder(
 fn threshold_of(basis: Basis) -> &'static str {
     match basis {
         Basis::Spend => "threshold",
-        Basis::Activities => "threshold_count",
+        Basis::Activities | Basis::Units => "threshold_count",
     }
 }
 
@@ -55,7 +55,7 @@ fn tier(
     let (entry, keep) = match basis {
         Basis::Spend => {
             if given.threshold_count != 0 || given.keep_count.is_some() {
-                found.add(path, "threshold_count", "needs a tier_policy whose basis is ACTIVITIES");
+                found.add(path, "threshold_count", "needs a tier_policy whose basis is ACTIVITIES or UNITS");
             }
             if given.threshold.is_none() {
                 found.add(path, "threshold", "must be set");
@@ -69,7 +69,7 @@ fn tier(
             });
             (entry?, keep)
         }
-        Basis::Activities => {
+        Basis::Activities | Basis::Units => {
             for (field, _) in money.iter().filter(|(_, given)| given.is_some()) {
                 found.add(path, field, "needs a tier_policy whose basis is SPEND");
             }
@@ -161,7 +161,7 @@ pub(super) fn tier_message(program: &Program, tier: &Tier) -> pb::Tier {
         threshold: spend(amount(tier.entry)),
         keep_threshold: spend(amount(tier.keep)),
         threshold_count: count(amount(tier.entry)),
-        keep_count: (policy.basis == Basis::Activities).then_some(tier.keep),
+        keep_count: (policy.basis != Basis::Spend).then_some(tier.keep),
         earn_percent: percent(tier.earn_percent),
         reward_discount_percent: percent(tier.discount_percent),
         perks: tier.perks.clone(),

@@ -9,10 +9,10 @@ use rpc::Problem;
 use tonic::{Request, Status};
 
 use super::Api;
-use super::program_wire::{etag, expiry, named, program_message, release};
-use super::refusal::{DOMAIN, program_not_found};
+use super::program_wire::{etag, expiry, named, program_message, referral, release};
+use super::refusal::{DOMAIN, problem, program_not_found};
 use super::wire::uuid;
-use crate::domain::{Expiry, Program, Release, ReturnPolicy};
+use crate::domain::{Currency, Expiry, Program, ReferralPolicy, Refusal, Release, ReturnPolicy};
 use crate::store::{Owner, Tenant, programs, rule_sets};
 
 /// One new value.
@@ -23,6 +23,7 @@ enum Change {
     Expiry(Expiry),
     Release(Release),
     Returns(ReturnPolicy),
+    Referral(Option<ReferralPolicy>, Option<Currency>),
 }
 
 pub(super) async fn handle(
@@ -68,9 +69,18 @@ fn changes(given: &pb::Program, mask: &[String], found: &mut Violations) -> Vec<
                 let policy = ReturnPolicy::from_number(given.return_policy);
                 Change::Returns(policy.unwrap_or(ReturnPolicy::WithinBalance))
             }
+            "referral_policy" => {
+                let policy = given.referral_policy.as_ref();
+                let code = policy.and_then(|policy| policy.min_amount.as_ref());
+                let currency = code.and_then(|min| Currency::try_new(&min.currency_code));
+                // Without an amount any currency will do.
+                let of = currency.or_else(|| Currency::try_new("XXX"));
+                let referral = of.and_then(|currency| referral(policy, currency, &path, found));
+                Change::Referral(referral, currency)
+            }
             other => {
-                let may = "display_name, point_currency.display_name, expiry_policy, release_policy and \
-                           return_policy may change";
+                let may = "display_name, point_currency.display_name, expiry_policy, release_policy, \
+                           return_policy and referral_policy may change";
                 found.add(&root.field("update_mask"), "paths", format!("must not name {other:?}: {may}"));
                 continue;
             }
@@ -92,21 +102,32 @@ async fn write(
     if !expected.is_empty() && expected != etag(&program) {
         return Ok(Written::refused(&changed_since(expected, &program)));
     }
-    changes.into_iter().for_each(|change| apply(&mut program, change));
+    for change in changes {
+        if let Err(refusal) = apply(&mut program, change) {
+            return Ok(Written::refused(&problem(&refusal)));
+        }
+    }
     program.version = program.version.saturating_add(1);
     programs::update(tx, tenant, &program).await?;
     let program = Some(program_message(&program));
     Ok(Written::done(&pb::UpdateProgramResponse { program, replayed: false }))
 }
 
-fn apply(program: &mut Program, change: Change) {
+fn apply(program: &mut Program, change: Change) -> Result<(), Refusal> {
     match change {
         Change::Name(name) => program.display_name = name,
         Change::PointName(name) => program.points.display_name = named(&name, &program.points.code),
         Change::Expiry(expiry) => program.expiry = expiry,
         Change::Release(release) => program.release = release,
         Change::Returns(policy) => program.return_policy = policy,
+        Change::Referral(policy, currency) => {
+            if let Some(given) = currency.filter(|given| *given != program.currency) {
+                return Err(Refusal::CurrencyMismatch { expected: program.currency, given });
+            }
+            program.referral = policy;
+        }
     }
+    Ok(())
 }
 
 fn changed_since(expected: &str, program: &Program) -> Problem {

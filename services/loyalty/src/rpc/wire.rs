@@ -103,7 +103,7 @@ pub(super) fn tier(status: &TierStatus, program: &Program) -> pb::TierStatus {
 pub(crate) fn spend(credits: Credits) -> Option<gtype::Money> {
     match credits {
         Credits::Spend(amount) => Some(money(amount)),
-        Credits::Activities(_) => None,
+        Credits::Count(_) => None,
     }
 }
 
@@ -111,7 +111,7 @@ pub(crate) fn spend(credits: Credits) -> Option<gtype::Money> {
 pub(crate) fn count(credits: Credits) -> i64 {
     match credits {
         Credits::Spend(_) => 0,
-        Credits::Activities(count) => count,
+        Credits::Count(count) => count,
     }
 }
 

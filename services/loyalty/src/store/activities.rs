@@ -162,6 +162,7 @@ pub(super) fn row(owner: &Owner, activity: &Activity, create_time: Time) -> acti
         rule_version: activity.pinned.rule_version,
         tier_rank: i32::try_from(activity.pinned.tier_rank).unwrap_or(i32::MAX),
         room: written(&activity.pinned.room.iter().collect::<Vec<_>>()),
+        units: activity.units_left(),
     }
 }
 

@@ -212,13 +212,14 @@ const CHECKS: &[(&str, &str)] = &[
          FROM wallet w WHERE w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)",
     ),
     (
-        // Basis 1 is the spend of purchases, basis 2 the number of activities not wholly taken back.
+        // Basis 1 is the spend of purchases, 2 the number of activities not wholly taken back, 3 their units.
         "tier_credits_match_activities",
         "SELECT w.wallet_id, ABS(COALESCE((SELECT SUM(c.credits) FROM tier_credit c WHERE \
            c.bucket = w.bucket AND c.tenant_id = w.tenant_id AND c.wallet_id = w.wallet_id), 0) \
            - COALESCE((SELECT SUM(CASE WHEN p.tier_kinds <> 0 AND (p.tier_kinds >> a.kind) % 2 = 0 THEN 0 \
              WHEN p.tier_basis = 1 AND a.kind = 1 THEN a.amount_micros - a.returned_micros \
-             WHEN p.tier_basis = 2 AND a.state IN (1, 2) THEN 1 ELSE 0 END) FROM activity a \
+             WHEN p.tier_basis = 2 AND a.state IN (1, 2) THEN 1 \
+             WHEN p.tier_basis = 3 THEN a.units ELSE 0 END) FROM activity a \
            WHERE a.bucket = w.bucket AND a.tenant_id = w.tenant_id AND a.wallet_id = w.wallet_id), 0)) \
            AS diff \
          FROM wallet w JOIN program p ON p.tenant_id = w.tenant_id AND p.program_id = w.program_id \

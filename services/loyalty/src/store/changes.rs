@@ -11,8 +11,10 @@ use uuid::Uuid;
 
 use super::counters::Counters;
 use super::entity::{activity, allocation, lot, posting, redemption, tier_change, tier_credit, tier_history};
-use super::{activities, lots, members, postings, redemptions, rewards, tier_changes, tiers, wallets};
-use crate::domain::{Event, Lot, MemberState, Outcome, TierRow, Wallet};
+use super::{
+    activities, lots, members, postings, redemptions, referrals, rewards, tier_changes, tiers, wallets,
+};
+use crate::domain::{Event, Lot, MemberState, Outcome, Referred, TierRow, Wallet};
 
 /// Rows of a batch.
 #[derive(Debug, Default)]
@@ -32,6 +34,7 @@ pub struct Changes {
     stock: BTreeMap<rewards::Key, i64>,
     counters: Counters,
     states: BTreeMap<Owner, (MemberState, Time)>,
+    referred: BTreeMap<Owner, Referred>,
     events: Vec<events::Event>,
     records: Vec<(Owner, Record)>,
 }
@@ -65,6 +68,9 @@ impl Changes {
         self.redemptions.extend(outcome.redemption.iter().map(|r| redemptions::row(owner, r)));
         if outcome.wallet.state != before.state {
             self.states.insert(owner.clone(), (outcome.wallet.state, now));
+        }
+        if let Some(referred) = outcome.referred {
+            self.referred.insert(owner.clone(), referred);
         }
         if let Some((day, credits)) = outcome.credits {
             // An overflow is left to the database, which refuses the row.
@@ -123,11 +129,12 @@ impl Changes {
             lot::Column::Expired,
             lot::Column::Returned,
         ];
-        const ACTIVITY_CHANGES: [activity::Column; 4] = [
+        const ACTIVITY_CHANGES: [activity::Column; 5] = [
             activity::Column::State,
             activity::Column::PointsReversed,
             activity::Column::ReturnedMicros,
             activity::Column::Detail,
+            activity::Column::Units,
         ];
         let lot_rows = |lots: BTreeMap<(Owner, i64), Lot>| -> Vec<lot::Model> {
             lots.iter().map(|((owner, _), lot)| lots::row(owner, lot)).collect()
@@ -157,6 +164,7 @@ impl Changes {
             db::bulk_update::<tier_history::Entity>(tx, &superseded, &[tier_history::Column::SupersededTime])
                 .await?;
             db::bulk_insert::<tier_change::Entity>(tx, &self.tier_changes).await?;
+            referrals::change(tx, &self.referred).await?;
             self.counters.write(tx).await?;
             rewards::take_stock(tx, &self.stock).await?;
             events::append(tx, self.events).await?;

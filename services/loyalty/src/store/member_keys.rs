@@ -1,7 +1,11 @@
 //! What members are found by: rows of their own, so that a look-up is one read of an index.
 
+use std::collections::BTreeSet;
+
 use db::sea_orm::sea_query::Query;
-use db::sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use db::sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+};
 use db::{Tenant, Tx};
 use uuid::Uuid;
 
@@ -65,6 +69,33 @@ pub async fn page(
     rows.into_iter().map(domain).collect()
 }
 
+/// The ids of a program's members with any of these keys.
+///
+/// # Errors
+/// That the database refused.
+pub async fn holders(
+    db: &impl ConnectionTrait,
+    (tenant, program_id): (&Tenant, &str),
+    keys: impl IntoIterator<Item = MemberKey>,
+) -> Result<BTreeSet<Uuid>, db::Error> {
+    use member_key::Column as C;
+    let mut any = Condition::any();
+    for key in keys {
+        let (kind, value) = stored(&key);
+        any = any.add(Condition::all().add(C::Kind.eq(kind)).add(C::Value.eq(value)));
+    }
+    if any.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let rows = member_key::Entity::find()
+        .filter(C::TenantId.eq(tenant.id()))
+        .filter(C::ProgramId.eq(program_id))
+        .filter(any)
+        .all(db)
+        .await?;
+    Ok(rows.into_iter().map(|row| row.member_id).collect())
+}
+
 /// Writes what new members are found by.
 pub(super) async fn insert(tx: &Tx, tenant: &Tenant, members: &[Member]) -> Result<(), db::Error> {
     let rows: Vec<_> = members.iter().flat_map(|member| rows(tenant, member)).collect();
@@ -94,7 +125,7 @@ fn rows(tenant: &Tenant, member: &Member) -> Vec<member_key::Model> {
         member_key::Model { tenant_id, program_id, kind, value, member_id: member.id }
     };
     // The same address in two cases of letters is one key.
-    let keys: std::collections::BTreeSet<MemberKey> = member.profile.keys().collect();
+    let keys: BTreeSet<MemberKey> = member.keys().collect();
     keys.into_iter().map(row).collect()
 }
 
@@ -104,5 +135,6 @@ fn stored(key: &MemberKey) -> (i32, String) {
         MemberKey::Phone(number) => (2, number.clone()),
         // Names of attributes have no equals sign.
         MemberKey::Attribute(name, value) => (3, format!("{name}={value}")),
+        MemberKey::Referral(code) => (4, code.clone()),
     }
 }

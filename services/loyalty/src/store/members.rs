@@ -150,12 +150,29 @@ async fn forget(tx: &Tx, owner: &Owner, program_id: &str) -> Result<(), db::Erro
         let statement = Statement::from_sql_and_values(tx.get_database_backend(), sql, owner.key());
         tx.execute_raw(statement).await?;
     }
+    forget_transfers(tx, owner).await?;
     requests::forget(tx, owner, None).await?;
     let key = (owner.bucket(), owner.tenant().id().to_owned(), owner.id());
     let row = member::Entity::find_by_id(key).one(tx).await?;
     let enrolled_by = row.and_then(|row| row.enroll_request_id.parse().ok());
     if let Some(request_id) = enrolled_by {
         requests::forget(tx, &Owner::named(owner.tenant(), program_id), Some(request_id)).await?;
+    }
+    Ok(())
+}
+
+/// Removes what was said of transfers on the other side of them.
+async fn forget_transfers(tx: &Tx, owner: &Owner) -> Result<(), db::Error> {
+    const OTHERS: &str = "SELECT DISTINCT other_wallet_id FROM posting WHERE bucket = $1 AND tenant_id = $2 \
+         AND wallet_id = $3 AND reason = 11";
+    const FORGET: &str = "UPDATE posting SET note = '' WHERE bucket = $1 AND tenant_id = $2 \
+         AND wallet_id = $3 AND other_wallet_id = $4";
+    let backend = tx.get_database_backend();
+    let others = Statement::from_sql_and_values(backend, OTHERS, owner.key());
+    for row in tx.query_all_raw(others).await? {
+        let other = Owner::new(owner.tenant(), row.try_get("", "other_wallet_id")?);
+        let forget = Statement::from_sql_and_values(backend, FORGET, other.key_with([owner.id().into()]));
+        tx.execute_raw(forget).await?;
     }
     Ok(())
 }
@@ -179,6 +196,7 @@ fn row(tenant: &Tenant, member: &Member) -> Result<member::Model, db::Error> {
         version: member.version,
         update_time: member.update_time.micros(),
         enroll_request_id: String::new(),
+        referred_by: member.referred_by.unwrap_or_default(),
     })
 }
 
@@ -195,6 +213,7 @@ pub(super) fn domain(row: member::Model) -> Result<Member, db::Error> {
         external_id: row.external_id,
         wallet_id: row.wallet_id,
         profile,
+        referred_by: Some(row.referred_by).filter(|id| !id.is_nil()),
         version: row.version,
         create_time: Time::from_micros(row.create_time),
         update_time: Time::from_micros(row.update_time),

@@ -17,6 +17,7 @@ pub mod migration;
 pub mod postings;
 pub mod programs;
 pub mod redemptions;
+pub mod referrals;
 pub mod rewards;
 pub mod rule_sets;
 pub mod state;

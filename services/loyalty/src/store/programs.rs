@@ -83,7 +83,7 @@ pub async fn insert(tx: &Tx, tenant: &Tenant, program: &Program) -> Result<(), d
 /// That the database refused.
 pub async fn update(tx: &Tx, tenant: &Tenant, program: &Program) -> Result<(), db::Error> {
     use program::Column as C;
-    const CHANGING: [C; 11] = [
+    const CHANGING: [C; 12] = [
         C::DisplayName,
         C::PointName,
         C::ExpiryKind,
@@ -94,6 +94,7 @@ pub async fn update(tx: &Tx, tenant: &Tenant, program: &Program) -> Result<(), d
         C::ReleaseKind,
         C::ReleaseDays,
         C::ReturnPolicy,
+        C::Referral,
         C::Version,
     ];
     db::bulk_update::<program::Entity>(tx, &[row(tenant, program)?], &CHANGING).await
@@ -149,6 +150,10 @@ fn row(tenant: &Tenant, program: &Program) -> Result<program::Model, db::Error> 
         tier_downgrade: policy.downgrade as i32,
         tier_grace_days: i32::try_from(policy.grace_days).map_err(|e| told(&e))?,
         tier_warn_days: i32::try_from(policy.warn_days).map_err(|e| told(&e))?,
+        referral: match &program.referral {
+            Some(policy) => serde_json::to_string(policy).map_err(|e| told(&e))?,
+            None => String::new(),
+        },
     })
 }
 
@@ -241,6 +246,10 @@ fn domain(row: program::Model) -> Result<Program, db::Error> {
         release,
         return_policy: ReturnPolicy::from_number(row.return_policy)
             .ok_or_else(|| damaged("return policy"))?,
+        referral: match row.referral.as_str() {
+            "" => None,
+            text => Some(serde_json::from_str(text).map_err(|_| damaged("referral policy"))?),
+        },
         ladder: Ladder { tiers: tiers.into_iter().map(unstored).collect(), policy },
         id: row.program_id,
         display_name: row.display_name,

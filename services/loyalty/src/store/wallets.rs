@@ -87,7 +87,7 @@ pub async fn insert(tx: &Tx, wallets: &[(Owner, Wallet)]) -> Result<(), db::Erro
 
 pub(super) async fn update(tx: &Tx, wallets: &[(Owner, Wallet)]) -> Result<(), db::Error> {
     use wallet::Column as C;
-    const CHANGING: [C; 33] = [
+    const CHANGING: [C; 34] = [
         C::Version,
         C::Now,
         C::NextExpire,
@@ -121,6 +121,7 @@ pub(super) async fn update(tx: &Tx, wallets: &[(Owner, Wallet)]) -> Result<(), d
         C::TierWarned,
         C::State,
         C::Transferred,
+        C::Referred,
     ];
     let rows: Vec<_> = wallets.iter().map(|(owner, wallet)| row(owner, wallet)).collect();
     db::bulk_update::<wallet::Entity>(tx, &rows, &CHANGING).await
@@ -200,6 +201,7 @@ fn domain(row: wallet::Model) -> Wallet {
         },
         tier_seq: row.tier_seq,
         tier_warned: date_of(row.tier_warned),
+        referred: row.referred == 1,
         // Whatever cannot be read may not act.
         state: MemberState::from_number(row.state).unwrap_or(MemberState::Suspended),
     }
@@ -245,6 +247,7 @@ fn row(owner: &Owner, wallet: &Wallet) -> wallet::Model {
         tier_previous: wallet.tier.previous,
         tier_seq: wallet.tier_seq,
         tier_warned: opt_number_of(wallet.tier_warned),
+        referred: i32::from(wallet.referred),
         state: wallet.state as i32,
     }
 }

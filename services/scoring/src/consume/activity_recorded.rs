@@ -22,7 +22,9 @@ pub(super) fn decode(payload: &[u8]) -> Result<Facts, String> {
             pb::ActivityType::Unspecified
             | pb::ActivityType::Review
             | pb::ActivityType::SurveyCompleted
-            | pb::ActivityType::Custom,
+            | pb::ActivityType::Custom
+            | pb::ActivityType::Referral
+            | pb::ActivityType::Birthday,
         )
         | Err(_) => What::Activity,
     };

@@ -152,8 +152,28 @@ Examples:
   rapport programs create shop --currency USD --points-per-unit 1
   rapport programs get shop
   rapport programs list --output json
+  rapport programs apply examples/coffee-shop.toml
 
 Exit codes: 0 done; 1 refused or failed; 2 wrong arguments.";
+
+pub(super) const PROGRAMS_DIFF: &str = "\
+Examples:
+  rapport programs diff examples/hotel.toml
+  rapport programs diff examples/hotel.toml --output json
+
+What `programs apply` would do, field by field: + is added, - goes, ~ changes.
+Exit codes: 0 compared; 1 failed; 2 the file or the arguments are wrong.";
+
+pub(super) const PROGRAMS_APPLY: &str = "\
+Examples:
+  rapport programs apply examples/coffee-shop.toml
+  rapport programs apply examples/grocery.toml --target http://127.0.0.1:7500 --output json
+
+The file has the names of the API: [program], [rule_set] with [[rule_set.rules]], [[rewards]]; amounts are
+texts such as \"12.50\", enumerations are words such as \"purchase\". The program is created or changed, rules
+that differ hold from now on, rewards that are missing are created. What the file does not have, a [rule_set]
+or a reward, is left alone. The same file again changes nothing.
+Exit codes: 0 it is as the file says; 1 refused or failed; 2 the file or the arguments are wrong.";
 
 pub(super) const PROGRAMS_CREATE: &str = "\
 Examples:
@@ -249,6 +269,8 @@ pub(super) fn all() -> String {
         DEMO,
         PROGRAMS,
         PROGRAMS_CREATE,
+        PROGRAMS_DIFF,
+        PROGRAMS_APPLY,
         PROGRAMS_GET,
         PROGRAMS_LIST,
         PURCHASES,

@@ -54,7 +54,7 @@ pub(crate) enum Command {
     /// Replay a year of real purchases through the suite and show what came of it
     #[command(after_help = help::DEMO)]
     Demo(DemoArgs),
-    /// Create, read and list loyalty programs
+    /// Create, read, list and change loyalty programs
     #[command(after_help = help::PROGRAMS)]
     Programs(ProgramsArgs),
     /// Import what happened elsewhere
@@ -139,6 +139,12 @@ pub(crate) enum ProgramsCommand {
         #[command(flatten)]
         output: OutputArgs,
     },
+    /// Show what `apply` would change
+    #[command(after_help = help::PROGRAMS_DIFF)]
+    Diff(FileArgs),
+    /// Make a program, its rules and its rewards what a file says
+    #[command(after_help = help::PROGRAMS_APPLY)]
+    Apply(FileArgs),
     /// List all programs
     #[command(after_help = help::PROGRAMS_LIST)]
     List {
@@ -147,6 +153,18 @@ pub(crate) enum ProgramsCommand {
         #[command(flatten)]
         output: OutputArgs,
     },
+}
+
+/// Arguments of `programs diff` and `programs apply`.
+#[derive(Debug, Args)]
+pub(crate) struct FileArgs {
+    /// The program, its rule set and its rewards, as TOML
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) target: TargetArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
 }
 
 /// Arguments of `programs create`.

@@ -1,6 +1,10 @@
-//! `rapport programs`: create, get, list, through the gRPC API of a running suite.
+//! `rapport programs`: create, get, list, compare with a file and make as it says, through the gRPC API of a
+//! running suite.
 
+mod apply;
 mod create;
+mod difference;
+mod file;
 mod show;
 mod tiers;
 
@@ -23,6 +27,8 @@ pub(crate) async fn run(args: ProgramsArgs) -> Result<(), Failure> {
         ProgramsCommand::Create(args) => create::run(&args).await,
         ProgramsCommand::Get { program_id, target, output } => get(&program_id, &target, output).await,
         ProgramsCommand::List { target, output } => list(&target, output).await,
+        ProgramsCommand::Diff(args) => apply::diff(&args).await,
+        ProgramsCommand::Apply(args) => apply::apply(&args).await,
     }
 }
 

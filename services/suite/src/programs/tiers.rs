@@ -61,6 +61,7 @@ impl TierPolicy {
             basis: match policy.basis() {
                 pb::TierBasis::Spend | pb::TierBasis::Unspecified => "spend",
                 pb::TierBasis::Activities => "activities",
+                pb::TierBasis::Units => "units",
             },
             window: match policy.window {
                 None | Some(Window::CalendarYear(_)) => "calendar year".to_owned(),

@@ -59,6 +59,8 @@ pub enum Basis {
     Spend = 1,
     /// How many activities there were that were not taken back as a whole.
     Activities = 2,
+    /// The units of their line items that were not given back.
+    Units = 3,
 }
 
 /// An amount of what counts for tiers.
@@ -66,8 +68,8 @@ pub enum Basis {
 pub enum Credits {
     /// What was paid.
     Spend(Money),
-    /// How many activities.
-    Activities(i64),
+    /// How many activities or units.
+    Count(i64),
 }
 
 /// What follows a tier that was not kept. The numbers are stored.
@@ -86,7 +88,7 @@ pub enum Downgrade {
 impl Basis {
     /// The basis with this stored number.
     pub fn from_number(number: i32) -> Option<Basis> {
-        [Basis::Spend, Basis::Activities].into_iter().find(|basis| *basis as i32 == number)
+        [Basis::Spend, Basis::Activities, Basis::Units].into_iter().find(|basis| *basis as i32 == number)
     }
 }
 
@@ -124,7 +126,8 @@ impl TierPolicy {
                 ActivityState::Recorded | ActivityState::PartlyReversed => 1,
                 ActivityState::Reversed | ActivityState::Cancelled => 0,
             },
-            Basis::Spend | Basis::Activities => 0,
+            Basis::Units if counts => activity.units_left(),
+            Basis::Spend | Basis::Activities | Basis::Units => 0,
         }
     }
 
@@ -132,7 +135,7 @@ impl TierPolicy {
     pub fn amount(&self, credits: i64, currency: Currency) -> Credits {
         match self.basis {
             Basis::Spend => Credits::Spend(Money { currency, micros: credits }),
-            Basis::Activities => Credits::Activities(credits),
+            Basis::Activities | Basis::Units => Credits::Count(credits),
         }
     }
 

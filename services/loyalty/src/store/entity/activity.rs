@@ -30,6 +30,7 @@ pub struct Model {
     pub rule_version: i64,
     pub tier_rank: i32,
     pub room: String,
+    pub units: i64,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -20,6 +20,7 @@ pub struct Model {
     pub version: i64,
     pub update_time: i64,
     pub enroll_request_id: String,
+    pub referred_by: Uuid,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -35,6 +35,7 @@ pub struct Model {
     pub tier_downgrade: i32,
     pub tier_grace_days: i32,
     pub tier_warn_days: i32,
+    pub referral: String,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

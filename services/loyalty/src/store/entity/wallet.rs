@@ -46,6 +46,7 @@ pub struct Model {
     pub tier_warned: i32,
     pub state: i32,
     pub transferred: i64,
+    pub referred: i32,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -11,6 +11,8 @@ mod m0010_slide_and_reinstate;
 mod m0011_keep_tier_history;
 mod m0012_know_members;
 mod m0013_transfer_points;
+mod m0014_count_units;
+mod m0015_refer_friends;
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
@@ -34,6 +36,8 @@ impl MigratorTrait for Migrator {
             Box::new(m0011_keep_tier_history::KeepTierHistory),
             Box::new(m0012_know_members::KnowMembers),
             Box::new(m0013_transfer_points::TransferPoints),
+            Box::new(m0014_count_units::CountUnits),
+            Box::new(m0015_refer_friends::ReferFriends),
         ]
     }
 }

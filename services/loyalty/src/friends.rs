@@ -1,0 +1,108 @@
+//! Rewards friends and those who brought them, each once, however often a round is cut short.
+//!
+//! Both are recorded to have done a REFERRAL, under an external id that no wallet has twice; only then the
+//! referral is marked as rewarded.
+
+use futures::FutureExt;
+use proto::rapport::loyalty::v1 as pb;
+use rpc::Problem;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use crate::domain::Command;
+use crate::ledger::{Answer, Failure, Request};
+use crate::rpc::record_activity;
+use crate::rpc::refusal::DOMAIN;
+use crate::store::referrals::{self, Referral};
+use crate::store::{Owner, activities};
+use crate::workers::Settler;
+
+/// Referrals rewarded per look.
+const REFERRALS_MAX: u64 = 64;
+/// How much later it is tried again while one of both may not act.
+const AGAIN_MICROS: i64 = 86_400_000_000;
+/// Namespace of the request ids.
+const REQUESTS: Uuid = Uuid::from_u128(0x9d2c_61f4_0b7e_5a38_8c15_e27f_4a90_d36b);
+
+/// What became of one side.
+enum Side {
+    Done,
+    Suspended,
+    Unknown,
+}
+
+impl Settler {
+    /// Rewards what is due; returns how many of them are not due any more.
+    pub(crate) async fn reward_friends(&self, deadline: Instant) -> Result<usize, db::Error> {
+        let due = referrals::due(self.db.reader(), self.clock.now(), REFERRALS_MAX).await?;
+        let mut settled = 0;
+        for referral in due {
+            settled += usize::from(self.reward(referral, deadline).await?);
+        }
+        Ok(settled)
+    }
+
+    async fn reward(&self, referral: Referral, deadline: Instant) -> Result<bool, db::Error> {
+        let key = (referral.friend.clone(), referral.activity_id);
+        let found = activities::find(self.db.reader(), std::slice::from_ref(&key)).await?;
+        if !found.get(&key).is_some_and(|activity| activity.stands()) {
+            let (owner, traceparent) = (referral.friend, String::new());
+            let command = Command::ReopenReferral;
+            let reopened = self.lanes.submit(Request { owner, command, call: None, traceparent }, deadline);
+            return Ok(matches!(reopened.await, Ok(Answer::Given(_))));
+        }
+        let referrer = Owner::new(referral.friend.tenant(), referral.referrer_id);
+        let sides = [("friend", &referral.friend), ("referrer", &referrer)];
+        let requests = sides.map(|(role, owner)| self.request(&referral, role, owner)).to_vec();
+        let answers = self.lanes.submit_all(requests, deadline).await;
+        let sides: Vec<Side> = answers.into_iter().map(side).collect();
+        if sides.iter().any(|side| matches!(side, Side::Unknown)) {
+            return Ok(false);
+        }
+        let later = sides.iter().any(|side| matches!(side, Side::Suspended));
+        let again = self.clock.now().plus_micros(AGAIN_MICROS);
+        self.db
+            .transact(move |tx| {
+                let referral = referral.clone();
+                async move {
+                    if later {
+                        referrals::postpone(tx, &referral, again).await
+                    } else {
+                        referrals::reward(tx, &referral).await
+                    }
+                }
+                .boxed()
+            })
+            .await?;
+        Ok(true)
+    }
+
+    fn request(&self, referral: &Referral, role: &str, owner: &Owner) -> Request {
+        let friend = referral.friend.id();
+        // A refusal is remembered: what is tried again later is another request.
+        let name = format!("{friend} {role} {}", referral.due_time.micros());
+        let request_id = Uuid::new_v5(&REQUESTS, name.as_bytes());
+        let activity = pb::Activity {
+            r#type: pb::ActivityType::Referral.into(),
+            external_id: format!("referral:{friend}"),
+            attributes: [("role".to_owned(), role.to_owned())].into(),
+            ..pb::Activity::default()
+        };
+        let activity_id = self.ids.v7(self.clock.now());
+        let (command, call) = record_activity::of_service(activity_id, (request_id, owner.id()), activity);
+        Request { owner: owner.clone(), command, call: Some(call), traceparent: String::new() }
+    }
+}
+
+/// Whoever has left, or was rewarded before, is done with.
+fn side(answer: Result<Answer, Failure>) -> Side {
+    let given = match answer {
+        Ok(Answer::Given(given)) => given,
+        Ok(Answer::NoWallet) => return Side::Done,
+        Ok(Answer::Panicked) | Err(_) => return Side::Unknown,
+    };
+    match requests::response::<pb::RecordActivityResponse>(DOMAIN, given) {
+        Err(status) if Problem::from_status(&status).reason == "MEMBER_SUSPENDED" => Side::Suspended,
+        Ok(_) | Err(_) => Side::Done,
+    }
+}
