@@ -96,6 +96,13 @@ impl pb::points_service_server::PointsService for Echo {
     ) -> Result<Response<pb::TransferPointsResponse>, Status> {
         Err(Status::unimplemented("this server echoes balances"))
     }
+
+    async fn batch_adjust_points(
+        &self,
+        _: Request<pb::BatchAdjustPointsRequest>,
+    ) -> Result<Response<pb::BatchAdjustPointsResponse>, Status> {
+        Err(Status::unimplemented("this server echoes balances"))
+    }
 }
 
 /// Runs until killed; says its address first.

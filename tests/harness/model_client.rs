@@ -211,6 +211,7 @@ async fn adjust(
         reason: "goodwill".into(),
         approver: "chief".into(),
         expected_version: 0,
+        for_review: false,
     };
     Ok((Told::Done, service.adjust_points(request).await?.into_inner().balance))
 }

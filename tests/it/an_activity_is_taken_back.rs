@@ -262,6 +262,7 @@ async fn twenty_gifts_at_once_are_twenty_gifts(house: House) {
             reason: "gift".into(),
             approver: "chief".into(),
             expected_version: 0,
+            for_review: false,
         };
         async move { points.adjust_points(request).await.unwrap() }
     };

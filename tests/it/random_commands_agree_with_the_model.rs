@@ -137,7 +137,7 @@ fn cents(cents: i64) -> Money {
     Money { currency: usd_currency(), micros: cents * 10_000 }
 }
 
-fn program_of(policy: Policy) -> Program {
+pub(crate) fn program_of(policy: Policy) -> Program {
     let tier = |(n, dollars): (usize, &i64)| Tier::plain(format!("tier-{n}"), dollars * 1_000_000);
     let rule = EarningRule { points: policy.points_per_dollar, per_micros: 1_000_000 };
     Program {
@@ -168,6 +168,7 @@ fn program_of(policy: Policy) -> Program {
             policy: tier_policy_of(policy.tiers),
         },
         referral: None,
+        velocity: Vec::new(),
         version: 1,
         create_time: Time::MIN,
     }
@@ -275,9 +276,13 @@ fn command_of(command: Do, n: usize) -> (Command, Option<Reward>) {
             let returned = part.map_or(Returned::Whole, |part| Returned::Amount(cents(part)));
             Command::ReverseActivity(ReverseActivity { member_id, activity: named(key), returned, note })
         }
-        Do::Adjust(points) => {
-            Command::AdjustPoints(AdjustPoints { member_id, points, note, expected_version: None })
-        }
+        Do::Adjust(points) => Command::AdjustPoints(AdjustPoints {
+            member_id,
+            points,
+            note,
+            expected_version: None,
+            for_review: false,
+        }),
         Do::Extend(before, to) => Command::ExtendExpiry(ExtendExpiry {
             expiring_before: Time::from_micros(before),
             expire_time: Time::from_micros(to),

@@ -71,6 +71,7 @@ fn program() -> loyalty::domain::Program {
         expiry: loyalty::domain::Expiry::NEVER,
         ladder: loyalty::domain::Ladder::default(),
         referral: None,
+        velocity: Vec::new(),
         version: 1,
         create_time: harness::house::START,
     }

@@ -19,7 +19,7 @@ use crate::workers::Settler;
 
 /// Referrals rewarded per look.
 const REFERRALS_MAX: u64 = 64;
-/// How much later it is tried again while one of both may not act.
+/// How much later it is tried again while one of both may not act, or not any more for now.
 const AGAIN_MICROS: i64 = 86_400_000_000;
 /// Namespace of the request ids.
 const REQUESTS: Uuid = Uuid::from_u128(0x9d2c_61f4_0b7e_5a38_8c15_e27f_4a90_d36b);
@@ -27,7 +27,7 @@ const REQUESTS: Uuid = Uuid::from_u128(0x9d2c_61f4_0b7e_5a38_8c15_e27f_4a90_d36b
 /// What became of one side.
 enum Side {
     Done,
-    Suspended,
+    Later,
     Unknown,
 }
 
@@ -46,10 +46,8 @@ impl Settler {
         let key = (referral.friend.clone(), referral.activity_id);
         let found = activities::find(self.db.reader(), std::slice::from_ref(&key)).await?;
         if !found.get(&key).is_some_and(|activity| activity.stands()) {
-            let (owner, traceparent) = (referral.friend, String::new());
-            let command = Command::ReopenReferral;
-            let reopened = self.lanes.submit(Request { owner, command, call: None, traceparent }, deadline);
-            return Ok(matches!(reopened.await, Ok(Answer::Given(_))));
+            let reopen = Request::of_service(referral.friend, Command::ReopenReferral);
+            return Ok(matches!(self.lanes.submit(reopen, deadline).await, Ok(Answer::Given(_))));
         }
         let referrer = Owner::new(referral.friend.tenant(), referral.referrer_id);
         let sides = [("friend", &referral.friend), ("referrer", &referrer)];
@@ -59,7 +57,7 @@ impl Settler {
         if sides.iter().any(|side| matches!(side, Side::Unknown)) {
             return Ok(false);
         }
-        let later = sides.iter().any(|side| matches!(side, Side::Suspended));
+        let later = sides.iter().any(|side| matches!(side, Side::Later));
         let again = self.clock.now().plus_micros(AGAIN_MICROS);
         self.db
             .transact(move |tx| {
@@ -90,19 +88,20 @@ impl Settler {
         };
         let activity_id = self.ids.v7(self.clock.now());
         let (command, call) = record_activity::of_service(activity_id, (request_id, owner.id()), activity);
-        Request { owner: owner.clone(), command, call: Some(call), traceparent: String::new() }
+        Request { call: Some(call), ..Request::of_service(owner.clone(), command) }
     }
 }
 
-/// Whoever has left, or was rewarded before, is done with.
+/// Whoever has left, was rewarded before, or waits for a review, is done with.
 fn side(answer: Result<Answer, Failure>) -> Side {
     let given = match answer {
         Ok(Answer::Given(given)) => given,
         Ok(Answer::NoWallet) => return Side::Done,
         Ok(Answer::Panicked) | Err(_) => return Side::Unknown,
     };
-    match requests::response::<pb::RecordActivityResponse>(DOMAIN, given) {
-        Err(status) if Problem::from_status(&status).reason == "MEMBER_SUSPENDED" => Side::Suspended,
-        Ok(_) | Err(_) => Side::Done,
+    let refused = requests::response::<pb::RecordActivityResponse>(DOMAIN, given).err();
+    match refused.map(|status| Problem::from_status(&status).reason).as_deref() {
+        Some("MEMBER_SUSPENDED" | "VELOCITY_EXCEEDED") => Side::Later,
+        _ => Side::Done,
     }
 }

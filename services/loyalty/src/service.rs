@@ -93,6 +93,7 @@ impl Service {
             .add_service(limited!(pb::activity_service_server::ActivityServiceServer<Api>))
             .add_service(limited!(pb::rule_service_server::RuleServiceServer<Api>))
             .add_service(limited!(pb::points_service_server::PointsServiceServer<Api>))
+            .add_service(limited!(pb::review_service_server::ReviewServiceServer<Api>))
             .add_service(limited!(pb::reward_service_server::RewardServiceServer<Api>))
             .add_service(limited!(pb::redemption_service_server::RedemptionServiceServer<Api>))
             .add_service(limited!(pb::audit_service_server::AuditServiceServer<Api>))

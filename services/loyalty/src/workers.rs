@@ -35,8 +35,7 @@ impl Settler {
     pub async fn run_once(&self) -> Result<usize, db::Error> {
         let due = wallets::due(self.db.reader(), self.clock.now(), WALLETS_MAX).await?;
         let count = due.len();
-        let settle =
-            |owner| Request { owner, command: Command::Settle, call: None, traceparent: String::new() };
+        let settle = |owner| Request::of_service(owner, Command::Settle);
         let deadline = tokio::time::Instant::now() + ROUND_MAX;
         self.lanes.submit_all(due.into_iter().map(settle).collect(), deadline).await;
         Ok(count + self.reward_friends(deadline).await?)

@@ -16,6 +16,8 @@ pub struct AdjustPoints {
     pub note: String,
     /// Refuse unless the wallet has this version.
     pub expected_version: Option<i64>,
+    /// Not before it was approved.
+    pub for_review: bool,
 }
 
 pub(super) fn adjust(book: &mut Book<'_>, command: &AdjustPoints) -> Result<Reply, Refusal> {

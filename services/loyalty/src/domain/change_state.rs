@@ -23,7 +23,8 @@ pub(super) fn allow(state: MemberState, command: &Command) -> Result<(), Refusal
     let acts =
         matches!(command, Command::RecordActivity(_) | Command::RedeemReward(_) | Command::TransferPoints(_));
     match (state, command) {
-        (_, Command::Settle | Command::ChangeState(_)) | (MemberState::Active, _) => Ok(()),
+        (_, Command::Settle | Command::ChangeState(_) | Command::RejectReview) => Ok(()),
+        (MemberState::Active, _) => Ok(()),
         (MemberState::Suspended, _) if acts => Err(Refusal::MemberSuspended),
         (MemberState::Suspended, _) => Ok(()),
         (MemberState::Closed | MemberState::Erased, _) => Err(Refusal::MemberClosed),

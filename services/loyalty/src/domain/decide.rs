@@ -10,9 +10,9 @@ use super::rules::Counter;
 use super::{
     Activity, ActivityRef, AdjustPoints, CancelActivity, ChangeState, ConfirmActivity, ExtendExpiry, Lot,
     LotKey, MemberState, Past, Program, RecordActivity, RedeemReward, Redemption, Refusal, ReinstatePoints,
-    Reversal, ReverseActivity, Reward, Stock, TransferPoints, Wallet, adjust_points, change_state,
-    confirm_activity, extend_expiry, record_activity, redeem_reward, reinstate_points, reopen_referral,
-    reverse_activity, settle, transfer_points, warn_expiry,
+    Reversal, ReverseActivity, ReviewState, Reward, Stock, TransferPoints, Wallet, adjust_points,
+    change_state, confirm_activity, extend_expiry, record_activity, redeem_reward, reinstate_points,
+    reopen_referral, reverse_activity, review, settle, transfer_points, velocity, warn_expiry,
 };
 
 /// What a decision looks at.
@@ -49,6 +49,8 @@ pub struct Context<'a> {
     /// The second wallet that the command names, if there is one. Both are settled at the later of their
     /// moments.
     pub other: Option<&'a State>,
+    /// The review that the command decides, if it does.
+    pub review: Option<ReviewState>,
 }
 
 /// What can be done to a wallet.
@@ -78,6 +80,8 @@ pub enum Command {
     TransferPoints(TransferPoints),
     /// What qualified for the reward of a referral was taken back.
     ReopenReferral,
+    /// Never do what waits for a review.
+    RejectReview,
 }
 
 /// What a command that was done answers, beside the wallet.
@@ -164,7 +168,15 @@ impl<'a> Context<'a> {
     /// A context in which nothing is known but the program.
     pub fn of(program: &'a Program) -> Context<'a> {
         static NOTHING: BTreeMap<Counter, i64> = BTreeMap::new();
-        Context { program, activity_taken: None, used: &NOTHING, activity: None, reward: None, other: None }
+        Context {
+            program,
+            activity_taken: None,
+            used: &NOTHING,
+            activity: None,
+            reward: None,
+            other: None,
+            review: None,
+        }
     }
 }
 
@@ -224,7 +236,8 @@ impl Command {
             | Command::RedeemReward(_)
             | Command::ChangeState(_)
             | Command::TransferPoints(_)
-            | Command::ReopenReferral => None,
+            | Command::ReopenReferral
+            | Command::RejectReview => None,
         }
     }
 
@@ -247,7 +260,8 @@ impl Command {
             | Command::ExtendExpiry(_)
             | Command::ReinstatePoints(_)
             | Command::ChangeState(_)
-            | Command::ReopenReferral => 0,
+            | Command::ReopenReferral
+            | Command::RejectReview => 0,
             Command::ReverseActivity(_) => activity.map_or(0, Activity::points_owed_max),
             Command::AdjustPoints(adjust) => adjust.points.saturating_neg().max(0),
             Command::TransferPoints(transfer) => transfer.points,
@@ -267,8 +281,13 @@ pub fn decide(state: &State, command: &Command, context: Context<'_>, now: Time)
     let mut settled = Book::open(state, context.program, now);
     settle::settle(&mut settled).expect("what is due was counted when it was credited");
     let mut book = settled.clone();
-    let allowed = change_state::allow(book.out.wallet.state, command);
-    let answer = allowed.and_then(|()| carry_out(&mut book, command, context));
+    let allowed = change_state::allow(book.out.wallet.state, command)
+        .and_then(|()| review::allow(context.review, command));
+    let answer = allowed.and_then(|()| {
+        let reply = carry_out(&mut book, command, context)?;
+        velocity::check(&mut book, command, context.used, context.review.is_some())?;
+        Ok(reply)
+    });
     match answer.and_then(|reply| Ok((reply, book.close()?))) {
         Ok((reply, outcome)) => Decision { outcome, answer: Ok(reply) },
         Err(refusal) => {
@@ -295,6 +314,7 @@ fn carry_out(book: &mut Book<'_>, command: &Command, context: Context<'_>) -> Re
         Command::ChangeState(c) => change_state::change(book, c),
         Command::TransferPoints(c) => transfer_points::transfer(book, c, context.other),
         Command::ReopenReferral => reopen_referral::reopen(book),
+        Command::RejectReview => Ok(Reply::Done),
     }
 }
 

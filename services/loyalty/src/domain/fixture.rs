@@ -37,6 +37,7 @@ pub(super) fn program() -> Program {
         expiry: Expiry { life: Life::RollingDays(90), round_to: None, sliding: false },
         ladder: Ladder::of(vec![tier("base", 0), tier("silver", 1_000), tier("gold", 2_500)]),
         referral: None,
+        velocity: Vec::new(),
         version: 1,
         create_time: Time::MIN,
     }
@@ -143,7 +144,13 @@ pub(super) fn redeem(quantity: i64) -> Command {
 
 pub(super) fn adjust(points: i64, expected_version: Option<i64>) -> Command {
     let note = "goodwill".to_owned();
-    Command::AdjustPoints(AdjustPoints { member_id: Uuid::from_u128(1), points, note, expected_version })
+    Command::AdjustPoints(AdjustPoints {
+        member_id: Uuid::from_u128(1),
+        points,
+        note,
+        expected_version,
+        for_review: false,
+    })
 }
 
 pub(super) fn reverse(returned: Returned) -> Command {

@@ -32,6 +32,7 @@ mod reinstate_points;
 mod release;
 mod reopen_referral;
 mod reverse_activity;
+mod review;
 mod reward;
 pub mod rules;
 mod settle;
@@ -40,6 +41,7 @@ mod term;
 mod tier_book;
 mod tiers;
 mod transfer_points;
+mod velocity;
 mod wallet;
 mod warn_expiry;
 
@@ -65,6 +67,7 @@ pub use refusal::Refusal;
 pub use reinstate_points::ReinstatePoints;
 pub use release::Release;
 pub use reverse_activity::{CancelActivity, ReturnPolicy, Returned, Reversal, ReverseActivity};
+pub use review::{Review, ReviewState};
 pub use reward::{Reward, Stock};
 pub use simulation::Simulation;
 pub use term::{Term, TermRefusal, activate, retire};
@@ -73,4 +76,5 @@ pub use tiers::{
     Window,
 };
 pub use transfer_points::TransferPoints;
+pub use velocity::{Breach, Movement, VelocityLimit, VelocityWindow};
 pub use wallet::{Totals, Wallet};

@@ -4,7 +4,7 @@ use ambient::Time;
 use chrono_tz::Tz;
 
 use super::rules::{Compiled, Rules};
-use super::{Currency, Expiry, Ladder, ReferralPolicy, Release, ReturnPolicy};
+use super::{Currency, Expiry, Ladder, ReferralPolicy, Release, ReturnPolicy, VelocityLimit};
 
 /// The rules of one program.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +33,8 @@ pub struct Program {
     pub ladder: Ladder,
     /// What a friend must do; none: members bring no friends.
     pub referral: Option<ReferralPolicy>,
+    /// How much may move, and how often.
+    pub velocity: Vec<VelocityLimit>,
     /// Grows with every change.
     pub version: i64,
     /// When it was created.

@@ -3,7 +3,7 @@
 use ambient::Time;
 use uuid::Uuid;
 
-use super::{ActivityState, Currency, MemberState};
+use super::{ActivityState, Currency, MemberState, ReviewState};
 
 /// A refusal. Nothing of the command was done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +17,21 @@ pub enum Refusal {
     MemberSuspended,
     /// The member has left.
     MemberClosed,
+    /// It is beyond a limit of how much may move, and how often.
+    VelocityExceeded {
+        /// Which.
+        limit_id: String,
+    },
+    /// It waits for a review.
+    ReviewRequired {
+        /// The limit that it is beyond; empty if it was made for a review.
+        limit_id: String,
+    },
+    /// It was decided about before.
+    ReviewOver {
+        /// How.
+        state: ReviewState,
+    },
     /// The program has no such member to give points to.
     RecipientNotFound {
         /// The id given.

@@ -11,11 +11,12 @@ use uuid::Uuid;
 
 use super::{Answer, Answered, Asked, Catalogue, Request, announce};
 use crate::domain::{
-    Activity, ActivityRef, Command, Context, Outcome, Program, Reward, State, Stock, Wallet, decide,
+    Activity, ActivityRef, Command, Context, Outcome, Program, Refusal, Reply, Review, ReviewState, Reward,
+    State, Stock, Wallet, decide,
 };
 use crate::store::counters::{self, Counters};
 use crate::store::wallets::Locked;
-use crate::store::{Changes, Owner, activities, lots, rewards, tiers};
+use crate::store::{Changes, Owner, activities, lots, reviews, rewards, tiers};
 
 pub(super) struct Batch {
     now: Time,
@@ -26,6 +27,7 @@ pub(super) struct Batch {
     repeated: bool,
     external: HashMap<(Owner, String), Uuid>,
     activities: HashMap<(Owner, Uuid), Activity>,
+    reviews: HashMap<(Owner, Uuid), Review>,
     counters: Counters,
     rewards: HashMap<rewards::Key, Arc<Reward>>,
     stock: HashMap<rewards::Key, i64>,
@@ -62,6 +64,7 @@ impl Batch {
             recorded: requests::find(tx, &ids).await?,
             external: activities::find_external(tx, &external).await?,
             activities: HashMap::new(),
+            reviews: reviews::find(tx, &requests.iter().filter_map(review_key).collect::<Vec<_>>()).await?,
             counters: Counters::default(),
             rewards: HashMap::new(),
             stock: HashMap::new(),
@@ -206,9 +209,10 @@ impl Batch {
     /// The counters of caps that a request may count under.
     fn counter_keys(&self, request: &Request) -> Vec<counters::Key> {
         let Some(open) = self.wallets.get(&request.owner) else { return Vec::new() };
-        let counters = match &request.command {
+        let now = self.now.max(open.state.wallet.now);
+        let mut counters = match &request.command {
             Command::RecordActivity(record) => {
-                let at = record.occurred_at(self.now.max(open.state.wallet.now));
+                let at = record.occurred_at(now);
                 open.program.rules_at(at).map(|set| set.rules.counters(at)).unwrap_or_default()
             }
             _ => {
@@ -216,6 +220,8 @@ impl Batch {
                 activity.map(|activity| activity.pinned.room.clone()).unwrap_or_default()
             }
         };
+        let velocity = open.program.velocity_counters(&request.command, now);
+        counters.extend(velocity.into_iter().map(|counter| (counter, 0)));
         let key = |counter| counters::Key::new(&request.owner, &open.program.id, counter);
         counters.into_keys().map(key).collect()
     }
@@ -245,8 +251,11 @@ impl Batch {
         let activity = self.activity_key(request).and_then(|key| self.activities.get(&key));
         let used = self.counters.used(self.counter_keys(request));
         let other = request.other().and_then(|owner| self.wallets.get(&owner)).map(|open| &open.state);
-        let context =
-            Context { program: &open.program, activity_taken, used: &used, activity, reward, other };
+        // The handler has seen it: what cannot be found any more is over.
+        let review = review_key(request)
+            .map(|key| self.reviews.get(&key).map_or(ReviewState::Rejected, |review| review.state));
+        let program = &open.program;
+        let context = Context { program, activity_taken, used: &used, activity, reward, other, review };
         // A decision that panics leaves no trace: everything below it works on copies.
         let decided = catch_unwind(AssertUnwindSafe(|| {
             let decision = decide(&open.state, &request.command, context, self.now);
@@ -260,12 +269,38 @@ impl Batch {
             tracing::error!(wallet_id = %request.owner.id(), "a decision broke an invariant");
             return Answer::Panicked;
         };
+        self.review(request, &decision.answer);
         self.keep(request, key, decision.outcome);
         let written = written.unwrap_or(Written { status: 0, bytes: Vec::new() });
         if let Some(Asked { call, .. }) = &request.call {
             self.record(&request.owner, call, &written);
         }
         Answer::Given(requests::Answer::Written { written, replayed: false })
+    }
+
+    /// Lets a command wait, or ends the wait of one.
+    fn review(&mut self, request: &Request, answer: &Result<Reply, Refusal>) {
+        let (Some(open), Some(asked)) = (self.wallets.get(&request.owner), &request.call) else { return };
+        let owner = &request.owner;
+        match (answer, review_key(request), &request.decides) {
+            (Err(Refusal::ReviewRequired { limit_id }), None, _) => {
+                let (program_id, limit_id) = (open.program.id.clone(), limit_id.clone());
+                let review = Review::opened(asked.call.request_id, program_id, limit_id, self.now);
+                self.reviews.insert((owner.clone(), review.id), review.clone());
+                self.changes.park(owner, review);
+            }
+            (Ok(_), Some(key), Some(decides)) => {
+                let Some(review) = self.reviews.get_mut(&key) else { return };
+                review.state = match request.command {
+                    Command::RejectReview => ReviewState::Rejected,
+                    _ => ReviewState::Approved,
+                };
+                (review.decided_by, review.note) = (decides.by.clone(), decides.note.clone());
+                review.decide_time = self.now;
+                self.changes.review(owner, review.clone());
+            }
+            _ => {}
+        }
     }
 
     /// Keeps what a command changed, of the second wallet first.
@@ -332,6 +367,10 @@ impl Batch {
         self.changes.count(self.counters);
         (self.changes, wallets)
     }
+}
+
+fn review_key(request: &Request) -> Option<(Owner, Uuid)> {
+    Some((request.owner.clone(), request.decides.as_ref()?.review_id))
 }
 
 async fn open(

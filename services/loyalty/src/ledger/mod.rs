@@ -19,6 +19,7 @@ mod metrics;
 mod state;
 
 use requests::Written;
+use uuid::Uuid;
 
 use crate::domain::{Command, Program, Refusal, Reply, Wallet};
 use crate::store::Owner;
@@ -41,9 +42,27 @@ pub struct Request {
     pub call: Option<Asked>,
     /// The trace of the call as W3C `traceparent`; empty if it is not traced.
     pub traceparent: String,
+    /// The review that it decides, if it does.
+    pub decides: Option<Decides>,
+}
+
+/// A decision about a command that waits: that it is done now, or never.
+#[derive(Clone, Debug)]
+pub struct Decides {
+    /// The review, under the id of the request that waits.
+    pub review_id: Uuid,
+    /// Who decides.
+    pub by: String,
+    /// Why.
+    pub note: String,
 }
 
 impl Request {
+    /// A command of the service itself.
+    pub fn of_service(owner: Owner, command: Command) -> Request {
+        Request { owner, command, call: None, traceparent: String::new(), decides: None }
+    }
+
     /// The second wallet that the command names.
     fn other(&self) -> Option<Owner> {
         self.command.other_wallet().map(|id| Owner::new(self.owner.tenant(), id))

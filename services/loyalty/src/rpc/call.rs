@@ -22,11 +22,43 @@ impl Api {
         command: Command,
         call: Asked,
     ) -> Result<(R, bool), Status> {
-        let request = ledger_request(caller, member_id, command, call);
+        self.submit_request(caller, member_id, ledger_request(caller, member_id, command, call)).await
+    }
+
+    /// The same for a request that is made already.
+    pub(super) async fn submit_request<R: Message + Default>(
+        &self,
+        caller: &Caller,
+        member_id: Uuid,
+        request: ledger::Request,
+    ) -> Result<(R, bool), Status> {
         let (api, deadline) = (self.clone(), caller.deadline);
         let work = async move { api.lanes.submit(request, deadline).await };
         let answer = caller.run(work).await?;
         response(answer, member_id)
+    }
+
+    /// Sends many requests through their lanes, each on its own: what could not be made is its own answer.
+    pub(super) async fn submit_each<R: Message + Default>(
+        &self,
+        caller: &Caller,
+        requests: Vec<Result<(Uuid, ledger::Request), Status>>,
+    ) -> Result<Vec<Result<(R, bool), Status>>, Status> {
+        let (mut submitted, mut places) = (Vec::new(), Vec::with_capacity(requests.len()));
+        for request in requests {
+            places.push(request.map(|(member_id, request)| {
+                submitted.push(request);
+                member_id
+            }));
+        }
+        let (lanes, deadline) = (self.lanes.clone(), caller.deadline);
+        let answers = caller.run(async move { lanes.submit_all(submitted, deadline).await }).await?;
+        let mut answers = answers.into_iter();
+        let answer = |place: Result<Uuid, Status>| {
+            let member_id = place?;
+            response(answers.next().unwrap_or(Err(Failure::Unavailable)), member_id)
+        };
+        Ok(places.into_iter().map(answer).collect())
     }
 
     /// Runs a command on the catalogue, once per request id of its scope.
@@ -49,8 +81,7 @@ impl Api {
     /// Applies what is due to a wallet, so that its rows say what its balance says.
     pub(super) async fn settle(&self, caller: &Caller, member_id: Uuid) -> Result<(), Status> {
         let owner = Owner::new(&caller.tenant, member_id);
-        let command = Command::Settle;
-        let request = ledger::Request { owner, command, call: None, traceparent: String::new() };
+        let request = ledger::Request::of_service(owner, Command::Settle);
         match self.lanes.submit(request, caller.deadline).await {
             Ok(Answer::Given(_)) => Ok(()),
             answer => response::<()>(answer, member_id).map(|_| ()),
@@ -69,6 +100,7 @@ pub(super) fn ledger_request(
         command,
         call: Some(call),
         traceparent: telemetry::traceparent().unwrap_or_default(),
+        decides: None,
     }
 }
 

@@ -12,6 +12,7 @@ use super::program_wire::{expiry, named, program_message, referral, release};
 use super::refusal::{DOMAIN, exists};
 use super::rule_wire::per;
 use super::tier_wire::ladder;
+use super::velocity_wire::velocity;
 use super::wire::uuid;
 use crate::domain::{Currency, EarningRule, PointCurrency, Program, ReturnPolicy};
 use crate::store::{Owner, programs};
@@ -70,6 +71,7 @@ pub(super) fn decode(given: Option<&pb::Program>, now: Time, found: &mut Violati
         return_policy: ReturnPolicy::from_number(given.return_policy).unwrap_or(ReturnPolicy::WithinBalance),
         expiry: expiry(given.expiry_policy.as_ref(), &path, found),
         ladder: ladder(given, currency, &path, found),
+        velocity: velocity(&given.velocity_limits, &path, found),
         referral: referral(given.referral_policy.as_ref(), currency, &path, found),
         time_zone: time_zone.ok()?,
         currency,

@@ -4,7 +4,10 @@ mod activate_rule_set;
 mod activity_wire;
 mod adjust_points;
 mod adjust_reward_stock;
+mod approve_review;
 mod audit_ledger;
+mod batch_adjust_points;
+mod batch_approve_reviews;
 mod batch_enroll_members;
 mod batch_record_activities;
 mod call;
@@ -35,6 +38,7 @@ mod list_members;
 mod list_postings;
 mod list_programs;
 mod list_referrals;
+mod list_reviews;
 mod list_rewards;
 mod list_rule_sets;
 mod lookup_member;
@@ -45,6 +49,7 @@ mod redeem_reward;
 mod referrer;
 pub(crate) mod refusal;
 mod reinstate_points;
+mod reject_review;
 mod retire_rule_set;
 mod reverse_activity;
 mod rule_set_term;
@@ -55,6 +60,8 @@ mod tier_wire;
 mod transfer_points;
 mod update_member;
 mod update_program;
+mod velocity_wire;
+mod waiting;
 pub(crate) mod wire;
 
 use ambient::{Clock, Ids};
@@ -126,12 +133,20 @@ serve!(Api, pb, pb::rule_service_server::RuleService {
     explain_activity(ExplainActivityRequest) -> ExplainActivityResponse;
 });
 
+serve!(Api, pb, pb::review_service_server::ReviewService {
+    list_reviews(ListReviewsRequest) -> ListReviewsResponse;
+    approve_review(ApproveReviewRequest) -> ApproveReviewResponse;
+    batch_approve_reviews(BatchApproveReviewsRequest) -> BatchApproveReviewsResponse;
+    reject_review(RejectReviewRequest) -> RejectReviewResponse;
+});
+
 serve!(Api, pb, pb::points_service_server::PointsService {
     get_balance(GetBalanceRequest) -> GetBalanceResponse;
     get_tier_history(GetTierHistoryRequest) -> GetTierHistoryResponse;
     list_postings(ListPostingsRequest) -> ListPostingsResponse;
     list_lots(ListLotsRequest) -> ListLotsResponse;
     adjust_points(AdjustPointsRequest) -> AdjustPointsResponse;
+    batch_adjust_points(BatchAdjustPointsRequest) -> BatchAdjustPointsResponse;
     transfer_points(TransferPointsRequest) -> TransferPointsResponse;
     extend_expiry(ExtendExpiryRequest) -> ExtendExpiryResponse;
     reinstate_points(ReinstatePointsRequest) -> ReinstatePointsResponse;

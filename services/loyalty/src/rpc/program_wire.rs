@@ -4,6 +4,7 @@ use proto::rapport::loyalty::v1 as pb;
 use proto::{Path, Violations};
 
 use super::tier_wire::{policy_message, tier_message};
+use super::velocity_wire::velocity_message;
 use super::wire::{amount, money, timestamp};
 use crate::domain::{
     ActivityKind, Currency, EarningRule, Expiry, Life, Money, MonthDay, Period, Program, ReferralPolicy,
@@ -134,6 +135,7 @@ pub(super) fn program_message(program: &Program) -> pb::Program {
         return_policy: program.return_policy as i32,
         etag: etag(program),
         tier_policy: policy_message(program),
+        velocity_limits: program.velocity.iter().map(velocity_message).collect(),
         referral_policy: program.referral.as_ref().map(|policy| referral_message(policy, program.currency)),
     }
 }

@@ -4,6 +4,7 @@ use proto::rapport::loyalty::v1 as pb;
 use proto::{Path, Violations};
 use requests::{Caller, Written};
 use tonic::{Request, Status};
+use uuid::Uuid;
 
 use super::Api;
 use super::refusal::{DOMAIN, problem};
@@ -11,11 +12,24 @@ use super::wire::{balance, read_token, timestamp, uuid, uuid_text};
 use crate::domain::{Command, RedeemReward, Redemption, RedemptionState};
 use crate::ledger::{Answered, Asked};
 
+pub(super) const METHOD: &str = "RedeemReward";
+
 pub(super) async fn handle(
     api: &Api,
     request: Request<pb::RedeemRewardRequest>,
 ) -> Result<pb::RedeemRewardResponse, Status> {
     let (caller, message) = Caller::open(request)?;
+    let (member_id, command, call) = decode(api, &caller, &message)?;
+    let submitted = api.submit(&caller, member_id, command, call).await;
+    let (response, replayed): (pb::RedeemRewardResponse, bool) = submitted?;
+    Ok(pb::RedeemRewardResponse { replayed, ..response })
+}
+
+pub(super) fn decode(
+    api: &Api,
+    caller: &Caller,
+    message: &pb::RedeemRewardRequest,
+) -> Result<(Uuid, Command, Asked), Status> {
     let mut found = Violations::default();
     let request_id = uuid(&message.request_id, &Path::ROOT, "request_id", &mut found);
     let member_id = uuid(&message.member_id, &Path::ROOT, "member_id", &mut found);
@@ -26,10 +40,7 @@ pub(super) async fn handle(
         reward_id: message.reward_id.clone(),
         quantity: message.quantity.max(1),
     });
-    let call = Asked { call: caller.call(DOMAIN, "RedeemReward", request_id, &message), encode };
-    let submitted = api.submit(&caller, member_id, command, call).await;
-    let (response, replayed): (pb::RedeemRewardResponse, bool) = submitted?;
-    Ok(pb::RedeemRewardResponse { replayed, ..response })
+    Ok((member_id, command, Asked { call: caller.call(DOMAIN, METHOD, request_id, message), encode }))
 }
 
 fn encode(answered: &Answered<'_>) -> Written {

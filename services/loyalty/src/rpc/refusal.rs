@@ -1,8 +1,9 @@
 //! Refusals of the domain as gRPC errors: one code and one reason each, listed in `docs/errors.md`.
 
+use ambient::Time;
 use rpc::Problem;
 
-use crate::domain::{ActivityState, MemberState, Money, Refusal, TermRefusal};
+use crate::domain::{ActivityState, MemberState, Money, Refusal, ReviewState, TermRefusal};
 
 pub(crate) const DOMAIN: &str = "rapport.loyalty";
 
@@ -18,6 +19,9 @@ pub(super) fn problem(refusal: &Refusal) -> Problem {
         Refusal::ActivityReleased { activity_id } => activity_released().with("activity_id", activity_id),
         Refusal::MemberSuspended => member_suspended(),
         Refusal::MemberClosed => member_closed(),
+        Refusal::VelocityExceeded { limit_id } => velocity_exceeded(limit_id),
+        Refusal::ReviewRequired { limit_id } => review_required(limit_id),
+        Refusal::ReviewOver { state } => review_over(*state),
         Refusal::RecipientNotFound { member_id } => recipient_not_found().with("member_id", member_id),
         Refusal::RecipientNotActive { member_id, state } => {
             recipient_not_active(*state).with("member_id", member_id)
@@ -34,20 +38,8 @@ pub(super) fn problem(refusal: &Refusal) -> Problem {
         )
         .with("expected", expected.code())
         .with("given", given.code()),
-        Refusal::OccurredInFuture { occurred, now } => Problem::precondition(
-            DOMAIN,
-            "OCCURRED_IN_FUTURE",
-            format!("the activity is said to have happened at {occurred}, which lies after {now}"),
-        )
-        .with("occurred_time", occurred)
-        .with("now", now),
-        Refusal::ExpiresInPast { expire_time, now } => Problem::precondition(
-            DOMAIN,
-            "EXPIRES_IN_PAST",
-            format!("points cannot be made to expire at {expire_time}, which does not lie after {now}"),
-        )
-        .with("expire_time", expire_time)
-        .with("now", now),
+        Refusal::OccurredInFuture { occurred, now } => occurred_in_future(*occurred, *now),
+        Refusal::ExpiresInPast { expire_time, now } => expires_in_past(*expire_time, *now),
         Refusal::AmountOverflow => {
             Problem::precondition(DOMAIN, "AMOUNT_OVERFLOW", "a sum would be too large to be counted")
         }
@@ -122,6 +114,43 @@ fn activity_over(state: ActivityState) -> Problem {
 fn activity_released() -> Problem {
     let message = "points of the activity are no longer pending; use ReverseActivity";
     Problem::precondition(DOMAIN, "ACTIVITY_RELEASED", message)
+}
+
+fn occurred_in_future(occurred: Time, now: Time) -> Problem {
+    let message = format!("the activity is said to have happened at {occurred}, which lies after {now}");
+    Problem::precondition(DOMAIN, "OCCURRED_IN_FUTURE", message)
+        .with("occurred_time", occurred)
+        .with("now", now)
+}
+
+fn expires_in_past(expire_time: Time, now: Time) -> Problem {
+    let message = format!("points cannot be made to expire at {expire_time}, which does not lie after {now}");
+    Problem::precondition(DOMAIN, "EXPIRES_IN_PAST", message)
+        .with("expire_time", expire_time)
+        .with("now", now)
+}
+
+fn velocity_exceeded(limit_id: &str) -> Problem {
+    let message = format!("more than limit {limit_id} allows for now; try again in its next period");
+    Problem::precondition(DOMAIN, "VELOCITY_EXCEEDED", message).with("limit_id", limit_id)
+}
+
+fn review_required(limit_id: &str) -> Problem {
+    let message = "it waits for a review under its request_id; ReviewService decides about it";
+    Problem::precondition(DOMAIN, "REVIEW_REQUIRED", message).with("limit_id", limit_id)
+}
+
+fn review_over(state: ReviewState) -> Problem {
+    let what = match state {
+        ReviewState::Open | ReviewState::Approved => "was approved before",
+        ReviewState::Rejected => "was rejected before",
+    };
+    Problem::precondition(DOMAIN, "REVIEW_OVER", format!("the review {what}"))
+}
+
+pub(super) fn review_not_found(review_id: &str) -> Problem {
+    let message = "the member has no such review";
+    Problem::not_found(DOMAIN, "REVIEW_NOT_FOUND", message).with("review_id", review_id)
 }
 
 fn member_suspended() -> Problem {

@@ -4,6 +4,7 @@ use proto::rapport::loyalty::v1 as pb;
 use proto::{Path, Violations};
 use requests::{Caller, Written};
 use tonic::{Request, Status};
+use uuid::Uuid;
 
 use super::Api;
 use super::refusal::{DOMAIN, problem};
@@ -11,11 +12,23 @@ use super::wire::{balance, read_token, uuid};
 use crate::domain::{Command, TransferPoints};
 use crate::ledger::{Answered, Asked};
 
+pub(super) const METHOD: &str = "TransferPoints";
+
 pub(super) async fn handle(
     api: &Api,
     request: Request<pb::TransferPointsRequest>,
 ) -> Result<pb::TransferPointsResponse, Status> {
     let (caller, message) = Caller::open(request)?;
+    let (member_id, command, call) = decode(&caller, &message)?;
+    let submitted = api.submit(&caller, member_id, command, call).await;
+    let (response, replayed): (pb::TransferPointsResponse, bool) = submitted?;
+    Ok(pb::TransferPointsResponse { replayed, ..response })
+}
+
+pub(super) fn decode(
+    caller: &Caller,
+    message: &pb::TransferPointsRequest,
+) -> Result<(Uuid, Command, Asked), Status> {
     let mut found = Violations::default();
     let request_id = uuid(&message.request_id, &Path::ROOT, "request_id", &mut found);
     let member_id = uuid(&message.member_id, &Path::ROOT, "member_id", &mut found);
@@ -31,10 +44,7 @@ pub(super) async fn handle(
         note: message.note.clone(),
         expected_version: (message.expected_version > 0).then_some(message.expected_version),
     });
-    let call = Asked { call: caller.call(DOMAIN, "TransferPoints", request_id, &message), encode };
-    let submitted = api.submit(&caller, member_id, command, call).await;
-    let (response, replayed): (pb::TransferPointsResponse, bool) = submitted?;
-    Ok(pb::TransferPointsResponse { replayed, ..response })
+    Ok((member_id, command, Asked { call: caller.call(DOMAIN, METHOD, request_id, message), encode }))
 }
 
 fn encode(answered: &Answered<'_>) -> Written {

@@ -11,8 +11,11 @@ use tonic::{Request, Status};
 use super::Api;
 use super::program_wire::{etag, expiry, named, program_message, referral, release};
 use super::refusal::{DOMAIN, problem, program_not_found};
+use super::velocity_wire::velocity;
 use super::wire::uuid;
-use crate::domain::{Currency, Expiry, Program, ReferralPolicy, Refusal, Release, ReturnPolicy};
+use crate::domain::{
+    Currency, Expiry, Program, ReferralPolicy, Refusal, Release, ReturnPolicy, VelocityLimit,
+};
 use crate::store::{Owner, Tenant, programs, rule_sets};
 
 /// One new value.
@@ -24,6 +27,7 @@ enum Change {
     Release(Release),
     Returns(ReturnPolicy),
     Referral(Option<ReferralPolicy>, Option<Currency>),
+    Velocity(Vec<VelocityLimit>),
 }
 
 pub(super) async fn handle(
@@ -69,6 +73,7 @@ fn changes(given: &pb::Program, mask: &[String], found: &mut Violations) -> Vec<
                 let policy = ReturnPolicy::from_number(given.return_policy);
                 Change::Returns(policy.unwrap_or(ReturnPolicy::WithinBalance))
             }
+            "velocity_limits" => Change::Velocity(velocity(&given.velocity_limits, &path, found)),
             "referral_policy" => {
                 let policy = given.referral_policy.as_ref();
                 let code = policy.and_then(|policy| policy.min_amount.as_ref());
@@ -80,7 +85,7 @@ fn changes(given: &pb::Program, mask: &[String], found: &mut Violations) -> Vec<
             }
             other => {
                 let may = "display_name, point_currency.display_name, expiry_policy, release_policy, \
-                           return_policy and referral_policy may change";
+                           return_policy, referral_policy and velocity_limits may change";
                 found.add(&root.field("update_mask"), "paths", format!("must not name {other:?}: {may}"));
                 continue;
             }
@@ -120,6 +125,7 @@ fn apply(program: &mut Program, change: Change) -> Result<(), Refusal> {
         Change::Expiry(expiry) => program.expiry = expiry,
         Change::Release(release) => program.release = release,
         Change::Returns(policy) => program.return_policy = policy,
+        Change::Velocity(limits) => program.velocity = limits,
         Change::Referral(policy, currency) => {
             if let Some(given) = currency.filter(|given| *given != program.currency) {
                 return Err(Refusal::CurrencyMismatch { expected: program.currency, given });

@@ -12,9 +12,10 @@ use uuid::Uuid;
 use super::counters::Counters;
 use super::entity::{activity, allocation, lot, posting, redemption, tier_change, tier_credit, tier_history};
 use super::{
-    activities, lots, members, postings, redemptions, referrals, rewards, tier_changes, tiers, wallets,
+    activities, lots, members, postings, redemptions, referrals, reviews, rewards, tier_changes, tiers,
+    wallets,
 };
-use crate::domain::{Event, Lot, MemberState, Outcome, Referred, TierRow, Wallet};
+use crate::domain::{Event, Lot, MemberState, Outcome, Referred, Review, TierRow, Wallet};
 
 /// Rows of a batch.
 #[derive(Debug, Default)]
@@ -35,6 +36,8 @@ pub struct Changes {
     counters: Counters,
     states: BTreeMap<Owner, (MemberState, Time)>,
     referred: BTreeMap<Owner, Referred>,
+    parked: Vec<(Owner, Review)>,
+    reviewed: Vec<(Owner, Review)>,
     events: Vec<events::Event>,
     records: Vec<(Owner, Record)>,
 }
@@ -108,6 +111,16 @@ impl Changes {
         self.counters = counters;
     }
 
+    /// Adds a command that is to wait for a review.
+    pub fn park(&mut self, owner: &Owner, review: Review) {
+        self.parked.push((owner.clone(), review));
+    }
+
+    /// Adds what became of a review of before.
+    pub fn review(&mut self, owner: &Owner, review: Review) {
+        self.reviewed.push((owner.clone(), review));
+    }
+
     /// Adds the record of a request.
     pub fn record(&mut self, owner: &Owner, record: Record) {
         self.records.push((owner.clone(), record));
@@ -165,6 +178,8 @@ impl Changes {
                 .await?;
             db::bulk_insert::<tier_change::Entity>(tx, &self.tier_changes).await?;
             referrals::change(tx, &self.referred).await?;
+            reviews::insert(tx, &self.parked).await?;
+            reviews::update(tx, &self.reviewed).await?;
             self.counters.write(tx).await?;
             rewards::take_stock(tx, &self.stock).await?;
             events::append(tx, self.events).await?;

@@ -11,7 +11,7 @@ use db::{Keyed, Owner, Tenant, Tx, select_in};
 use uuid::Uuid;
 
 use super::entity::member;
-use super::member_keys;
+use super::{member_keys, reviews};
 use crate::domain::{Member, MemberState, Profile};
 
 /// A program, and the caller's own key of a member in it.
@@ -151,6 +151,7 @@ async fn forget(tx: &Tx, owner: &Owner, program_id: &str) -> Result<(), db::Erro
         tx.execute_raw(statement).await?;
     }
     forget_transfers(tx, owner).await?;
+    reviews::forget(tx, owner).await?;
     requests::forget(tx, owner, None).await?;
     let key = (owner.bucket(), owner.tenant().id().to_owned(), owner.id());
     let row = member::Entity::find_by_id(key).one(tx).await?;

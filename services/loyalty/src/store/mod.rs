@@ -18,6 +18,7 @@ pub mod postings;
 pub mod programs;
 pub mod redemptions;
 pub mod referrals;
+pub mod reviews;
 pub mod rewards;
 pub mod rule_sets;
 pub mod state;

@@ -83,7 +83,7 @@ pub async fn insert(tx: &Tx, tenant: &Tenant, program: &Program) -> Result<(), d
 /// That the database refused.
 pub async fn update(tx: &Tx, tenant: &Tenant, program: &Program) -> Result<(), db::Error> {
     use program::Column as C;
-    const CHANGING: [C; 12] = [
+    const CHANGING: [C; 13] = [
         C::DisplayName,
         C::PointName,
         C::ExpiryKind,
@@ -95,6 +95,7 @@ pub async fn update(tx: &Tx, tenant: &Tenant, program: &Program) -> Result<(), d
         C::ReleaseDays,
         C::ReturnPolicy,
         C::Referral,
+        C::Velocity,
         C::Version,
     ];
     db::bulk_update::<program::Entity>(tx, &[row(tenant, program)?], &CHANGING).await
@@ -154,6 +155,7 @@ fn row(tenant: &Tenant, program: &Program) -> Result<program::Model, db::Error> 
             Some(policy) => serde_json::to_string(policy).map_err(|e| told(&e))?,
             None => String::new(),
         },
+        velocity: serde_json::to_string(&program.velocity).map_err(|e| told(&e))?,
     })
 }
 
@@ -250,6 +252,7 @@ fn domain(row: program::Model) -> Result<Program, db::Error> {
             "" => None,
             text => Some(serde_json::from_str(text).map_err(|_| damaged("referral policy"))?),
         },
+        velocity: serde_json::from_str(&row.velocity).map_err(|_| damaged("velocity limits"))?,
         ladder: Ladder { tiers: tiers.into_iter().map(unstored).collect(), policy },
         id: row.program_id,
         display_name: row.display_name,

@@ -26,13 +26,14 @@ use crate::{Failure, target};
 /// Namespace of request ids made from what is changed.
 const REQUESTS: Uuid = Uuid::from_u128(0x1f0a_4c1e_93b7_5d02_a6e4_0b6f_58d2_c713);
 /// Parts of a program that UpdateProgram changes.
-const CHANGEABLE: [&str; 6] = [
+const CHANGEABLE: [&str; 7] = [
     "display_name",
     "point_currency.display_name",
     "expiry_policy",
     "release_policy",
     "return_policy",
     "referral_policy",
+    "velocity_limits",
 ];
 
 /// What is there.
@@ -277,7 +278,7 @@ async fn rules_of(
 fn part_of(path: &str) -> Option<String> {
     let below = |part: &str| {
         let rest = path.strip_prefix("program.")?.strip_prefix(part)?;
-        (rest.is_empty() || rest.starts_with('.')).then(|| part.to_owned())
+        (rest.is_empty() || rest.starts_with(['.', '['])).then(|| part.to_owned())
     };
     CHANGEABLE.into_iter().find_map(below)
 }

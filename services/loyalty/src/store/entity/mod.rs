@@ -11,6 +11,7 @@ pub(super) mod program;
 pub(super) mod program_counter;
 pub(super) mod redemption;
 pub(super) mod referral;
+pub(super) mod review;
 pub(super) mod reward;
 pub(super) mod reward_stock;
 pub(super) mod rule_set;

@@ -36,6 +36,7 @@ pub struct Model {
     pub tier_grace_days: i32,
     pub tier_warn_days: i32,
     pub referral: String,
+    pub velocity: String,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

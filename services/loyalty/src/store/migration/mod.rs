@@ -13,6 +13,7 @@ mod m0012_know_members;
 mod m0013_transfer_points;
 mod m0014_count_units;
 mod m0015_refer_friends;
+mod m0016_limit_velocity;
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
@@ -38,6 +39,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0013_transfer_points::TransferPoints),
             Box::new(m0014_count_units::CountUnits),
             Box::new(m0015_refer_friends::ReferFriends),
+            Box::new(m0016_limit_velocity::LimitVelocity),
         ]
     }
 }

@@ -1,0 +1,230 @@
+//! Velocity limits: how much may move, and how often, in an hour, a day or a month.
+//!
+//! A limit looks at what a command did, in the same decision: a command that goes beyond it is refused, or
+//! waits for a review, and counts only once it is done. Periods are those of the calendar in the program's
+//! time zone, of the moment at which an activity happened and of the present for everything else.
+
+use std::collections::BTreeMap;
+
+use ambient::Time;
+use chrono::{Datelike, Timelike};
+use chrono_tz::Tz;
+use serde::{Deserialize, Serialize};
+
+use super::book::{Book, plus};
+use super::rules::{CapOf, Counter};
+use super::{Command, Program, Refusal};
+
+/// One limit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VelocityLimit {
+    /// The caller's own identifier, unique within the program.
+    pub id: String,
+    /// What it looks at.
+    pub movement: Movement,
+    /// Whose movements count together.
+    pub of: CapOf,
+    /// When they start anew.
+    pub window: VelocityWindow,
+    /// So many commands at most.
+    pub count_max: Option<i64>,
+    /// So many points at most.
+    pub points_max: Option<i64>,
+    /// What becomes of a command beyond it.
+    pub breach: Breach,
+}
+
+/// What moves points. The numbers are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Movement {
+    /// Activities that are recorded.
+    Earn = 1,
+    /// Rewards that are redeemed.
+    Redeem = 2,
+    /// Points that are given to other members.
+    Transfer = 3,
+    /// Points that are given or taken by hand.
+    Adjust = 4,
+}
+
+/// When a count starts anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum VelocityWindow {
+    /// With each hour of the clock.
+    Hour,
+    /// With each day.
+    Day,
+    /// With each month.
+    Month,
+}
+
+/// What becomes of a command that goes beyond a limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Breach {
+    /// It is refused.
+    Refuse,
+    /// It waits until somebody approves or rejects it.
+    Review,
+}
+
+impl Movement {
+    /// The movement with this number.
+    pub fn from_number(number: i32) -> Option<Movement> {
+        use Movement::{Adjust, Earn, Redeem, Transfer};
+        [Earn, Redeem, Transfer, Adjust].into_iter().find(|movement| *movement as i32 == number)
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Movement::Earn => "earn",
+            Movement::Redeem => "redeem",
+            Movement::Transfer => "transfer",
+            Movement::Adjust => "adjust",
+        }
+    }
+}
+
+impl VelocityLimit {
+    /// What it counts at a moment: commands, and their points.
+    fn counters(&self, zone: Tz, at: Time) -> [Counter; 2] {
+        let local = at.utc().with_timezone(&zone);
+        let digits = |more: i32, of: u32| more.saturating_mul(100).saturating_add(number(of));
+        let day = digits(digits(local.year(), local.month()), local.day());
+        let (window, period_start) = match self.window {
+            VelocityWindow::Hour => ("hour", digits(day, local.hour())),
+            VelocityWindow::Day => ("day", day),
+            VelocityWindow::Month => ("month", day.div_euclid(100)),
+        };
+        let movement = self.movement.name();
+        ["count", "points"].map(|what| Counter {
+            of: self.of,
+            name: format!("velocity:{movement}:{window}:{what}"),
+            period_start,
+        })
+    }
+}
+
+fn number(of: u32) -> i32 {
+    i32::try_from(of).unwrap_or(i32::MAX)
+}
+
+/// The movement that a command is, and the moment that it counts at.
+fn movement(command: &Command, now: Time) -> Option<(Movement, Time)> {
+    match command {
+        Command::RecordActivity(record) => Some((Movement::Earn, record.occurred_at(now))),
+        Command::RedeemReward(_) => Some((Movement::Redeem, now)),
+        Command::TransferPoints(_) => Some((Movement::Transfer, now)),
+        Command::AdjustPoints(_) => Some((Movement::Adjust, now)),
+        _ => None,
+    }
+}
+
+impl Program {
+    /// The counters of limits that a command counts under.
+    pub fn velocity_counters(&self, command: &Command, now: Time) -> Vec<Counter> {
+        let Some((movement, at)) = movement(command, now) else { return Vec::new() };
+        let limits = self.velocity.iter().filter(|limit| limit.movement == movement);
+        limits.flat_map(|limit| limit.counters(self.time_zone, at)).collect()
+    }
+}
+
+/// Counts what the command did, and refuses what is beyond a limit unless it was approved.
+pub(super) fn check(
+    book: &mut Book<'_>,
+    command: &Command,
+    used: &BTreeMap<Counter, i64>,
+    approved: bool,
+) -> Result<(), Refusal> {
+    let Some((movement, at)) = movement(command, book.now) else { return Ok(()) };
+    let points = match command {
+        Command::RecordActivity(_) => book.out.recorded.as_ref().map_or(0, |activity| activity.points),
+        Command::RedeemReward(_) => book.out.redemption.as_ref().map_or(0, |redemption| redemption.points),
+        Command::TransferPoints(transfer) => transfer.points,
+        Command::AdjustPoints(adjust) => adjust.points.saturating_abs(),
+        _ => 0,
+    };
+    let program = book.program;
+    let mut counted = BTreeMap::new();
+    for limit in program.velocity.iter().filter(|limit| limit.movement == movement) {
+        let maxima = [(1, limit.count_max), (points, limit.points_max)];
+        for (counter, (more, max)) in limit.counters(program.time_zone, at).into_iter().zip(maxima) {
+            let after = plus(used.get(&counter).copied().unwrap_or(0), more)?;
+            if !approved && max.is_some_and(|max| after > max) {
+                return Err(match limit.breach {
+                    Breach::Refuse => Refusal::VelocityExceeded { limit_id: limit.id.clone() },
+                    Breach::Review => Refusal::ReviewRequired { limit_id: limit.id.clone() },
+                });
+            }
+            // Limits of the same window share what they count.
+            counted.insert(counter, more);
+        }
+    }
+    book.out.counted.extend(counted);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{Ledger, adjust, at, purchase};
+    use super::super::{Refusal, Reply};
+    use super::*;
+
+    fn limit(movement: Movement, window: VelocityWindow) -> VelocityLimit {
+        VelocityLimit {
+            id: "limit".into(),
+            movement,
+            of: CapOf::Member,
+            window,
+            count_max: None,
+            points_max: None,
+            breach: Breach::Refuse,
+        }
+    }
+
+    #[test]
+    fn windows_are_those_of_the_local_clock() {
+        let zone = chrono_tz::Europe::Berlin;
+        let of = |window, moment: &str| {
+            let [count, points] = limit(Movement::Earn, window).counters(zone, at(moment));
+            assert_eq!(count.period_start, points.period_start);
+            (count.name, count.period_start)
+        };
+        let hour = ("velocity:earn:hour:count".to_owned(), 2_027_010_100);
+        assert_eq!(of(VelocityWindow::Hour, "2026-12-31T23:30:00Z"), hour);
+        assert_eq!(of(VelocityWindow::Day, "2026-12-31T23:30:00Z").1, 20_270_101);
+        assert_eq!(of(VelocityWindow::Month, "2026-12-31T22:30:00Z").1, 202_612);
+    }
+
+    #[test]
+    fn what_is_beyond_a_limit_is_refused_and_not_counted() {
+        let now = at("2026-05-05T10:15:00Z");
+        let mut ledger = Ledger::opened(now);
+        ledger.program.velocity =
+            vec![VelocityLimit { points_max: Some(100), ..limit(Movement::Adjust, VelocityWindow::Hour) }];
+        assert_eq!(ledger.run(&adjust(60, None), now), Ok(Reply::Done));
+        let beyond = Err(Refusal::VelocityExceeded { limit_id: "limit".into() });
+        assert_eq!(ledger.run(&adjust(41, None), now), beyond);
+        assert_eq!(ledger.run(&adjust(-40, None), now), Ok(Reply::Done), "what is taken counts too");
+        assert_eq!(ledger.run(&adjust(1, None), now), beyond);
+        let later = at("2026-05-05T11:00:00Z");
+        assert_eq!(ledger.run(&adjust(1, None), later), Ok(Reply::Done));
+        assert_eq!(ledger.available(), 21);
+    }
+
+    #[test]
+    fn two_limits_of_one_window_count_once() {
+        let now = at("2026-05-05T10:15:00Z");
+        let mut ledger = Ledger::opened(now);
+        let day = limit(Movement::Earn, VelocityWindow::Day);
+        ledger.program.velocity = vec![
+            VelocityLimit { count_max: Some(2), ..day.clone() },
+            VelocityLimit { id: "points".into(), points_max: Some(1_000), breach: Breach::Review, ..day },
+        ];
+        assert!(ledger.run(&purchase(10_000_000, None), now).is_ok());
+        let large = ledger.run(&purchase(2_000_000_000, None), now);
+        assert_eq!(large, Err(Refusal::ReviewRequired { limit_id: "points".into() }));
+        assert!(ledger.run(&purchase(10_000_000, None), now).is_ok());
+        let third = ledger.run(&purchase(10_000_000, None), now);
+        assert_eq!(third, Err(Refusal::VelocityExceeded { limit_id: "limit".into() }));
+    }
+}

@@ -1,0 +1,69 @@
+//! ListReviews: what waits in a program, or waited, with what it is.
+
+use std::collections::HashMap;
+
+use ambient::Time;
+use proto::rapport::loyalty::v1 as pb;
+use requests::{Caller, Record};
+use tonic::{Request, Status};
+use uuid::Uuid;
+
+use super::Api;
+use super::call::told;
+use super::refusal::program_not_found;
+use super::waiting::Waiting;
+use super::wire::{opt_timestamp, timestamp, uuid_text};
+use crate::domain::{Review, ReviewState};
+use crate::store::{Owner, reviews};
+
+const METHOD: &str = "ListReviews";
+
+pub(super) async fn handle(
+    api: &Api,
+    request: Request<pb::ListReviewsRequest>,
+) -> Result<pb::ListReviewsResponse, Status> {
+    let (caller, message) = Caller::open(request)?;
+    let (db, program_id) = (api.db.reader(), &message.program_id);
+    let program = api.catalogue.program(db, &caller.tenant, program_id).await;
+    program.map_err(|e| told(&e))?.ok_or_else(|| program_not_found(program_id))?;
+    let state = ReviewState::from_number(message.state).unwrap_or(ReviewState::Open);
+    let filter = format!("{program_id} {}", state as i32);
+    let list = caller.list(&api.pages, METHOD, &filter, message.page_size)?;
+    let cursor = list.open(&message.page_token)?;
+    let after = cursor.map_or((Time::MIN, Uuid::nil()), |bytes| place(&bytes));
+    let place = (&caller.tenant, program_id.as_str());
+    let mut found = reviews::page(db, place, state, after, list.limit()).await.map_err(|e| told(&e))?;
+    let next_page_token = list.next(&mut found, |_| 0, |(_, review)| cursor_of(review));
+    let keys: Vec<_> = found.iter().map(|(owner, review)| (owner.clone(), review.id)).collect();
+    let records = requests::find(db, &keys).await.map_err(|e| told(&e))?;
+    let reviews = found.iter().map(|(owner, review)| review_message(owner, review, &records));
+    Ok(pb::ListReviewsResponse { reviews: reviews.collect(), next_page_token })
+}
+
+fn cursor_of(review: &Review) -> Vec<u8> {
+    let mut bytes = review.create_time.micros().to_be_bytes().to_vec();
+    bytes.extend(review.id.as_bytes());
+    bytes
+}
+
+fn place(cursor: &[u8]) -> (Time, Uuid) {
+    let (time, id) = cursor.split_at_checked(8).unwrap_or_default();
+    let time = time.try_into().map_or(0, i64::from_be_bytes);
+    (Time::from_micros(time), Uuid::from_slice(id).unwrap_or_default())
+}
+
+fn review_message(owner: &Owner, review: &Review, records: &HashMap<(Owner, Uuid), Record>) -> pb::Review {
+    let record = records.get(&(owner.clone(), review.id));
+    pb::Review {
+        review_id: uuid_text(review.id),
+        member_id: uuid_text(owner.id()),
+        program_id: review.program_id.clone(),
+        limit_id: review.limit_id.clone(),
+        state: review.state as i32,
+        create_time: Some(timestamp(review.create_time)),
+        decide_time: opt_timestamp(review.decide_time),
+        decided_by: review.decided_by.clone(),
+        note: review.note.clone(),
+        command: record.and_then(Waiting::of).map(Waiting::message),
+    }
+}
