@@ -82,6 +82,7 @@ mod rapport_refuses_to_start_wrongly;
 mod real_baskets_earn_what_the_rules_say;
 mod redis_may_vanish;
 mod rules_say_what_activities_earn;
+mod rules_see_members;
 mod scores_can_be_made_again;
 mod services_survive_being_killed;
 mod state_is_brought_past_the_log;

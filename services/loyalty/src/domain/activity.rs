@@ -6,7 +6,7 @@ use ambient::Time;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::rules::{Facts, LineItem, Room};
+use super::rules::{Facts, LineItem, MemberFacts, Room};
 use super::{Ladder, Money};
 
 /// Kinds of activities. The numbers are stored.
@@ -162,6 +162,8 @@ pub struct Pinned {
     pub tier_rank: u32,
     /// How much the caps left.
     pub room: Room,
+    /// Who the member was at that moment, if a rule asks.
+    pub member: Option<Box<MemberFacts>>,
 }
 
 impl Line {
@@ -225,6 +227,7 @@ impl Activity {
             tier_id: ladder.tier_id(self.pinned.tier_rank),
             tier_rank: self.pinned.tier_rank,
             earn_percent: ladder.earn_percent(self.pinned.tier_rank),
+            member: self.pinned.member.as_deref(),
         }
     }
 

@@ -9,10 +9,11 @@ use super::book::{Book, Outcome};
 use super::rules::Counter;
 use super::{
     Activity, ActivityRef, AdjustPoints, CancelActivity, ChangeState, ConfirmActivity, ExtendExpiry, Lot,
-    LotKey, MemberState, Past, Program, RecordActivity, RedeemReward, Redemption, Refusal, ReinstatePoints,
-    Reversal, ReverseActivity, ReviewState, Reward, Stock, TransferPoints, Wallet, adjust_points,
-    change_state, confirm_activity, extend_expiry, record_activity, redeem_reward, reinstate_points,
-    reopen_referral, reverse_activity, review, settle, transfer_points, velocity, warn_expiry,
+    LotKey, Member, MemberState, Past, Program, RecordActivity, RedeemReward, Redemption, Refusal,
+    ReinstatePoints, Reversal, ReverseActivity, ReviewState, Reward, Stock, TransferPoints, Wallet,
+    adjust_points, change_state, confirm_activity, extend_expiry, record_activity, redeem_reward,
+    reinstate_points, reopen_referral, reverse_activity, review, settle, transfer_points, velocity,
+    warn_expiry,
 };
 
 /// What a decision looks at.
@@ -46,6 +47,8 @@ pub struct Context<'a> {
     pub activity: Option<&'a Activity>,
     /// The reward that the command names, with its stock.
     pub reward: Option<(&'a Reward, Stock)>,
+    /// Who acts, if a rule may ask.
+    pub member: Option<&'a Member>,
     /// The second wallet that the command names, if there is one. Both are settled at the later of their
     /// moments.
     pub other: Option<&'a State>,
@@ -174,6 +177,7 @@ impl<'a> Context<'a> {
             used: &NOTHING,
             activity: None,
             reward: None,
+            member: None,
             other: None,
             review: None,
         }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::referral_code;
+use super::rules::MemberFacts;
 
 /// Who belongs to which program.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,6 +103,20 @@ impl Member {
 }
 
 impl Member {
+    /// What it is to rules.
+    pub fn facts(&self) -> MemberFacts {
+        let (birth_month, birth_day) = self.profile.birthday.unwrap_or_default();
+        MemberFacts {
+            external_id: self.external_id.clone(),
+            attributes: self.profile.attributes.clone(),
+            locale: self.profile.locale.clone(),
+            time_zone: self.profile.time_zone.clone(),
+            birth_month,
+            birth_day,
+            join_micros: self.create_time.micros(),
+        }
+    }
+
     /// What it is found by. Who has left brings nobody any more.
     pub fn keys(&self) -> impl Iterator<Item = MemberKey> {
         let code = (!self.state.is_over()).then(|| MemberKey::Referral(referral_code(self.id)));

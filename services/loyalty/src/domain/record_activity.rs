@@ -6,8 +6,8 @@ use uuid::Uuid;
 use super::book::{Book, plus};
 use super::rules::evaluate;
 use super::{
-    Account, Activity, ActivityKind, ActivityState, Context, Detail, Earned, Event, Money, Pinned, Reason,
-    Refusal, Reply, Source,
+    Account, Activity, ActivityKind, ActivityState, Context, Detail, Earned, Event, Member, Money, Pinned,
+    Reason, Refusal, Reply, Source,
 };
 
 /// The command.
@@ -88,6 +88,10 @@ fn grant(book: &mut Book<'_>, activity: &mut Activity, context: Context<'_>) -> 
     activity.pinned.tier_rank = book.rank_at(activity.occurred_time);
     let Some(set) = book.program.rules_at(activity.occurred_time) else { return Ok(()) };
     activity.pinned.rule_version = set.version;
+    if set.rules.names_member() {
+        let facts = context.member.map(Member::facts).unwrap_or_default();
+        activity.pinned.member = Some(Box::new(facts));
+    }
     for (counter, limit) in set.rules.counters(activity.occurred_time) {
         let used = context.used.get(&counter).copied().unwrap_or(0);
         activity.pinned.room.insert(counter, limit.saturating_sub(used).max(0));

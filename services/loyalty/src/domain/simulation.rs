@@ -6,7 +6,9 @@ use ambient::Time;
 use uuid::Uuid;
 
 use super::rules::Counter;
-use super::{Activity, Command, Context, Decision, Lot, Program, RecordActivity, Refusal, State, decide};
+use super::{
+    Activity, Command, Context, Decision, Lot, Member, Program, RecordActivity, Refusal, State, decide,
+};
 
 /// A wallet on which nothing is written.
 #[derive(Clone, Debug)]
@@ -19,12 +21,14 @@ pub struct Simulation {
     pub used: BTreeMap<Counter, i64>,
     /// Activities by their callers' own keys.
     pub external: BTreeMap<String, Uuid>,
+    /// Who does it all.
+    pub member: Option<Member>,
 }
 
 impl Simulation {
     /// A wallet as it stands, with its past.
     pub fn new(state: State, now: Time) -> Simulation {
-        Simulation { state, now, used: BTreeMap::new(), external: BTreeMap::new() }
+        Simulation { state, now, used: BTreeMap::new(), external: BTreeMap::new(), member: None }
     }
 
     /// Records an activity, at its own moment if that lies ahead. Returns it with the lots that it opened.
@@ -40,6 +44,7 @@ impl Simulation {
         let context = Context {
             activity_taken: self.external.get(&command.external_id).copied(),
             used: &self.used,
+            member: self.member.as_ref(),
             ..Context::of(program)
         };
         let command = Command::RecordActivity(command.clone());

@@ -11,12 +11,12 @@ use uuid::Uuid;
 
 use super::{Answer, Answered, Asked, Catalogue, Request, announce};
 use crate::domain::{
-    Activity, ActivityRef, Command, Context, Outcome, Program, Refusal, Reply, Review, ReviewState, Reward,
-    State, Stock, Wallet, decide,
+    Activity, ActivityRef, Command, Context, Member, Outcome, Program, Refusal, Reply, Review, ReviewState,
+    Reward, State, Stock, Wallet, decide,
 };
 use crate::store::counters::{self, Counters};
 use crate::store::wallets::Locked;
-use crate::store::{Changes, Owner, activities, lots, reviews, rewards, tiers};
+use crate::store::{Changes, Owner, activities, lots, members, reviews, rewards, tiers};
 
 pub(super) struct Batch {
     now: Time,
@@ -28,6 +28,7 @@ pub(super) struct Batch {
     external: HashMap<(Owner, String), Uuid>,
     activities: HashMap<(Owner, Uuid), Activity>,
     reviews: HashMap<(Owner, Uuid), Review>,
+    members: HashMap<Owner, Member>,
     counters: Counters,
     rewards: HashMap<rewards::Key, Arc<Reward>>,
     stock: HashMap<rewards::Key, i64>,
@@ -65,6 +66,7 @@ impl Batch {
             external: activities::find_external(tx, &external).await?,
             activities: HashMap::new(),
             reviews: reviews::find(tx, &requests.iter().filter_map(review_key).collect::<Vec<_>>()).await?,
+            members: HashMap::new(),
             counters: Counters::default(),
             rewards: HashMap::new(),
             stock: HashMap::new(),
@@ -99,13 +101,16 @@ impl Batch {
         Ok(())
     }
 
-    /// Loads what grants depend on beside the wallet: tiers of the past, and counters of caps.
+    /// Loads what grants depend on beside the wallet: tiers of the past, members, and counters of caps.
     async fn load_grants(&mut self, tx: &Tx, requests: &[Request]) -> Result<(), db::Error> {
         for (owner, past) in tiers::pasts(tx, &self.reach_back(requests)).await? {
             if let Some(open) = self.wallets.get_mut(&owner) {
                 open.state.past = Some(past);
             }
         }
+        let asked_of: BTreeSet<&Owner> =
+            requests.iter().filter(|r| self.asks_of_member(r)).map(|r| &r.owner).collect();
+        self.members = members::find_many(tx, &asked_of.into_iter().cloned().collect::<Vec<_>>()).await?;
         let counters: BTreeSet<counters::Key> = requests.iter().flat_map(|r| self.counter_keys(r)).collect();
         self.counters = Counters::lock(tx, &counters).await?;
         Ok(())
@@ -206,6 +211,17 @@ impl Batch {
         reaching
     }
 
+    /// True if a rule may ask who the member is.
+    fn asks_of_member(&self, request: &Request) -> bool {
+        let (Some(open), Command::RecordActivity(record)) =
+            (self.wallets.get(&request.owner), &request.command)
+        else {
+            return false;
+        };
+        let at = record.occurred_at(self.now.max(open.state.wallet.now));
+        open.program.rules_at(at).is_some_and(|set| set.rules.names_member())
+    }
+
     /// The counters of caps that a request may count under.
     fn counter_keys(&self, request: &Request) -> Vec<counters::Key> {
         let Some(open) = self.wallets.get(&request.owner) else { return Vec::new() };
@@ -254,8 +270,9 @@ impl Batch {
         // The handler has seen it: what cannot be found any more is over.
         let review = review_key(request)
             .map(|key| self.reviews.get(&key).map_or(ReviewState::Rejected, |review| review.state));
-        let program = &open.program;
-        let context = Context { program, activity_taken, used: &used, activity, reward, other, review };
+        let (program, member) = (&open.program, self.members.get(&request.owner));
+        let context =
+            Context { program, activity_taken, used: &used, activity, reward, member, other, review };
         // A decision that panics leaves no trace: everything below it works on copies.
         let decided = catch_unwind(AssertUnwindSafe(|| {
             let decision = decide(&open.state, &request.command, context, self.now);

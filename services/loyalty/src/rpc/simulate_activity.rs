@@ -19,9 +19,9 @@ use super::refusal::{DOMAIN, member_not_found, problem, program_not_found, rule_
 use super::rule_wire::compiled;
 use super::wire::{balance, time, uuid};
 use crate::domain::rules::Compiled;
-use crate::domain::{Past, Program, RecordActivity, RuleSet, Simulation, State, Wallet};
+use crate::domain::{Command, Past, Program, RecordActivity, RuleSet, Simulation, State, Wallet};
 use crate::store::counters::{Counters, Key};
-use crate::store::{Owner, activities, lots, programs, rule_sets, tiers, wallets};
+use crate::store::{Owner, activities, lots, members, programs, rule_sets, tiers, wallets};
 
 pub(super) async fn handle(
     api: &Api,
@@ -134,6 +134,8 @@ async fn of_member(
     let end = moments.last().copied().unwrap_or(now).max(now);
     let counters = moments.iter().chain([&now]).filter_map(|at| Some((*at, program.rules_at(*at)?)));
     let counters = counters.flat_map(|(at, set)| set.rules.counters(at).into_keys());
+    let limits = commands.iter().cloned().map(Command::RecordActivity);
+    let counters = counters.chain(limits.flat_map(|command| program.velocity_counters(&command, now)));
     let counters: BTreeSet<Key> = counters.map(|counter| Key::new(owner, &program.id, counter)).collect();
     let external = commands.iter().filter(|command| !command.external_id.is_empty());
     let external: Vec<_> = external.map(|command| (owner.clone(), command.external_id.clone())).collect();
@@ -150,6 +152,7 @@ async fn of_member(
             simulation.used = Counters::read(tx, &counters).await?.used(keys);
             simulation.state.past = tiers::pasts(tx, &BTreeSet::from([owner.clone()])).await?.remove(&owner);
             let known = activities::find_external(tx, &external).await?;
+            simulation.member = members::find(tx, owner.tenant(), owner.id()).await?;
             simulation.external = known.into_iter().map(|((_, external), id)| (external, id)).collect();
             Ok(Some(simulation))
         }

@@ -134,6 +134,7 @@ pub(super) fn domain(row: activity::Model) -> Result<Activity, db::Error> {
             rule_version: row.rule_version,
             tier_rank: u32::try_from(row.tier_rank).unwrap_or(0),
             room: read::<Vec<_>>(&row.room).ok_or_else(|| damaged("room"))?.into_iter().collect(),
+            member: read(&row.member).ok_or_else(|| damaged("member"))?,
         },
         lots: (row.lot_first, row.lot_count),
     })
@@ -163,6 +164,7 @@ pub(super) fn row(owner: &Owner, activity: &Activity, create_time: Time) -> acti
         tier_rank: i32::try_from(activity.pinned.tier_rank).unwrap_or(i32::MAX),
         room: written(&activity.pinned.room.iter().collect::<Vec<_>>()),
         units: activity.units_left(),
+        member: written(&activity.pinned.member),
     }
 }
 

@@ -7,7 +7,7 @@ use db::sea_orm::sea_query::ArrayType;
 use db::sea_orm::{
     ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QuerySelect, Statement,
 };
-use db::{Keyed, Owner, Tenant, Tx, select_in};
+use db::{Keyed, OWNER_TYPES, Owner, Tenant, Tx, select_in};
 use uuid::Uuid;
 
 use super::entity::member;
@@ -28,6 +28,33 @@ pub async fn find(
 ) -> Result<Option<Member>, db::Error> {
     let key = (Owner::new(tenant, member_id).bucket(), tenant.id().to_owned(), member_id);
     member::Entity::find_by_id(key).one(db).await?.map(domain).transpose()
+}
+
+/// Finds members by their ids, which are those of their wallets.
+///
+/// # Errors
+/// As [`find`].
+pub async fn find_many(
+    db: &impl ConnectionTrait,
+    wanted: &[Owner],
+) -> Result<HashMap<Owner, Member>, db::Error> {
+    let select = Keyed {
+        table: "member",
+        on: &["bucket", "tenant_id", "member_id"],
+        types: &OWNER_TYPES,
+        filter: "",
+        order: "",
+        first: None,
+        lock: false,
+        more: "",
+    };
+    let keys: Vec<_> = wanted.iter().map(Owner::key).collect();
+    let rows: Vec<member::Model> = select_in(db, select, &keys).await?;
+    let found = rows.into_iter().map(|row| {
+        let owner = Owner::of_row(row.bucket, &row.tenant_id, row.member_id);
+        Ok((owner, domain(row)?))
+    });
+    found.collect()
 }
 
 /// Finds a member by id and keeps others from changing it until the transaction ends.
@@ -142,7 +169,7 @@ pub(super) async fn change_state(
 
 async fn forget(tx: &Tx, owner: &Owner, program_id: &str) -> Result<(), db::Error> {
     const OWNED: [&str; 2] = [
-        "UPDATE activity SET external_id = '', detail = '' WHERE bucket = $1 AND tenant_id = $2 \
+        "UPDATE activity SET external_id = '', detail = '', member = '' WHERE bucket = $1 AND tenant_id = $2 \
          AND wallet_id = $3",
         "UPDATE posting SET note = '' WHERE bucket = $1 AND tenant_id = $2 AND wallet_id = $3",
     ];

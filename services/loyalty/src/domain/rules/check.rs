@@ -50,6 +50,13 @@ const FIELDS: &[(&str, &str, Type)] = &[
     ("item", "amount", Double),
     ("tier", "id", Text),
     ("tier", "rank", Int),
+    ("member", "external_id", Text),
+    ("member", "attributes", Map),
+    ("member", "locale", Text),
+    ("member", "time_zone", Text),
+    ("member", "birth_month", Int),
+    ("member", "birth_day", Int),
+    ("member", "join_time", Time),
 ];
 
 struct Priced {
@@ -61,6 +68,7 @@ struct Priced {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Named {
     pub(super) tier: bool,
+    pub(super) member: bool,
 }
 
 struct Checker {
@@ -149,10 +157,17 @@ impl Checker {
                 self.named.tier = true;
                 Ok(Record("tier"))
             }
+            "member" => {
+                self.named.member = true;
+                Ok(Record("member"))
+            }
             "now" => Ok(Time),
             "item" if self.of_item => Ok(Record("item")),
             "item" => Err(wrong(e, "`item` can be named only by rules that look at items")),
-            _ => Err(wrong(e, format!("`{name}` is not known; there are activity, item, tier and now"))),
+            _ => Err(wrong(
+                e,
+                format!("`{name}` is not known; there are activity, item, member, tier and now"),
+            )),
         }
     }
 

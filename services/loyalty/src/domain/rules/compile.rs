@@ -97,6 +97,11 @@ impl Compiled {
         self.0.conditions.iter().flatten().any(|condition| condition.names_tier)
     }
 
+    /// True if a grant depends on who the member is.
+    pub fn names_member(&self) -> bool {
+        self.0.conditions.iter().flatten().any(|condition| condition.names_member)
+    }
+
     pub(super) fn order(&self) -> &[usize] {
         &self.0.order
     }

@@ -21,6 +21,7 @@ pub(super) struct Condition {
     expression: Arc<Expression>,
     source: String,
     pub(super) names_tier: bool,
+    pub(super) names_member: bool,
 }
 
 /// What is wrong with a condition, and where.
@@ -54,7 +55,7 @@ impl Condition {
         let (expression, info) = parsed.map_err(|errors| syntax(&errors))?;
         let named = check::check(&expression, of_item).map_err(|wrong| place(&info, wrong))?;
         let (expression, source) = (Arc::new(expression), source.to_owned());
-        Ok(Condition { expression, source, names_tier: named.tier })
+        Ok(Condition { expression, source, names_tier: named.tier, names_member: named.member })
     }
 
     /// True if it holds; an error of the evaluation (a missing attribute, a division by zero) as its text.

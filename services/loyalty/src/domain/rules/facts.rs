@@ -51,6 +51,27 @@ pub struct Facts<'a> {
     pub tier_rank: u32,
     /// What that tier makes of points, in percent; at least 100.
     pub earn_percent: i64,
+    /// Who did it, if a rule asks.
+    pub member: Option<&'a MemberFacts>,
+}
+
+/// What a member is to rules.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberFacts {
+    /// The caller's own key.
+    pub external_id: String,
+    /// Whatever else is known.
+    pub attributes: BTreeMap<String, String>,
+    /// BCP 47 tag; may be empty.
+    pub locale: String,
+    /// IANA name; may be empty.
+    pub time_zone: String,
+    /// From 1; 0 if it is not known.
+    pub birth_month: u32,
+    /// From 1; 0 if it is not known.
+    pub birth_day: u32,
+    /// When the member was enrolled, in microseconds.
+    pub join_micros: i64,
 }
 
 /// Names and values.
@@ -72,7 +93,23 @@ impl Facts<'_> {
         ]);
         let tier =
             record([("id", Value::from(self.tier_id)), ("rank", Value::Int(i64::from(self.tier_rank)))]);
-        vec![("activity", activity), ("tier", tier), ("now", at)]
+        let known = vec![("activity", activity), ("tier", tier), ("now", at)];
+        known.into_iter().chain(self.member.map(|member| ("member", member.value()))).collect()
+    }
+}
+
+impl MemberFacts {
+    fn value(&self) -> Value {
+        let joined = Time::from_micros(self.join_micros);
+        record([
+            ("external_id", Value::from(self.external_id.as_str())),
+            ("attributes", map_of(&self.attributes)),
+            ("locale", Value::from(self.locale.as_str())),
+            ("time_zone", Value::from(self.time_zone.as_str())),
+            ("birth_month", Value::Int(self.birth_month.into())),
+            ("birth_day", Value::Int(self.birth_day.into())),
+            ("join_time", Value::Timestamp(joined.utc().fixed_offset())),
+        ])
     }
 }
 

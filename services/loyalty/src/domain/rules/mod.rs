@@ -17,5 +17,5 @@ mod tests;
 
 pub use compile::{Compiled, Fault, RULES_MAX};
 pub use evaluate::{Counter, Evaluation, Grant, Matched, Room, evaluate, evaluate_rest};
-pub use facts::{ATTRIBUTES_MAX, Facts, ITEMS_MAX, LineItem};
+pub use facts::{ATTRIBUTES_MAX, Facts, ITEMS_MAX, LineItem, MemberFacts};
 pub use rule::{Cap, CapOf, Effect, Overflow, Period, Rounding, Rule, Rules, Scope, Stacking, Window};

@@ -63,7 +63,21 @@ fn basket(attributes: &BTreeMap<String, String>) -> Facts<'_> {
         tier_id: "gold",
         tier_rank: 3,
         earn_percent: 100,
+        member: Some(member()),
     }
+}
+
+fn member() -> &'static MemberFacts {
+    static MEMBER: std::sync::LazyLock<MemberFacts> = std::sync::LazyLock::new(|| MemberFacts {
+        external_id: "c-7".into(),
+        attributes: BTreeMap::from([("segment".to_owned(), "vip".to_owned())]),
+        locale: "de-CH".into(),
+        time_zone: String::new(),
+        birth_month: 2,
+        birth_day: 29,
+        join_micros: 0,
+    });
+    &MEMBER
 }
 
 fn compiled(rules: Vec<Rule>, groups: &[(&str, Stacking)]) -> Compiled {
@@ -119,6 +133,8 @@ fn conditions_see_the_activity_its_items_and_the_tier() {
         "activity.attributes['channel'] == 'app' && activity.attributes.channel != 'web'",
         "has(activity.attributes.channel) && !has(activity.attributes.coupon)",
         "'channel' in activity.attributes",
+        "member.attributes.segment == 'vip' && !has(member.attributes.card) && member.locale == 'de-CH'",
+        "member.birth_month == 2 && member.birth_day == 29 && now - member.join_time > duration('1h')",
         "(tier.rank > 5 ? 'a' : 'b') == 'b' && activity.external_id.endsWith('7')",
     ] {
         let attributes = BTreeMap::from([("channel".to_owned(), "app".to_owned())]);

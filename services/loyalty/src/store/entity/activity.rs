@@ -31,6 +31,7 @@ pub struct Model {
     pub tier_rank: i32,
     pub room: String,
     pub units: i64,
+    pub member: String,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

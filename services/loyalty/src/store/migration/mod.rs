@@ -14,6 +14,7 @@ mod m0013_transfer_points;
 mod m0014_count_units;
 mod m0015_refer_friends;
 mod m0016_limit_velocity;
+mod m0017_pin_members;
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
@@ -40,6 +41,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0014_count_units::CountUnits),
             Box::new(m0015_refer_friends::ReferFriends),
             Box::new(m0016_limit_velocity::LimitVelocity),
+            Box::new(m0017_pin_members::PinMembers),
         ]
     }
 }
