@@ -65,7 +65,7 @@ pub fn bare_rule_set(shown: pb::RuleSet) -> pb::RuleSet {
     pb::RuleSet { version: 0, state: 0, start_time: None, end_time: None, create_time: None, ..shown }
 }
 
-/// A reward as GetReward shows it.
+/// A reward as GetReward shows it as long as nobody redeemed it.
 ///
 /// # Errors
 /// INVALID_ARGUMENT as CreateReward answers it.
@@ -74,7 +74,7 @@ pub fn reward(given: &pb::Reward) -> Result<pb::Reward, Status> {
     given.validate(&Path::ROOT.field("reward"), &mut found);
     found.into_result(DOMAIN)?;
     let (decoded, stock) = create_reward::decode(given, Time::MIN);
-    Ok(bare_reward(reward_message(&decoded, stock)))
+    Ok(pb::Reward { version: 0, create_time: None, ..reward_message(&decoded, stock) })
 }
 
 /// A reward without what the service sets by itself, and without the units of a stock, which come and go.

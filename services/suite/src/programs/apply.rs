@@ -96,7 +96,9 @@ impl Plan {
         };
         let reward = |wanted: &pb::Reward| {
             let there = present.rewards.iter().find(|reward| reward.reward_id == wanted.reward_id);
-            changes("Reward", &format!("rewards[{}]", wanted.reward_id), there, Some(wanted))
+            // Units of a stock come and go: only of a new one they are wanted.
+            let wanted = there.map_or_else(|| wanted.clone(), |_| canonical::bare_reward(wanted.clone()));
+            changes("Reward", &format!("rewards[{}]", wanted.reward_id), there, Some(&wanted))
         };
         let rewards = canonical_rewards.iter().map(reward).collect();
         Ok(Plan { wanted, present, program, rule_set, rewards })

@@ -61,7 +61,10 @@ pub(super) fn changes<M: prost::Message>(
 }
 
 fn write(message: &DynamicMessage, at: &str, lines: &mut BTreeMap<String, String>) {
-    for (field, value) in message.fields().filter(|(field, _)| !SET_BY_SERVICE.contains(&field.name())) {
+    for (field, value) in message.fields() {
+        if SET_BY_SERVICE.contains(&field.name()) || is_said(&field, value, at) {
+            continue;
+        }
         let at = format!("{at}.{}", field.name());
         match value {
             Value::List(items) if matches!(field.kind(), Kind::Message(_)) => {
@@ -77,6 +80,13 @@ fn write(message: &DynamicMessage, at: &str, lines: &mut BTreeMap<String, String
             value => write_value(&field, value, &at, lines),
         }
     }
+}
+
+/// Whose it is and what it is called stand in the path already.
+fn is_said(field: &FieldDescriptor, value: &Value, at: &str) -> bool {
+    let name = value.as_str().unwrap_or_default();
+    (field.name() == "program_id" && at != "program")
+        || (field.name().ends_with("_id") && at.ends_with(&format!("[{name}]")))
 }
 
 fn write_value(field: &FieldDescriptor, value: &Value, at: &str, lines: &mut BTreeMap<String, String>) {
@@ -137,7 +147,6 @@ mod tests {
             lines(Some(&before), Some(&after)),
             "- rule_set.rules[a].activity_types: [visit, check_in]\n\
              - rule_set.rules[a].fixed_points: 1\n\
-             - rule_set.rules[a].rule_id: \"a\"\n\
              ~ rule_set.rules[b].fixed_points: 2 -> 5\n"
         );
         assert_eq!(lines(Some(&before), Some(&before)), "");

@@ -118,7 +118,7 @@ impl Shown {
     fn earns(&self) -> String {
         match &self.earning {
             Some(rule) => format!("{} point(s) for each {} {}", rule.points, rule.per, self.currency),
-            None => "nothing".to_owned(),
+            None => "what rule sets say".to_owned(),
         }
     }
 
