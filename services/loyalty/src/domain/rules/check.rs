@@ -24,6 +24,7 @@ enum Type {
     Double,
     Text,
     Time,
+    Duration,
     Null,
     List(Box<Type>),
     /// Text to text.
@@ -34,7 +35,7 @@ enum Type {
     Any,
 }
 
-use Type::{Any, Bool, Double, Int, List, Map, Null, Record, Text, Time};
+use Type::{Any, Bool, Double, Duration, Int, List, Map, Null, Record, Text, Time};
 
 /// Everything that a condition may name, by its record.
 const FIELDS: &[(&str, &str, Type)] = &[
@@ -105,6 +106,7 @@ impl Type {
             Double => "a number".into(),
             Text => "text".into(),
             Time => "a time".into(),
+            Duration => "a duration".into(),
             Null => "null".into(),
             List(of) => format!("a list of {}", of.name()),
             Map => "a map of text".into(),
@@ -287,13 +289,16 @@ fn function(name: &str, types: &[Type]) -> Option<(Type, u64)> {
         (op::EQUALS | op::NOT_EQUALS, [a, b]) if a.is_number() && b.is_number() => Bool,
         (op::EQUALS | op::NOT_EQUALS, [a, b]) => a.both(b).map(|_| Bool)?,
         (op::LESS | op::LESS_EQUALS | op::GREATER | op::GREATER_EQUALS, [a, b]) => match (a, b) {
-            (Text, Text) | (Time, Time) => Bool,
+            (Text, Text) | (Time, Time) | (Duration, Duration) => Bool,
             (a, b) if a.is_number() && b.is_number() => Bool,
             _ => return None,
         },
         (op::ADD, [Text, Text]) => Text,
         (op::ADD, [List(a), List(b)]) => return Some((List(Box::new(a.both(b)?)), 20)),
         (op::ADD | op::SUBSTRACT | op::MULTIPLY | op::DIVIDE, [a, b]) if a.is_number() && a == b => a.clone(),
+        (op::SUBSTRACT, [Time, Time]) => Duration,
+        (op::ADD | op::SUBSTRACT, [Time, Duration]) => Time,
+        (op::ADD | op::SUBSTRACT, [Duration, Duration]) => Duration,
         (op::MODULO, [Int, Int]) => Int,
         (op::NEGATE, [a]) if a.is_number() => a.clone(),
         (op::IN, [a, List(b)]) => return a.both(b).map(|_| (Bool, 10)),
@@ -304,6 +309,7 @@ fn function(name: &str, types: &[Type]) -> Option<(Type, u64)> {
         ("int", [Double | Int]) => Int,
         ("double", [Double | Int]) => Double,
         ("timestamp", [Text]) => return Some((Time, 20)),
+        ("duration", [Text]) => return Some((Duration, 20)),
         _ => return None,
     };
     Some((is, 0))
