@@ -33,6 +33,7 @@ fn answer() -> pb::GetBalanceResponse {
     };
     pb::GetBalanceResponse {
         member_id: harness::calls::named("member"),
+        wallet_id: harness::calls::named("member"),
         balance: Some(balance),
         tier: Some(tier),
         read_token: "1-01234567-12345".into(),

@@ -7,6 +7,7 @@ pub mod log;
 pub mod model;
 pub mod model_client;
 pub mod model_tiers;
+pub mod moves;
 mod postgres;
 pub mod process;
 pub mod processes;

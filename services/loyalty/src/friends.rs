@@ -14,7 +14,7 @@ use crate::ledger::{Answer, Failure, Request};
 use crate::rpc::record_activity;
 use crate::rpc::refusal::DOMAIN;
 use crate::store::referrals::{self, Referral};
-use crate::store::{Owner, activities};
+use crate::store::{Owner, activities, wallets};
 use crate::workers::Settler;
 
 /// Referrals rewarded per look.
@@ -43,7 +43,9 @@ impl Settler {
     }
 
     async fn reward(&self, referral: Referral, deadline: Instant) -> Result<bool, db::Error> {
-        let key = (referral.friend.clone(), referral.activity_id);
+        let at = wallets::locate(self.db.reader(), &referral.friend).await?;
+        let at = at.map_or_else(|| referral.friend.clone(), |(owner, _)| owner);
+        let key = (at, referral.activity_id);
         let found = activities::find(self.db.reader(), std::slice::from_ref(&key)).await?;
         if !found.get(&key).is_some_and(|activity| activity.stands()) {
             let reopen = Request::of_service(referral.friend, Command::ReopenReferral);
@@ -97,7 +99,7 @@ fn side(answer: Result<Answer, Failure>) -> Side {
     let given = match answer {
         Ok(Answer::Given(given)) => given,
         Ok(Answer::NoWallet) => return Side::Done,
-        Ok(Answer::Panicked) | Err(_) => return Side::Unknown,
+        Ok(Answer::Again(_) | Answer::Panicked) | Err(_) => return Side::Unknown,
     };
     let refused = requests::response::<pb::RecordActivityResponse>(DOMAIN, given).err();
     match refused.map(|status| Problem::from_status(&status).reason).as_deref() {

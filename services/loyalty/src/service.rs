@@ -90,6 +90,7 @@ impl Service {
         routes
             .add_service(limited!(pb::program_service_server::ProgramServiceServer<Api>))
             .add_service(limited!(pb::member_service_server::MemberServiceServer<Api>))
+            .add_service(limited!(pb::household_service_server::HouseholdServiceServer<Api>))
             .add_service(limited!(pb::activity_service_server::ActivityServiceServer<Api>))
             .add_service(limited!(pb::rule_service_server::RuleServiceServer<Api>))
             .add_service(limited!(pb::points_service_server::PointsServiceServer<Api>))

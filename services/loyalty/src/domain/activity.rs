@@ -123,6 +123,8 @@ pub struct Activity {
     pub state: ActivityState,
     /// Points of it that were owed back so far.
     pub points_reversed: i64,
+    /// Points of it that expired in wallets that it was in before.
+    pub expired_before: i64,
     /// What was given back of the amount so far, in millionths of the currency's unit.
     pub returned_micros: i64,
     /// What else is known of it.

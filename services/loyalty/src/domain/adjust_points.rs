@@ -25,7 +25,7 @@ pub(super) fn adjust(book: &mut Book<'_>, command: &AdjustPoints) -> Result<Repl
     let source =
         Source { actor_member_id: command.member_id, note: command.note.clone(), ..Source::default() };
     if command.points > 0 {
-        book.open_lot(command.points, (book.now, book.now), Uuid::nil(), 0)?;
+        book.open_lot(command.points, (book.now, book.now), &source)?;
         let accounts = (Account::Adjusted, Account::Available);
         book.post(accounts, command.points, Reason::Adjust, book.now, source)?;
         book.repay(book.now)?;

@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ambient::Time;
-use chrono::NaiveDate;
 
 use super::rules::Counter;
+use super::tiers::DayCredits;
 use super::warn_expiry::next_warn;
 use super::{
-    Activity, Allocation, Event, Lot, LotKey, Past, Posting, Program, Redemption, Referred, Refusal, State,
-    TierRow, Wallet, local_date,
+    Activity, Allocation, Event, HandedOver, Lot, LotKey, Past, Posting, Program, Redemption, Referred,
+    Refusal, State, TierRow, Wallet, local_date,
 };
 
 /// Everything to be written and announced. Rows are numbered by the wallet.
@@ -29,14 +29,16 @@ pub struct Outcome {
     pub recorded: Option<Activity>,
     /// The activity of before that changed, as it is now.
     pub changed: Option<Activity>,
-    /// Credits that count for tiers, and their local day; negative if they were taken back.
-    pub credits: Option<(NaiveDate, i64)>,
+    /// Credits that count for tiers, by their local day; negative if they were taken back.
+    pub credits: DayCredits,
     /// Rows of the history of tiers, new ones and such that are superseded, in the order of the changes.
     pub tier_rows: Vec<TierRow>,
     /// Points counted for caps: added if positive.
     pub counted: BTreeMap<Counter, i64>,
     /// The redemption made.
     pub redemption: Option<Redemption>,
+    /// What goes to the second wallet with a member.
+    pub handed_over: Option<HandedOver>,
     /// What became of the referral of its owner.
     pub referred: Option<Referred>,
     /// Units taken from the counted stock of the redeemed reward.
@@ -75,10 +77,11 @@ impl<'a> Book<'a> {
             allocations: Vec::new(),
             recorded: None,
             changed: None,
-            credits: None,
+            credits: DayCredits::new(),
             tier_rows: Vec::new(),
             counted: BTreeMap::new(),
             redemption: None,
+            handed_over: None,
             referred: None,
             stock_taken: 0,
             events: Vec::new(),

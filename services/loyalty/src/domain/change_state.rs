@@ -5,6 +5,7 @@
 use uuid::Uuid;
 
 use super::book::{Book, plus};
+use super::move_member::elsewhere;
 use super::{Account, Command, Event, Lot, MemberState, Reason, Refusal, Reply, Source, StateChange};
 
 /// The command.
@@ -34,6 +35,12 @@ pub(super) fn allow(state: MemberState, command: &Command) -> Result<(), Refusal
 pub(super) fn change(book: &mut Book<'_>, command: &ChangeState) -> Result<Reply, Refusal> {
     let (from, to) = (book.out.wallet.state, command.to);
     let done = from == to || (from == MemberState::Erased && to.is_over());
+    if let Some(wallet_id) = book.out.wallet.moved_to {
+        let role = book.out.wallet.role;
+        if role.is_none() || to.is_over() {
+            return Err(elsewhere(wallet_id, role));
+        }
+    }
     if from.is_over() && !to.is_over() {
         return Err(Refusal::MemberClosed);
     }

@@ -8,12 +8,12 @@ use uuid::Uuid;
 use super::book::{Book, Outcome};
 use super::rules::Counter;
 use super::{
-    Activity, ActivityRef, AdjustPoints, CancelActivity, ChangeState, ConfirmActivity, ExtendExpiry, Lot,
-    LotKey, Member, MemberState, Past, Program, RecordActivity, RedeemReward, Redemption, Refusal,
-    ReinstatePoints, Reversal, ReverseActivity, ReviewState, Reward, Stock, TransferPoints, Wallet,
-    adjust_points, change_state, confirm_activity, extend_expiry, record_activity, redeem_reward,
-    reinstate_points, reopen_referral, reverse_activity, review, settle, transfer_points, velocity,
-    warn_expiry,
+    Activity, ActivityRef, AdjustPoints, Belongings, CancelActivity, ChangeState, ConfirmActivity,
+    ExtendExpiry, HouseholdRole, Lot, LotKey, Member, MemberState, MoveMember, Past, Program, RecordActivity,
+    RedeemReward, Redemption, Refusal, ReinstatePoints, Reversal, ReverseActivity, ReviewState, Reward,
+    Stock, TransferPoints, Wallet, adjust_points, change_state, confirm_activity, extend_expiry, household,
+    move_member, record_activity, redeem_reward, reinstate_points, reopen_referral, reverse_activity, review,
+    settle, transfer_points, velocity, warn_expiry,
 };
 
 /// What a decision looks at.
@@ -52,6 +52,10 @@ pub struct Context<'a> {
     /// The second wallet that the command names, if there is one. Both are settled at the later of their
     /// moments.
     pub other: Option<&'a State>,
+    /// The wallet of the member that the command names, if what it has is in the wallet of the state.
+    pub named: Option<&'a Wallet>,
+    /// What belongs to the member who moves.
+    pub belongings: Option<&'a Belongings>,
     /// The review that the command decides, if it does.
     pub review: Option<ReviewState>,
 }
@@ -81,6 +85,10 @@ pub enum Command {
     ChangeState(ChangeState),
     /// Give points to another member.
     TransferPoints(TransferPoints),
+    /// Move what belongs to a member to another wallet, or back.
+    MoveMember(MoveMember),
+    /// Change what a member may do in its household.
+    ChangeRole(HouseholdRole),
     /// What qualified for the reward of a referral was taken back.
     ReopenReferral,
     /// Never do what waits for a review.
@@ -179,6 +187,8 @@ impl<'a> Context<'a> {
             reward: None,
             member: None,
             other: None,
+            named: None,
+            belongings: None,
             review: None,
         }
     }
@@ -195,6 +205,7 @@ impl Command {
             }
             Command::ExtendExpiry(extend) => Some(extend.expiring_before.max(now)),
             Command::ChangeState(change) if change.to.is_over() => Some(Time::NEVER),
+            Command::MoveMember(_) => Some(Time::NEVER),
             _ => state.has_due(now).then_some(now),
         }
     }
@@ -215,7 +226,7 @@ impl Command {
         let tier_due = wallet.tier_due(program) <= now;
         let drops = |at| rolling && wallet.dropped_by(program, at, now);
         match self {
-            Command::ReverseActivity(_) | Command::CancelActivity(_) => true,
+            Command::ReverseActivity(_) | Command::CancelActivity(_) | Command::MoveMember(_) => true,
             Command::RecordActivity(record) => {
                 record.occurred_time.is_some_and(|at| {
                     let goes_on = at >= latest.max(wallet.tier_goes_on(program));
@@ -240,15 +251,23 @@ impl Command {
             | Command::RedeemReward(_)
             | Command::ChangeState(_)
             | Command::TransferPoints(_)
+            | Command::MoveMember(_)
+            | Command::ChangeRole(_)
             | Command::ReopenReferral
             | Command::RejectReview => None,
         }
+    }
+
+    /// It is about the wallet of the member that it names, wherever that one's points are.
+    pub fn is_of_own_wallet(&self) -> bool {
+        matches!(self, Command::ChangeState(_) | Command::ChangeRole(_) | Command::ReopenReferral)
     }
 
     /// The second wallet that this command names.
     pub fn other_wallet(&self) -> Option<Uuid> {
         match self {
             Command::TransferPoints(transfer) => Some(transfer.to_member_id),
+            Command::MoveMember(moving) => Some(moving.to_wallet()),
             _ => None,
         }
     }
@@ -264,6 +283,8 @@ impl Command {
             | Command::ExtendExpiry(_)
             | Command::ReinstatePoints(_)
             | Command::ChangeState(_)
+            | Command::MoveMember(_)
+            | Command::ChangeRole(_)
             | Command::ReopenReferral
             | Command::RejectReview => 0,
             Command::ReverseActivity(_) => activity.map_or(0, Activity::points_owed_max),
@@ -286,6 +307,7 @@ pub fn decide(state: &State, command: &Command, context: Context<'_>, now: Time)
     settle::settle(&mut settled).expect("what is due was counted when it was credited");
     let mut book = settled.clone();
     let allowed = change_state::allow(book.out.wallet.state, command)
+        .and_then(|()| household::allow(context.named, command))
         .and_then(|()| review::allow(context.review, command));
     let answer = allowed.and_then(|()| {
         let reply = carry_out(&mut book, command, context)?;
@@ -301,7 +323,7 @@ pub fn decide(state: &State, command: &Command, context: Context<'_>, now: Time)
     }
 }
 
-fn carry_out(book: &mut Book<'_>, command: &Command, context: Context<'_>) -> Result<Reply, Refusal> {
+fn carry_out<'a>(book: &mut Book<'a>, command: &Command, context: Context<'a>) -> Result<Reply, Refusal> {
     match command {
         Command::Settle => {
             book.warn_of_tier();
@@ -317,6 +339,8 @@ fn carry_out(book: &mut Book<'_>, command: &Command, context: Context<'_>) -> Re
         Command::RedeemReward(c) => redeem_reward::redeem(book, c, context.reward),
         Command::ChangeState(c) => change_state::change(book, c),
         Command::TransferPoints(c) => transfer_points::transfer(book, c, context.other),
+        Command::MoveMember(c) => move_member::move_member(book, c, context),
+        Command::ChangeRole(role) => household::change_role(book, *role),
         Command::ReopenReferral => reopen_referral::reopen(book),
         Command::RejectReview => Ok(Reply::Done),
     }
@@ -369,7 +393,7 @@ impl State {
             self.insert(lot.clone());
         }
         if let Some(past) = &mut self.past {
-            past.evolve(outcome.credits, &outcome.tier_rows);
+            past.evolve(&outcome.credits, &outcome.tier_rows);
         }
         self.wallet = outcome.wallet.clone();
     }

@@ -3,7 +3,7 @@
 use ambient::Time;
 use uuid::Uuid;
 
-use super::{Activity, Credits, MemberState, Money, Redemption, Reversal};
+use super::{Activity, Credits, Destination, MemberState, Money, Redemption, Reversal};
 
 /// One announcement; at most one of a kind per command. `available` is the total right after it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,6 +69,8 @@ pub enum Event {
     },
     /// Points went to another member, or came from one.
     PointsTransferred(Transferred),
+    /// A member was merged, joined a household, or came back from there.
+    MemberMoved(MemberMoved),
     /// The current tier changed.
     TierChanged {
         /// Before.
@@ -153,6 +155,21 @@ pub struct Transferred {
     pub points: i64,
     /// Points that may be spent now.
     pub available: i64,
+}
+
+/// A member whose points are in another wallet from now on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemberMoved {
+    /// Who.
+    pub member_id: Uuid,
+    /// Where to.
+    pub to: Destination,
+    /// The wallet that got the points, or gave them back.
+    pub other_wallet_id: Uuid,
+    /// How many points, pending ones too.
+    pub points: i64,
+    /// When.
+    pub move_time: Time,
 }
 
 /// A tier that ends soon.

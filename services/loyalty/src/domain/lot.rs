@@ -30,6 +30,8 @@ pub struct Lot {
     pub expired: i64,
     /// Its activity was taken back, all of it or in part.
     pub returned: bool,
+    /// In whose name it is: that of the wallet's owner, or of a member whose points are in it.
+    pub member_id: Uuid,
     /// The activity that earned it; nil if none did.
     pub activity_id: Uuid,
     /// The version of the earning rule that granted it; 0 if none did.

@@ -6,8 +6,8 @@ use ambient::Time;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::referral_code;
 use super::rules::MemberFacts;
+use super::{HouseholdRole, referral_code};
 
 /// Who belongs to which program.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +26,10 @@ pub struct Member {
     pub profile: Profile,
     /// The member who brought this one.
     pub referred_by: Option<Uuid>,
+    /// The member that this one was merged into.
+    pub merged_into: Option<Uuid>,
+    /// Its role in the household that its wallet is of.
+    pub role: Option<HouseholdRole>,
     /// Grows with every change.
     pub version: i64,
     /// When the member was enrolled.

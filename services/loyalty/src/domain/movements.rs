@@ -1,5 +1,6 @@
 //! Movements of points: each is a posting together with the lots it opens or takes from.
 
+use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use ambient::Time;
@@ -39,8 +40,7 @@ impl Book<'_> {
         &mut self,
         points: i64,
         (granted, activate_time): (Time, Time),
-        activity_id: Uuid,
-        rule_version: i64,
+        source: &Source,
     ) -> Result<Lot, Refusal> {
         let number = next(&mut self.out.wallet.lot_seq)?;
         let lot = Lot {
@@ -51,28 +51,57 @@ impl Book<'_> {
             pending: activate_time > granted,
             expired: 0,
             returned: false,
-            activity_id,
-            rule_version,
+            member_id: source.actor_member_id,
+            activity_id: source.activity_id,
+            rule_version: source.rule_version,
             origin: None,
         };
         self.keep(lot.clone());
         Ok(lot)
     }
 
-    /// Opens a lot of the points that `given`, a lot of another wallet, has remaining; it expires when that
-    /// does.
-    pub(super) fn continue_lot(&mut self, given: &Lot, wallet_id: Uuid) -> Result<(), Refusal> {
+    /// Opens a lot of the points that `given`, a lot of another wallet, has remaining; it is released and
+    /// expires when that does. Returns its number.
+    pub(super) fn continue_lot(&mut self, given: &Lot, wallet_id: Uuid) -> Result<i64, Refusal> {
         let number = next(&mut self.out.wallet.lot_seq)?;
         self.keep(Lot {
             key: LotKey { number, ..given.key },
             points: given.remaining,
-            activate_time: self.now,
+            activate_time: if given.pending { given.activate_time } else { self.now },
             expired: 0,
-            returned: false,
             origin: Some(Origin { wallet_id, lot_number: given.key.number }),
             ..given.clone()
         });
+        Ok(number)
+    }
+
+    /// Gives away all that lots of this wallet hold.
+    pub(super) fn give_lots(&mut self, lots: &[Lot], source: Source) -> Result<(), Refusal> {
+        for (account, points) in held(lots)? {
+            let accounts = (account, Account::Transfer);
+            let seq = self.post(accounts, points, Reason::Move, self.now, source.clone())?;
+            for lot in lots.iter().filter(|lot| account_of(lot) == account) {
+                self.allocate(seq, lot.clone(), lot.remaining, self.now)?;
+            }
+        }
+        self.find_next_release();
+        self.find_next_expire();
         Ok(())
+    }
+
+    /// Takes all that lots of another wallet hold; returns the numbers of their successors by theirs.
+    pub(super) fn receive_lots(
+        &mut self,
+        lots: &[Lot],
+        wallet_id: Uuid,
+        source: Source,
+    ) -> Result<BTreeMap<i64, i64>, Refusal> {
+        for (account, points) in held(lots)? {
+            let accounts = (Account::Transfer, account);
+            self.post(accounts, points, Reason::Move, self.now, source.clone())?;
+        }
+        let continued = lots.iter().map(|lot| Ok((lot.key.number, self.continue_lot(lot, wallet_id)?)));
+        continued.collect()
     }
 
     /// Makes a pending lot spendable from `at` on.
@@ -133,7 +162,7 @@ impl Book<'_> {
         source: Source,
     ) -> Result<(), Refusal> {
         let (pending, at) = (lot.pending, self.now);
-        let debit = if pending { Account::Pending } else { Account::Available };
+        let debit = account_of(&lot);
         let seq = self.post((debit, Account::Reversed), points, reason, at, source)?;
         self.allocate(seq, lot, points, at)?;
         if pending {
@@ -157,9 +186,9 @@ impl Book<'_> {
 
     /// Takes all that a lot holds, because its owner leaves.
     pub(super) fn forfeit(&mut self, mut lot: Lot, source: Source) -> Result<(), Refusal> {
-        let (pending, points) = (lot.pending, lot.remaining);
+        let points = lot.remaining;
         lot.expired = plus(lot.expired, points)?;
-        let debit = if pending { Account::Pending } else { Account::Available };
+        let debit = account_of(&lot);
         let source = Source { activity_id: lot.activity_id, rule_version: lot.rule_version, ..source };
         let seq = self.post((debit, Account::Expired), points, Reason::Forfeit, self.now, source)?;
         self.allocate(seq, lot, points, self.now)?;
@@ -312,6 +341,23 @@ impl Book<'_> {
         let first = stored.into_iter().chain(changed).map(|lot| lot.activate_time).min();
         self.out.wallet.next_release = first.unwrap_or(Time::NEVER);
     }
+}
+
+fn account_of(lot: &Lot) -> Account {
+    if lot.pending { Account::Pending } else { Account::Available }
+}
+
+/// What lots hold of each account of the member, if anything.
+fn held(lots: &[Lot]) -> Result<Vec<(Account, i64)>, Refusal> {
+    let mut held = Vec::new();
+    for account in [Account::Pending, Account::Available] {
+        let of_account = lots.iter().filter(|lot| account_of(lot) == account);
+        let points = of_account.map(|lot| lot.remaining).try_fold(0, plus)?;
+        if points > 0 {
+            held.push((account, points));
+        }
+    }
+    Ok(held)
 }
 
 fn of_lot(lot: &Lot) -> Source {

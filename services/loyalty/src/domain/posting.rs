@@ -85,15 +85,17 @@ pub enum Reason {
     Forfeit = 10,
     /// They went from one wallet to another.
     Transfer = 11,
+    /// They went along with their member, who was merged, joined a household, or came back.
+    Move = 12,
 }
 
 impl Reason {
     /// The reason with this stored number.
     pub fn from_number(number: i32) -> Option<Reason> {
         use Reason::{
-            Adjust, Cancel, Earn, Expire, Forfeit, Redeem, Reinstate, Release, Repay, Reverse, Transfer,
+            Adjust, Cancel, Earn, Expire, Forfeit, Move, Redeem, Reinstate, Release, Repay, Reverse, Transfer,
         };
-        [Earn, Expire, Redeem, Adjust, Release, Reverse, Repay, Cancel, Reinstate, Forfeit, Transfer]
+        [Earn, Expire, Redeem, Adjust, Release, Reverse, Repay, Cancel, Reinstate, Forfeit, Transfer, Move]
             .into_iter()
             .find(|reason| *reason as i32 == number)
     }

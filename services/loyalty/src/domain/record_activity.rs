@@ -65,6 +65,7 @@ pub(super) fn record(
         points: 0,
         state: ActivityState::Recorded,
         points_reversed: 0,
+        expired_before: 0,
         returned_micros: 0,
         detail: command.detail.clone(),
         pinned: Pinned::default(),
@@ -114,7 +115,7 @@ fn earn(book: &mut Book<'_>, activity: &Activity, at: Time) -> Result<(), Refusa
         ..Source::default()
     };
     let activate_time = book.program.release.activate_time(at);
-    let mut lot = book.open_lot(activity.points, (at, activate_time), activity.id, rule_version)?;
+    let mut lot = book.open_lot(activity.points, (at, activate_time), &source)?;
     let credit = if lot.pending { Account::Pending } else { Account::Available };
     book.post((Account::Issued, credit), activity.points, Reason::Earn, at, source)?;
     // Points of long ago are released and expire in this commit, each at its own moment.

@@ -115,6 +115,7 @@ mod tests {
             points: 0,
             state: ActivityState::Recorded,
             points_reversed: 0,
+            expired_before: 0,
             returned_micros: 0,
             detail: Detail::default(),
             pinned: Pinned::default(),

@@ -3,7 +3,7 @@
 use ambient::Time;
 use uuid::Uuid;
 
-use super::{ActivityState, Currency, MemberState, ReviewState};
+use super::{ActivityState, Currency, HouseholdRole, MemberState, MoveRefusal, ReviewState};
 
 /// A refusal. Nothing of the command was done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +43,18 @@ pub enum Refusal {
         member_id: Uuid,
         /// What keeps it from acting.
         state: MemberState,
+    },
+    /// The member to give points to has them in the same wallet.
+    RecipientSharesWallet {
+        /// The member.
+        member_id: Uuid,
+    },
+    /// A member does not move, or what it has is elsewhere.
+    Move(MoveRefusal),
+    /// The member's role in the household does not allow it.
+    RoleRequired {
+        /// Which role does.
+        role: HouseholdRole,
     },
     /// The wallet has no such activity.
     ActivityNotFound {

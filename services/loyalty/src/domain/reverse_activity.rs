@@ -129,7 +129,7 @@ pub(super) fn reverse(
         book.keep(lot.clone());
     }
     let kept = recount(book, before, &after)?;
-    let expired = lots.iter().try_fold(0, |sum, lot| plus(sum, lot.expired))?;
+    let expired = lots.iter().try_fold(before.expired_before, |sum, lot| plus(sum, lot.expired))?;
     let owed_so_far = minus(before.points, kept.max(expired))?;
     let owed = minus(owed_so_far, before.points_reversed)?.max(0);
     let source = Source { note: command.note.clone(), ..source(before, command.member_id) };

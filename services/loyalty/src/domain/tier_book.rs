@@ -5,7 +5,7 @@ use chrono::NaiveDate;
 
 use super::book::{Book, next};
 use super::calendar::{local_date, start_of_day};
-use super::tiers::{Course, Standing, Step, TierRow};
+use super::tiers::{Course, DayCredits, Standing, Step, TierRow};
 use super::{AtRisk, Event, Past, Refusal, TierStatus};
 
 impl Book<'_> {
@@ -25,7 +25,7 @@ impl Book<'_> {
             return Ok(());
         }
         let (day, today) = (self.local_day(at), self.local_day(self.now));
-        self.out.credits = Some((day, credits));
+        self.out.credits.insert(day, credits);
         if let Some(past) = &mut self.past {
             past.add(day, credits)?;
         }
@@ -39,6 +39,21 @@ impl Book<'_> {
         self.go_on(standing, &steps, effective)
     }
 
+    /// Counts what a member who comes or goes has done, each sum as `counted` says.
+    pub(super) fn move_credits(
+        &mut self,
+        days: &DayCredits,
+        counted: fn(i64) -> Option<i64>,
+    ) -> Result<(), Refusal> {
+        for (day, credits) in days {
+            let credits = counted(*credits).ok_or(Refusal::AmountOverflow)?;
+            self.out.credits.insert(*day, credits);
+            let past = self.past.as_mut().expect("the past is given to what changes it");
+            past.add(*day, credits)?;
+        }
+        if days.is_empty() { Ok(()) } else { self.derive(self.local_day(self.now), self.now) }
+    }
+
     /// The tier in which an activity of this moment happened.
     pub(super) fn rank_at(&self, at: Time) -> u32 {
         let wallet = &self.out.wallet;
@@ -49,7 +64,7 @@ impl Book<'_> {
         past.rank_at(&self.program.ladder, at)
     }
 
-    fn local_day(&self, at: Time) -> NaiveDate {
+    pub(super) fn local_day(&self, at: Time) -> NaiveDate {
         local_date(self.program.time_zone, at)
     }
 

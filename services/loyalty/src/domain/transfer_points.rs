@@ -13,7 +13,7 @@ use super::{Account, Event, Lot, MemberState, Reason, Refusal, Reply, Source, St
 pub struct TransferPoints {
     /// Who gives.
     pub member_id: Uuid,
-    /// Who receives: another member, whose wallet has the same id.
+    /// Who receives: another member.
     pub to_member_id: Uuid,
     /// How many; positive.
     pub points: i64,
@@ -37,17 +37,20 @@ pub(super) fn transfer(
         MemberState::Active => {}
         state => return Err(Refusal::RecipientNotActive { member_id: command.to_member_id, state }),
     }
-    assert_ne!(recipient.wallet.id, book.out.wallet.id, "nobody gives points to themselves");
-    let lots = give(book, command)?;
-    let received = receive(Book::open(recipient, book.program, book.now), command, lots)?;
+    if recipient.wallet.id == book.out.wallet.id {
+        return Err(Refusal::RecipientSharesWallet { member_id: command.to_member_id });
+    }
+    let lots = give(book, command, recipient.wallet.id)?;
+    let there = Book::open(recipient, book.program, book.now);
+    let received = receive(there, command, (book.out.wallet.id, lots))?;
     book.out.other = Some(Box::new(received));
     Ok(Reply::Done)
 }
 
 /// Takes the points; returns what lots they came from, each with the points that it gave.
-fn give(book: &mut Book<'_>, command: &TransferPoints) -> Result<Vec<Lot>, Refusal> {
+fn give(book: &mut Book<'_>, command: &TransferPoints, to: Uuid) -> Result<Vec<Lot>, Refusal> {
     let TransferPoints { member_id, to_member_id, points, .. } = *command;
-    let source = source(command, to_member_id);
+    let source = source(command, to);
     book.slide(book.now);
     let first = book.out.allocations.len();
     book.debit_lots(points, Account::Transfer, Reason::Transfer, book.now, source)?;
@@ -55,7 +58,8 @@ fn give(book: &mut Book<'_>, command: &TransferPoints) -> Result<Vec<Lot>, Refus
     let lots = given.filter_map(|taken| {
         let mut lot = book.out.lots.get(&taken.lot_number)?.clone();
         lot.key.expire_time = book.lives_until(&lot);
-        Some(Lot { remaining: taken.points, ..lot })
+        let (remaining, member_id) = (taken.points, to_member_id);
+        Some(Lot { remaining, member_id, returned: false, ..lot })
     });
     let lots = lots.collect();
     let available = book.out.wallet.totals.available;
@@ -66,13 +70,17 @@ fn give(book: &mut Book<'_>, command: &TransferPoints) -> Result<Vec<Lot>, Refus
 }
 
 /// Opens successors of the lots that gave.
-fn receive(mut book: Book<'_>, command: &TransferPoints, lots: Vec<Lot>) -> Result<Outcome, Refusal> {
+fn receive(
+    mut book: Book<'_>,
+    command: &TransferPoints,
+    (from, lots): (Uuid, Vec<Lot>),
+) -> Result<Outcome, Refusal> {
     let TransferPoints { member_id: other_member_id, to_member_id: member_id, points, .. } = *command;
     settle::settle(&mut book)?;
-    let source = source(command, other_member_id);
+    let source = source(command, from);
     book.post((Account::Transfer, Account::Available), points, Reason::Transfer, book.now, source)?;
     for lot in lots {
-        book.continue_lot(&lot, other_member_id)?;
+        book.continue_lot(&lot, from)?;
     }
     book.repay(book.now)?;
     let available = book.out.wallet.totals.available;

@@ -3,7 +3,7 @@
 use ambient::Time;
 use uuid::Uuid;
 
-use super::{Account, MemberState, Program, Refusal, Standing, local_date, start_of_day};
+use super::{Account, HouseholdRole, MemberState, Program, Refusal, Standing, local_date, start_of_day};
 use chrono::NaiveDate;
 
 /// One wallet of one program.
@@ -51,6 +51,12 @@ pub struct Wallet {
     pub tier_warned: Option<NaiveDate>,
     /// Its owner was brought by somebody, and has not yet done what qualifies for the reward.
     pub referred: bool,
+    /// The wallet that has what belongs to its owner; none: this one. What it has may be elsewhere again.
+    pub moved_to: Option<Uuid>,
+    /// The role of its owner in the household that `moved_to` is; none: its owner was merged, or is here.
+    pub role: Option<HouseholdRole>,
+    /// It belongs to a household, not to a member.
+    pub shared: bool,
 }
 
 impl Wallet {
@@ -78,6 +84,9 @@ impl Wallet {
             tier_seq: 0,
             tier_warned: None,
             referred: false,
+            moved_to: None,
+            role: None,
+            shared: false,
         }
     }
 

@@ -1,254 +1,50 @@
-//! The state that a batch of commands is decided on, and the changes they leave.
+//! A batch of commands: decided one after the other, and the changes they leave.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use ambient::Time;
-use db::Tx;
 use requests::{Call, Record, Written, replay};
 use uuid::Uuid;
 
-use super::{Answer, Answered, Asked, Catalogue, Request, announce};
+use super::load::{external_key, review_key};
+use super::{Answer, Answered, Asked, Request, Route, announce};
 use crate::domain::{
-    Activity, ActivityRef, Command, Context, Member, Outcome, Program, Refusal, Reply, Review, ReviewState,
+    Activity, Belongings, Command, Context, Member, Outcome, Program, Refusal, Reply, Review, ReviewState,
     Reward, State, Stock, Wallet, decide,
 };
+use crate::store::activities::ExternalKey;
 use crate::store::counters::{self, Counters};
-use crate::store::wallets::Locked;
-use crate::store::{Changes, Owner, activities, lots, members, reviews, rewards, tiers};
+use crate::store::{Changes, Owner, rewards};
 
 pub(super) struct Batch {
-    now: Time,
-    machine_now_micros: i64,
-    wallets: HashMap<Owner, Open>,
-    recorded: HashMap<(Owner, Uuid), Record>,
+    pub(super) now: Time,
+    pub(super) machine_now_micros: i64,
+    pub(super) wallets: HashMap<Owner, Open>,
+    pub(super) recorded: HashMap<(Owner, Uuid), Record>,
     /// Two requests of this batch share an id: what the first one leaves must be found by the second.
-    repeated: bool,
-    external: HashMap<(Owner, String), Uuid>,
-    activities: HashMap<(Owner, Uuid), Activity>,
-    reviews: HashMap<(Owner, Uuid), Review>,
-    members: HashMap<Owner, Member>,
-    counters: Counters,
-    rewards: HashMap<rewards::Key, Arc<Reward>>,
-    stock: HashMap<rewards::Key, i64>,
-    changes: Changes,
+    pub(super) repeated: bool,
+    pub(super) external: HashMap<ExternalKey, Uuid>,
+    pub(super) activities: HashMap<(Owner, Uuid), Activity>,
+    pub(super) reviews: HashMap<(Owner, Uuid), Review>,
+    pub(super) members: HashMap<Owner, Member>,
+    pub(super) belongings: HashMap<Uuid, Belongings>,
+    pub(super) counters: Counters,
+    pub(super) rewards: HashMap<rewards::Key, Arc<Reward>>,
+    pub(super) stock: HashMap<rewards::Key, i64>,
+    pub(super) changes: Changes,
 }
 
-struct Open {
-    state: State,
-    program: Arc<Program>,
-    changed: bool,
+pub(super) struct Open {
+    pub(super) state: State,
+    pub(super) program: Arc<Program>,
+    pub(super) changed: bool,
+    /// A member came or left in this batch: what is loaded of it is not true any more.
+    pub(super) moved: bool,
 }
 
 impl Batch {
-    /// Loads what the requests need, given their locked wallets.
-    pub(super) async fn load(
-        tx: &Tx,
-        catalogue: &Catalogue,
-        requests: &[Request],
-        locked: HashMap<Owner, Locked>,
-        now: Time,
-    ) -> Result<Batch, db::Error> {
-        let ids: BTreeSet<(Owner, Uuid)> = requests
-            .iter()
-            .filter_map(|r| Some((r.owner.clone(), r.call.as_ref()?.call.request_id)))
-            .collect();
-        let ids: Vec<_> = ids.into_iter().collect();
-        let external: BTreeSet<(Owner, String)> = requests.iter().filter_map(external_id).collect();
-        let external: Vec<_> = external.into_iter().collect();
-        let mut batch = Batch {
-            now,
-            machine_now_micros: events::machine_now_micros(),
-            wallets: open(tx, catalogue, locked).await?,
-            repeated: ids.len() < requests.len(),
-            recorded: requests::find(tx, &ids).await?,
-            external: activities::find_external(tx, &external).await?,
-            activities: HashMap::new(),
-            reviews: reviews::find(tx, &requests.iter().filter_map(review_key).collect::<Vec<_>>()).await?,
-            members: HashMap::new(),
-            counters: Counters::default(),
-            rewards: HashMap::new(),
-            stock: HashMap::new(),
-            changes: Changes::default(),
-        };
-        batch.load_activities(tx, catalogue, requests).await?;
-        batch.load_grants(tx, requests).await?;
-        batch.load_rewards(tx, catalogue, requests).await?;
-        batch.load_lots(tx, requests).await?;
-        Ok(batch)
-    }
-
-    async fn load_activities(
-        &mut self,
-        tx: &Tx,
-        catalogue: &Catalogue,
-        requests: &[Request],
-    ) -> Result<(), db::Error> {
-        let named: BTreeSet<(Owner, Uuid)> = requests.iter().filter_map(|r| self.activity_key(r)).collect();
-        self.activities = activities::find(tx, &named.into_iter().collect::<Vec<_>>()).await?;
-        // While the lock was waited for, another process may have granted by rules that are younger than what
-        // was read beside it.
-        for ((owner, _), activity) in &self.activities {
-            let Some(open) = self.wallets.get_mut(owner) else { continue };
-            let version = activity.pinned.rule_version;
-            if version > 0 && open.program.rule_set(version).is_none() {
-                let newer = open.program.version.saturating_add(1);
-                let found = catalogue.program_since(tx, owner.tenant(), &open.program.id, newer).await?;
-                open.program = found.unwrap_or_else(|| open.program.clone());
-            }
-        }
-        Ok(())
-    }
-
-    /// Loads what grants depend on beside the wallet: tiers of the past, members, and counters of caps.
-    async fn load_grants(&mut self, tx: &Tx, requests: &[Request]) -> Result<(), db::Error> {
-        for (owner, past) in tiers::pasts(tx, &self.reach_back(requests)).await? {
-            if let Some(open) = self.wallets.get_mut(&owner) {
-                open.state.past = Some(past);
-            }
-        }
-        let asked_of: BTreeSet<&Owner> =
-            requests.iter().filter(|r| self.asks_of_member(r)).map(|r| &r.owner).collect();
-        self.members = members::find_many(tx, &asked_of.into_iter().cloned().collect::<Vec<_>>()).await?;
-        let counters: BTreeSet<counters::Key> = requests.iter().flat_map(|r| self.counter_keys(r)).collect();
-        self.counters = Counters::lock(tx, &counters).await?;
-        Ok(())
-    }
-
-    async fn load_rewards(
-        &mut self,
-        tx: &Tx,
-        catalogue: &Catalogue,
-        requests: &[Request],
-    ) -> Result<(), db::Error> {
-        let named: BTreeSet<rewards::Key> = requests.iter().filter_map(|r| self.reward_key(r)).collect();
-        let mut counted = Vec::new();
-        for key in named {
-            if let Some(reward) = catalogue.reward(tx, &key).await? {
-                if reward.counted {
-                    counted.push(key.clone());
-                }
-                self.rewards.insert(key, reward);
-            }
-        }
-        self.stock = rewards::stock(tx, &counted, true).await?;
-        Ok(())
-    }
-
-    async fn load_lots(&mut self, tx: &Tx, requests: &[Request]) -> Result<(), db::Error> {
-        let mut wants: BTreeMap<&Owner, (lots::Want, bool)> = BTreeMap::new();
-        let others: Vec<Owner> = requests.iter().filter_map(Request::other).collect();
-        for owner in &others {
-            // A second wallet needs what is due.
-            let Some(open) = self.wallets.get(owner) else { continue };
-            let nothing = || (open.want(owner, self.now), false);
-            let (_, needed) = wants.entry(owner).or_insert_with(nothing);
-            *needed |= open.state.has_due(self.now);
-        }
-        for request in requests {
-            let Some(open) = self.wallets.get(&request.owner) else { continue };
-            let reward = self.reward_key(request).and_then(|key| self.rewards.get(&key));
-            let activity = self.activity_key(request).and_then(|key| self.activities.get(&key));
-            let nothing = || (open.want(&request.owner, self.now), false);
-            let (want, needed) = wants.entry(&request.owner).or_insert_with(nothing);
-            let points = request.command.debit_max(activity, reward.map(AsRef::as_ref));
-            want.points = want.points.saturating_add(points);
-            let until = request.command.lots_until(&open.state, &open.program, self.now);
-            want.due_until = want.due_until.max(until.unwrap_or(want.due_until));
-            let since = request.command.expired_since();
-            want.expired_since = since.into_iter().chain(want.expired_since).min();
-            if let Some((first, count)) = activity.map(|activity| activity.lots) {
-                want.numbers.extend(first..first.saturating_add(count));
-                // Any of them may stop to wait: the one that is next then must be known.
-                want.pending = want.pending.map(|n| n + want.numbers.len());
-            }
-            *needed |= points > 0 || until.is_some() || since.is_some() || activity.is_some();
-        }
-        let wanted = wants.into_values().filter(|(_, needed)| *needed).map(|(want, _)| want);
-        for (owner, lots) in lots::load(tx, wanted.collect()).await? {
-            if let Some(open) = self.wallets.get_mut(&owner) {
-                lots.into_iter().for_each(|lot| open.state.insert(lot));
-            }
-        }
-        Ok(())
-    }
-
-    /// The activity that a request names, if the wallet may have it.
-    fn activity_key(&self, request: &Request) -> Option<(Owner, Uuid)> {
-        let id = match request.command.activity()? {
-            ActivityRef::Id(id) => *id,
-            ActivityRef::External(id) => *self.external.get(&(request.owner.clone(), id.clone()))?,
-        };
-        Some((request.owner.clone(), id))
-    }
-
-    /// The wallets of which some request looks back behind where they stand among their tiers, given the
-    /// requests before it.
-    fn reach_back(&self, requests: &[Request]) -> BTreeSet<Owner> {
-        let mut latest: HashMap<&Owner, Time> = HashMap::new();
-        let mut reaching = BTreeSet::new();
-        for other in requests.iter().filter_map(Request::other) {
-            let Some(Open { state, program, .. }) = self.wallets.get(&other) else { continue };
-            if Command::Settle.needs_past(&state.wallet, program, Time::MIN, self.now) {
-                reaching.insert(other);
-            }
-        }
-        for request in requests {
-            let Some(Open { state, program, .. }) = self.wallets.get(&request.owner) else { continue };
-            let before = latest.entry(&request.owner).or_insert(Time::MIN);
-            if request.command.needs_past(&state.wallet, program, *before, self.now) {
-                reaching.insert(request.owner.clone());
-            }
-            if let Command::RecordActivity(record) = &request.command {
-                let now = self.now.max(state.wallet.now);
-                let at = record.occurred_at(now);
-                // What lies behind the present window takes the wallet past it.
-                let reached = if state.wallet.dropped_by(program, at, now) { now } else { at };
-                *before = reached.max(*before);
-            }
-        }
-        reaching
-    }
-
-    /// True if a rule may ask who the member is.
-    fn asks_of_member(&self, request: &Request) -> bool {
-        let (Some(open), Command::RecordActivity(record)) =
-            (self.wallets.get(&request.owner), &request.command)
-        else {
-            return false;
-        };
-        let at = record.occurred_at(self.now.max(open.state.wallet.now));
-        open.program.rules_at(at).is_some_and(|set| set.rules.names_member())
-    }
-
-    /// The counters of caps that a request may count under.
-    fn counter_keys(&self, request: &Request) -> Vec<counters::Key> {
-        let Some(open) = self.wallets.get(&request.owner) else { return Vec::new() };
-        let now = self.now.max(open.state.wallet.now);
-        let mut counters = match &request.command {
-            Command::RecordActivity(record) => {
-                let at = record.occurred_at(now);
-                open.program.rules_at(at).map(|set| set.rules.counters(at)).unwrap_or_default()
-            }
-            _ => {
-                let activity = self.activity_key(request).and_then(|key| self.activities.get(&key));
-                activity.map(|activity| activity.pinned.room.clone()).unwrap_or_default()
-            }
-        };
-        let velocity = open.program.velocity_counters(&request.command, now);
-        counters.extend(velocity.into_iter().map(|counter| (counter, 0)));
-        let key = |counter| counters::Key::new(&request.owner, &open.program.id, counter);
-        counters.into_keys().map(key).collect()
-    }
-
-    fn reward_key(&self, request: &Request) -> Option<rewards::Key> {
-        let Command::RedeemReward(redeem) = &request.command else { return None };
-        let program_id = self.wallets.get(&request.owner)?.program.id.clone();
-        let tenant = request.owner.tenant().clone();
-        Some(rewards::Key { tenant, program_id, reward_id: redeem.reward_id.clone() })
-    }
-
     /// Decides one request on what the ones before it left.
     pub(super) fn decide(&mut self, request: &Request) -> Answer {
         if let Some(Asked { call, .. }) = &request.call
@@ -256,14 +52,20 @@ impl Batch {
         {
             return Answer::Given(replay(call, record));
         }
+        if !self.wallets.contains_key(&request.owner) {
+            return Answer::NoWallet;
+        }
+        if let Some(route) = self.elsewhere(request) {
+            return Answer::Again(route);
+        }
         let key = self.reward_key(request);
-        let Some(open) = self.wallets.get(&request.owner) else { return Answer::NoWallet };
+        let Some(open) = self.wallets.get(request.acts_on()) else { return Answer::NoWallet };
         let reward = key.as_ref().and_then(|key| {
             let reward = self.rewards.get(key)?;
             let stock = self.stock.get(key).map_or(Stock::Unlimited, |left| Stock::Remaining(*left));
             Some((reward.as_ref(), stock))
         });
-        let activity_taken = external_id(request).and_then(|id| self.external.get(&id).copied());
+        let activity_taken = external_key(request).and_then(|key| self.external.get(&key).copied());
         let activity = self.activity_key(request).and_then(|key| self.activities.get(&key));
         let used = self.counters.used(self.counter_keys(request));
         let other = request.other().and_then(|owner| self.wallets.get(&owner)).map(|open| &open.state);
@@ -271,13 +73,26 @@ impl Batch {
         let review = review_key(request)
             .map(|key| self.reviews.get(&key).map_or(ReviewState::Rejected, |review| review.state));
         let (program, member) = (&open.program, self.members.get(&request.owner));
-        let context =
-            Context { program, activity_taken, used: &used, activity, reward, member, other, review };
+        let named = self.wallets.get(&request.owner).filter(|_| request.acts_on() != &request.owner);
+        let named = named.map(|open| &open.state.wallet);
+        let belongings = self.belongings.get(&request.owner.id());
+        let context = Context {
+            program,
+            activity_taken,
+            used: &used,
+            activity,
+            reward,
+            member,
+            other,
+            named,
+            belongings,
+            review,
+        };
         // A decision that panics leaves no trace: everything below it works on copies.
         let decided = catch_unwind(AssertUnwindSafe(|| {
             let decision = decide(&open.state, &request.command, context, self.now);
             let written = request.call.as_ref().map(|asked| {
-                let wallet = &decision.outcome.wallet;
+                let wallet = answering(&request.command, &decision.outcome);
                 (asked.encode)(&Answered { answer: &decision.answer, wallet, program: &open.program })
             });
             (decision, written)
@@ -293,6 +108,16 @@ impl Batch {
             self.record(&request.owner, call, &written);
         }
         Answer::Given(requests::Answer::Written { written, replayed: false })
+    }
+
+    /// The route of a request that cannot be decided in this batch: its points are elsewhere, or a member
+    /// comes or leaves.
+    fn elsewhere(&self, request: &Request) -> Option<Route> {
+        let route = request.true_route(|owner| self.wallets.get(owner).map(|open| &open.state.wallet));
+        let moves = matches!(request.command, Command::MoveMember(_));
+        let waits = |open: &Open| open.moved || (moves && open.changed);
+        let waits = request.wallets().filter_map(|owner| self.wallets.get(&owner)).any(waits);
+        (waits || route != request.route).then_some(route)
     }
 
     /// Lets a command wait, or ends the wait of one.
@@ -325,7 +150,16 @@ impl Batch {
         if let (Some(owner), Some(other)) = (request.other(), outcome.other.take()) {
             self.keep_wallet(&owner, request, None, *other);
         }
-        self.keep_wallet(&request.owner, request, reward, outcome);
+        let (handed_over, now) = (outcome.handed_over.take(), outcome.wallet.now);
+        self.keep_wallet(request.acts_on(), request, reward, outcome);
+        if let (Command::MoveMember(command), Some(rows), Some(other)) =
+            (&request.command, handed_over, request.other())
+        {
+            self.changes.move_member((request.acts_on(), &other), command, rows, now);
+            for owner in request.wallets() {
+                self.wallets.entry(owner).and_modify(|open| open.moved = true);
+            }
+        }
     }
 
     fn keep_wallet(
@@ -358,7 +192,8 @@ impl Batch {
         if let Some(activity) = &outcome.recorded
             && !activity.external_id.is_empty()
         {
-            self.external.insert((owner.clone(), activity.external_id.clone()), activity.id);
+            let key = (owner.clone(), activity.member_id, activity.external_id.clone());
+            self.external.insert(key, activity.id);
         }
         for activity in outcome.recorded.iter().chain(&outcome.changed) {
             self.activities.insert((owner.clone(), activity.id), activity.clone());
@@ -386,39 +221,10 @@ impl Batch {
     }
 }
 
-fn review_key(request: &Request) -> Option<(Owner, Uuid)> {
-    Some((request.owner.clone(), request.decides.as_ref()?.review_id))
-}
-
-async fn open(
-    tx: &Tx,
-    catalogue: &Catalogue,
-    locked: HashMap<Owner, Locked>,
-) -> Result<HashMap<Owner, Open>, db::Error> {
-    let mut wallets = HashMap::with_capacity(locked.len());
-    for (owner, Locked { wallet, program_version }) in locked {
-        let found = catalogue.program_since(tx, owner.tenant(), &wallet.program_id, program_version).await?;
-        let missing = || db::Error::Damaged(format!("wallet {} has no program", owner.id()));
-        let program = found.ok_or_else(missing)?;
-        wallets.insert(owner, Open { state: State::new(wallet), program, changed: false });
+/// The wallet that an answer tells of: that which has the points now.
+fn answering<'a>(command: &Command, outcome: &'a Outcome) -> &'a Wallet {
+    match (command, &outcome.other) {
+        (Command::MoveMember(_), Some(other)) => &other.wallet,
+        _ => &outcome.wallet,
     }
-    Ok(wallets)
-}
-
-impl Open {
-    /// Nothing but what is due.
-    fn want(&self, owner: &Owner, now: Time) -> lots::Want {
-        let pending = (self.state.wallet.totals.pending > 0).then_some(0);
-        lots::Want { pending, ..lots::Want::due(owner, &self.state.wallet, now.max(self.state.wallet.now)) }
-    }
-}
-
-/// The caller's own key of the activity that a request records or names.
-fn external_id(request: &Request) -> Option<(Owner, String)> {
-    let id = match (&request.command, request.command.activity()) {
-        (Command::RecordActivity(record), _) => &record.external_id,
-        (_, Some(ActivityRef::External(id))) => id,
-        _ => return None,
-    };
-    (!id.is_empty()).then(|| (request.owner.clone(), id.clone()))
 }

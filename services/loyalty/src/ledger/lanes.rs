@@ -11,9 +11,11 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::lane::{Job, run};
-use super::{Answer, Catalogue, Executed, Request};
+use super::lane::{Job, Lane};
+use super::route::{Ways, ways};
+use super::{Answer, Catalogue, Request, Route};
 use crate::domain::{Program, Wallet};
+use crate::store::Owner;
 
 /// Commands waiting for one lane at most; further callers wait to get in.
 const WAITING_MAX: usize = 4_096;
@@ -51,6 +53,7 @@ pub enum Failure {
 #[derive(Debug)]
 pub struct Lanes {
     senders: Vec<mpsc::Sender<Job>>,
+    ways: Ways,
     closing: CancellationToken,
     tasks: TaskTracker,
 }
@@ -59,14 +62,15 @@ impl Lanes {
     /// Starts `count` lanes: one on SQLite, two on PostgreSQL fill two cores.
     pub fn start(count: usize, deps: Deps) -> Lanes {
         let (closing, tasks) = (CancellationToken::new(), TaskTracker::new());
-        let deps = Arc::new(deps);
+        let (deps, ways) = (Arc::new(deps), ways());
         let lane = |_| {
             let (sender, receiver) = mpsc::channel(WAITING_MAX);
-            tasks.spawn(run(receiver, deps.clone(), closing.clone(), tasks.clone()));
+            let lane = Lane { deps: deps.clone(), ways: ways.clone(), tasks: tasks.clone() };
+            tasks.spawn(lane.run(receiver, closing.clone()));
             sender
         };
         let senders = (0..count.max(1)).map(lane).collect();
-        Lanes { senders, closing, tasks }
+        Lanes { senders, ways, closing, tasks }
     }
 
     /// Has a command decided; commands of one wallet in the order in which they were submitted.
@@ -102,9 +106,10 @@ impl Lanes {
         request: Request,
         deadline: Instant,
     ) -> Result<oneshot::Receiver<Result<Answer, Failure>>, Failure> {
-        let lane = usize::try_from(request.owner.bucket()).unwrap_or(0) % self.senders.len();
+        let request = Request { route: Route::guess(&request, &self.ways), ..request };
+        let lane = usize::try_from(request.acts_on().bucket()).unwrap_or(0) % self.senders.len();
         let (answer, receiver) = oneshot::channel();
-        let job = Job { request, deadline, context: telemetry::Context::current(), answer };
+        let job = Job { request, deadline, context: telemetry::Context::current(), answer, sent_on: 0 };
         match tokio::time::timeout_at(deadline, self.senders[lane].send(job)).await {
             Ok(Ok(())) => Ok(receiver),
             Ok(Err(_)) => Err(Failure::Unavailable),
@@ -122,9 +127,8 @@ impl Lanes {
 
 impl Deps {
     /// Publishes the balances that a committed batch left. `as_of` is from before its commit.
-    pub(super) async fn publish(&self, executed: &Executed, as_of: std::time::Instant) {
-        let entries: Vec<(Key, Snapshot)> = executed
-            .wallets
+    pub(super) async fn publish(&self, wallets: &[(Owner, Wallet, Arc<Program>)], as_of: std::time::Instant) {
+        let entries: Vec<(Key, Snapshot)> = wallets
             .iter()
             .map(|(owner, wallet, program)| {
                 let key = Key::new(owner.tenant().id(), owner.id(), "balance");

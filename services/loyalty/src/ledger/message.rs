@@ -4,7 +4,8 @@ use prost::Message;
 use proto::rapport::loyalty::v1 as pb;
 
 use crate::domain::{
-    Activity, ActivityState, AtRisk, Earned, Event, Money, Redemption, StateChange, Taken, Transferred,
+    Activity, ActivityState, AtRisk, Destination, Earned, Event, MemberMoved, Money, Redemption, StateChange,
+    Taken, Transferred,
 };
 use crate::rpc::wire::{count, money, opt_timestamp, spend, timestamp, uuid_text};
 use crate::store::Owner;
@@ -56,6 +57,7 @@ pub(super) fn encode(owner: &Owner, program_id: &str, event: &Event) -> (&'stati
         Event::PointsTransferred(of) => {
             ("rapport.loyalty.v1.PointsTransferred", transferred(program_id, of).encode_to_vec())
         }
+        Event::MemberMoved(of) => moved(program_id, of),
         Event::TierChanged { from_tier_id, to_tier_id, from_rank, to_rank, effective_time } => {
             let message = pb::TierChanged {
                 wallet_id: uuid_text(owner.id()),
@@ -86,6 +88,35 @@ fn state_changed(program_id: String, of: &StateChange) -> pb::MemberStateChanged
         reason: of.note.clone(),
         points_forfeited: of.forfeited,
         change_time: Some(timestamp(of.change_time)),
+    }
+}
+
+fn moved(program_id: String, of: &MemberMoved) -> (&'static str, Vec<u8>) {
+    let (member_id, points, at) = (uuid_text(of.member_id), of.points, Some(timestamp(of.move_time)));
+    let wallet_id = uuid_text(of.other_wallet_id);
+    match of.to {
+        Destination::Member(id) => {
+            let into_member_id = uuid_text(id);
+            let merge_time = at;
+            let message =
+                pb::MembersMerged { member_id, program_id, into_member_id, wallet_id, points, merge_time };
+            ("rapport.loyalty.v1.MembersMerged", message.encode_to_vec())
+        }
+        Destination::Unmerged => {
+            let message = pb::MembersUnmerged { member_id, program_id, wallet_id, points, unmerge_time: at };
+            ("rapport.loyalty.v1.MembersUnmerged", message.encode_to_vec())
+        }
+        Destination::Household(id, role) => {
+            let (household_id, role, join_time) = (uuid_text(id), role as i32, at);
+            let message =
+                pb::HouseholdJoined { member_id, program_id, household_id, role, points, join_time };
+            ("rapport.loyalty.v1.HouseholdJoined", message.encode_to_vec())
+        }
+        Destination::OutOfHousehold => {
+            let (household_id, leave_time) = (wallet_id, at);
+            let message = pb::HouseholdLeft { member_id, program_id, household_id, points, leave_time };
+            ("rapport.loyalty.v1.HouseholdLeft", message.encode_to_vec())
+        }
     }
 }
 

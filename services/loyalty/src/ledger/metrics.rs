@@ -43,6 +43,7 @@ pub(super) fn committed(answers: &[Answer]) {
             Answer::Given(Given::Written { written, .. }) if written.status == 0 => done += 1,
             Answer::Given(_) | Answer::NoWallet => refused += 1,
             Answer::Panicked => failed += 1,
+            Answer::Again(_) => {}
         }
     }
     for (outcome, count) in [("done", done), ("refused", refused), ("failed", failed)] {

@@ -14,8 +14,10 @@ mod catalogue;
 mod execute;
 mod lane;
 mod lanes;
+mod load;
 mod message;
 mod metrics;
+mod route;
 mod state;
 
 use requests::Written;
@@ -29,12 +31,13 @@ pub use catalogue::Catalogue;
 pub use execute::{Executed, execute};
 pub use lanes::{Deps, Failure, Lanes};
 pub(crate) use metrics::audited;
+pub use route::Route;
 pub use state::told as state;
 
 /// A command on its way to the ledger.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// The wallet that the command names.
+    /// The wallet that the command names; unique request ids are those of this one.
     pub owner: Owner,
     /// What to do.
     pub command: Command,
@@ -44,6 +47,8 @@ pub struct Request {
     pub traceparent: String,
     /// The review that it decides, if it does.
     pub decides: Option<Decides>,
+    /// Where the points of those whom the command names are taken to be.
+    pub route: Route,
 }
 
 /// A decision about a command that waits: that it is done now, or never.
@@ -60,17 +65,14 @@ pub struct Decides {
 impl Request {
     /// A command of the service itself.
     pub fn of_service(owner: Owner, command: Command) -> Request {
-        Request { owner, command, call: None, traceparent: String::new(), decides: None }
-    }
-
-    /// The second wallet that the command names.
-    fn other(&self) -> Option<Owner> {
-        self.command.other_wallet().map(|id| Owner::new(self.owner.tenant(), id))
-    }
-
-    /// The wallets that the command names.
-    fn wallets(&self) -> impl Iterator<Item = Owner> {
-        [self.owner.clone()].into_iter().chain(self.other())
+        Request {
+            owner,
+            command,
+            call: None,
+            traceparent: String::new(),
+            decides: None,
+            route: Route::default(),
+        }
     }
 }
 
@@ -103,4 +105,6 @@ pub enum Answer {
     NoWallet,
     /// The decision broke an invariant; nothing was done.
     Panicked,
+    /// It must be decided in another batch, on the wallets that this route leads to. Lanes see to that.
+    Again(Route),
 }

@@ -79,12 +79,12 @@ impl Api {
     }
 
     /// Applies what is due to a wallet, so that its rows say what its balance says.
-    pub(super) async fn settle(&self, caller: &Caller, member_id: Uuid) -> Result<(), Status> {
-        let owner = Owner::new(&caller.tenant, member_id);
+    pub(super) async fn settle(&self, caller: &Caller, wallet_id: Uuid) -> Result<(), Status> {
+        let owner = Owner::new(&caller.tenant, wallet_id);
         let request = ledger::Request::of_service(owner, Command::Settle);
         match self.lanes.submit(request, caller.deadline).await {
             Ok(Answer::Given(_)) => Ok(()),
-            answer => response::<()>(answer, member_id).map(|_| ()),
+            answer => response::<()>(answer, wallet_id).map(|_| ()),
         }
     }
 }
@@ -96,11 +96,9 @@ pub(super) fn ledger_request(
     call: Asked,
 ) -> ledger::Request {
     ledger::Request {
-        owner: Owner::new(&caller.tenant, member_id),
-        command,
         call: Some(call),
         traceparent: telemetry::traceparent().unwrap_or_default(),
-        decides: None,
+        ..ledger::Request::of_service(Owner::new(&caller.tenant, member_id), command)
     }
 }
 
@@ -112,6 +110,7 @@ pub(super) fn response<R: Message + Default>(
     match answer {
         Ok(Answer::Given(given)) => requests::response(DOMAIN, given),
         Ok(Answer::NoWallet) => Err(member_not_found(&member_id.to_string()).to_status()),
+        Ok(Answer::Again(_)) => Err(failed(Failure::Unavailable)),
         Ok(Answer::Panicked) => Err(rpc::error::internal_because("a decision broke an invariant")),
         Err(failure) => Err(failed(failure)),
     }

@@ -115,6 +115,8 @@ async fn prepare(
         state: MemberState::Active,
         profile,
         referred_by: None,
+        merged_into: None,
+        role: None,
         version: 1,
         create_time: now,
         update_time: now,

@@ -13,7 +13,7 @@ use super::get_activity::find_activity;
 use super::list_lots::lot_message;
 use super::refusal::{DOMAIN, program_not_found};
 use super::wire::uuid;
-use crate::store::{Owner, lots, programs};
+use crate::store::{lots, programs};
 
 pub(super) async fn handle(
     api: &Api,
@@ -30,10 +30,9 @@ pub(super) async fn handle(
     };
     let named = activity_ref(id, external_id, &mut found);
     found.into_result(DOMAIN)?;
-    let owner = Owner::new(&caller.tenant, member_id);
-    let (wallet, program) = api.settled(&caller, &owner).await?;
+    let (owner, wallet, program) = api.settled(&caller, member_id).await?;
     let program_id = program.id.clone();
-    let activity = find_activity(api, &owner, &named).await?;
+    let activity = find_activity(api, (&owner, member_id), &named).await?;
     let db = api.db.reader();
     // The rules that granted it may be younger than those that are held here.
     let program = programs::find(db, &caller.tenant, &program_id).await.map_err(|e| told(&e))?;

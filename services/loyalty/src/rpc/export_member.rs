@@ -1,5 +1,7 @@
 //! ExportMember: everything that is kept of a member, page after page, however much it is.
 
+use std::sync::Arc;
+
 use db::Db;
 use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream, StreamExt};
@@ -22,7 +24,8 @@ use super::member_wire::member_message;
 use super::redeem_reward::redemption_message;
 use super::refusal::{DOMAIN, member_not_found};
 use super::wire::uuid;
-use crate::store::{Owner, activities, lots, members, postings, redemptions, tiers, wallets};
+use crate::domain::{Program, Wallet};
+use crate::store::{Owner, activities, lots, members, postings, redemptions, tiers};
 
 /// Rows of one page.
 const ROWS: u64 = 500;
@@ -37,16 +40,32 @@ pub(super) async fn handle(api: &Api, request: Request<pb::ExportMemberRequest>)
     let db = api.db.reader();
     let member = members::find(db, &caller.tenant, member_id).await.map_err(|e| told(&e))?;
     let member = member.ok_or_else(|| member_not_found(&message.member_id))?;
-    let owner = Owner::new(&caller.tenant, member.wallet_id);
-    let (_, program) = api.settled(&caller, &owner).await?;
+    let (owner, _, program) = api.settled(&caller, member_id).await?;
     let balance = get_balance::full(api, &owner).await?;
     let rows = tiers::known_at(db, &owner, ambient::Time::MAX).await.map_err(|e| told(&e))?;
     let tiers = periods(&program.ladder, &rows).into_iter().map(Piece::Tier);
     let known: Vec<Piece> =
         [Piece::Member(member_message(&member)), Piece::Balance(balance)].into_iter().chain(tiers).collect();
-    let wallet = wallets::find(db, &owner).await.map_err(|e| told(&e))?;
-    let wallet = wallet.ok_or_else(|| member_not_found(&message.member_id))?;
-    let rows = (api.db.clone(), owner);
+    let (owner, wallet) = api.located(&caller.tenant, member_id).await?;
+    // Of a wallet that others have points in, only what is in the member's name.
+    let own = Owner::new(&caller.tenant, member_id);
+    let elsewhere = (owner != own).then_some((owner, Some(member_id)));
+    let places = [Some((own, None)), elsewhere].into_iter().flatten();
+    let parts: Vec<Pieces> =
+        places.flat_map(|(owner, only)| pieces(api, owner, only, &wallet, &program)).collect();
+    let known = stream::iter(known.into_iter().map(|piece| Ok(response(piece))));
+    Ok(known.chain(stream::iter(parts).flatten()).boxed())
+}
+
+/// What a wallet owns, of one member if `only` says so.
+fn pieces(
+    api: &Api,
+    owner: Owner,
+    only: Option<Uuid>,
+    wallet: &Wallet,
+    program: &Arc<Program>,
+) -> [Pieces; 4] {
+    let (rows, wallet, program) = ((api.db.clone(), owner), wallet.clone(), program.clone());
     let lots = Rows::of(&rows, 0, |db, owner, after| {
         async move { lots::page(db.reader(), &owner, after, false, ROWS).await }.boxed()
     });
@@ -59,14 +78,27 @@ pub(super) async fn handle(api: &Api, request: Request<pb::ExportMemberRequest>)
     let postings = Rows::of(&rows, i64::MAX, |db, owner, before| {
         async move { postings::page(db.reader(), &owner, before, ROWS).await }.boxed()
     });
-    let parts = [
-        lots.pieces(|lot| lot.key.number, move |lot| Piece::Lot(lot_message(&wallet, lot))),
-        activities.pieces(|one| one.id, |one| Piece::Activity(activity_message(one))),
-        redemptions.pieces(|one| one.id, |one| Piece::Redemption(redemption_message(one))),
-        postings.pieces(|one| one.seq, move |one| Piece::Posting(posting_message(one, &program))),
-    ];
-    let known = stream::iter(known.into_iter().map(|piece| Ok(response(piece))));
-    Ok(known.chain(stream::iter(parts).flatten()).boxed())
+    let told = move |member_id: Uuid| only.is_none_or(|only| only == member_id);
+    [
+        lots.pieces(
+            |lot| lot.key.number,
+            move |lot| told(lot.member_id).then(|| Piece::Lot(lot_message(&wallet, lot))),
+        ),
+        activities.pieces(
+            |one| one.id,
+            move |one| told(one.member_id).then(|| Piece::Activity(activity_message(one))),
+        ),
+        redemptions.pieces(
+            |one| one.id,
+            move |one| told(one.member_id).then(|| Piece::Redemption(redemption_message(one))),
+        ),
+        postings.pieces(
+            |one| one.seq,
+            move |one| {
+                told(one.source.actor_member_id).then(|| Piece::Posting(posting_message(one, &program)))
+            },
+        ),
+    ]
 }
 
 /// Reads one page: what comes after a place.
@@ -86,7 +118,7 @@ impl<K: Copy + Send + 'static, T: Send + 'static> Rows<K, T> {
     }
 
     /// As pieces; a row's place is where the page after it begins.
-    fn pieces(self, place: fn(&T) -> K, piece: impl Fn(&T) -> Piece + Send + 'static) -> Pieces {
+    fn pieces(self, place: fn(&T) -> K, piece: impl Fn(&T) -> Option<Piece> + Send + 'static) -> Pieces {
         let Rows { db, owner, first, read } = self;
         let pages = stream::try_unfold(Some(first), move |at| {
             let reading = at.map(|at| read(db.clone(), owner.clone(), at));
@@ -97,8 +129,9 @@ impl<K: Copy + Send + 'static, T: Send + 'static> Rows<K, T> {
                 Ok::<_, Status>(Some((page, next)))
             }
         });
-        let pieces =
-            move |page: Vec<T>| -> Vec<_> { page.iter().map(|row| Ok(response(piece(row)))).collect() };
+        let pieces = move |page: Vec<T>| -> Vec<_> {
+            page.iter().filter_map(&piece).map(|p| Ok(response(p))).collect()
+        };
         pages.map_ok(move |page| stream::iter(pieces(page))).try_flatten().boxed()
     }
 }

@@ -4,14 +4,15 @@ use proto::rapport::loyalty::v1 as pb;
 use proto::{Path, Violations};
 use requests::Caller;
 use tonic::{Request, Status};
+use uuid::Uuid;
 
 use super::Api;
 use super::activity_wire::{activity_message, activity_ref};
 use super::call::told;
-use super::refusal::{DOMAIN, activity_not_found, member_not_found};
+use super::refusal::{DOMAIN, activity_not_found};
 use super::wire::{uuid, uuid_text};
 use crate::domain::{Activity, ActivityRef};
-use crate::store::{Owner, activities, wallets};
+use crate::store::{Owner, activities};
 
 pub(super) async fn handle(
     api: &Api,
@@ -28,20 +29,22 @@ pub(super) async fn handle(
     };
     let named = activity_ref(id, external_id, &mut found);
     found.into_result(DOMAIN)?;
-    let owner = Owner::new(&caller.tenant, member_id);
-    let activity = find_activity(api, &owner, &named).await?;
+    let (owner, _) = api.located(&caller.tenant, member_id).await?;
+    let activity = find_activity(api, (&owner, member_id), &named).await?;
     Ok(pb::GetActivityResponse { activity: Some(activity_message(&activity)) })
 }
 
-/// An activity of a wallet.
-pub(super) async fn find_activity(api: &Api, owner: &Owner, named: &ActivityRef) -> Result<Activity, Status> {
+/// An activity of a wallet; by the caller's own key one of the member.
+pub(super) async fn find_activity(
+    api: &Api,
+    (owner, member_id): (&Owner, Uuid),
+    named: &ActivityRef,
+) -> Result<Activity, Status> {
     let db = api.db.reader();
-    let wallet = wallets::find(db, owner).await.map_err(|e| told(&e))?;
-    wallet.ok_or_else(|| member_not_found(&uuid_text(owner.id())))?;
     let id = match named {
         ActivityRef::Id(id) => Some(*id),
         ActivityRef::External(external_id) => {
-            let key = (owner.clone(), external_id.clone());
+            let key = (owner.clone(), member_id, external_id.clone());
             let ids = activities::find_external(db, std::slice::from_ref(&key)).await;
             ids.map_err(|e| told(&e))?.remove(&key)
         }

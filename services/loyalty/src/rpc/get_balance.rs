@@ -15,6 +15,7 @@ use proto::{Path, Violations};
 use requests::Caller;
 use rpc::Problem;
 use tonic::{Request, Status};
+use uuid::Uuid;
 
 use super::Api;
 use super::call::told;
@@ -33,41 +34,76 @@ pub(super) async fn handle(
     let member_id = uuid(&message.member_id, &Path::ROOT, "member_id", &mut found);
     let as_of = time(message.as_of, &Path::ROOT, "as_of", &mut found);
     found.into_result(DOMAIN)?;
-    let version_min = match message.read_token.as_str() {
-        "" => None,
-        token => Some(read_version(token, member_id).ok_or_else(token_invalid)?),
-    };
-    let owner = Owner::new(&caller.tenant, member_id);
     let full = message.view() == pb::BalanceView::Full;
     let now = api.clock.now();
-    if let Some(at) = as_of {
-        if at > now {
-            return Err(as_of_in_future(at, now).to_status());
-        }
-        api.settled(&caller, &owner).await?;
-        return read(api, &owner, version_min, Moment::Past(at), full).await;
+    if let Some(at) = as_of.filter(|at| *at > now) {
+        return Err(as_of_in_future(at, now).to_status());
     }
-    if full {
-        api.settled(&caller, &owner).await?;
-        return read(api, &owner, version_min, Moment::Now(now), true).await;
-    }
-    let key = Key::new(caller.tenant.id(), member_id, "balance");
-    let fill = match api.cache.get_or_fill(&key, now, version_min).await {
-        Lookup::Miss(fill) => fill,
-        Lookup::Hit(hit) => match pb::GetBalanceResponse::decode(hit.bytes) {
-            Ok(cached) => {
-                let read_token = read_token(member_id, hit.version);
-                return Ok(pb::GetBalanceResponse { read_token, ..cached });
-            }
-            Err(_) => Fill::default(),
-        },
+    let balance = if as_of.is_some() || full {
+        let (owner, ..) = api.settled(&caller, member_id).await?;
+        let version_min = version_of(&message.read_token, [member_id, owner.id()])?;
+        let moment = as_of.map_or(Moment::Now(now), Moment::Past);
+        read(api, &owner, version_min, moment, full).await?
+    } else {
+        cached(api, &Owner::new(&caller.tenant, member_id), &message.read_token, now).await?
     };
-    let (wallet, program) = present(api, &owner, now).await?;
-    check_version(&wallet, version_min)?;
-    let bytes = Bytes::from(snapshot(&wallet, &program));
-    let published = Snapshot { version: wallet.version, valid_until: wallet.next_due, bytes };
-    fill.offer(published).await;
-    Ok(message_of(&wallet, &program))
+    Ok(pb::GetBalanceResponse { member_id: uuid_text(member_id), ..balance })
+}
+
+/// The balance by the cache: that of the wallet, or of the one that has its owner's points.
+async fn cached(api: &Api, named: &Owner, token: &str, now: Time) -> Result<pb::GetBalanceResponse, Status> {
+    let mut owner = named.clone();
+    loop {
+        let version_min = read_version(token, owner.id());
+        let key = Key::new(owner.tenant().id(), owner.id(), "balance");
+        let fill = match api.cache.get_or_fill(&key, now, version_min).await {
+            Lookup::Miss(fill) => fill,
+            Lookup::Hit(hit) => match pb::GetBalanceResponse::decode(hit.bytes) {
+                Ok(found) => match elsewhere(&found, &owner) {
+                    Some(other) => {
+                        owner = other;
+                        continue;
+                    }
+                    None => {
+                        version_of(token, [named.id(), owner.id()])?;
+                        let read_token = read_token(owner.id(), hit.version);
+                        return Ok(pb::GetBalanceResponse { read_token, ..found });
+                    }
+                },
+                Err(_) => Fill::default(),
+            },
+        };
+        let (wallet, program) = present(api, &owner, now).await?;
+        check_version(&wallet, version_min)?;
+        let bytes = Bytes::from(snapshot(&wallet, &program));
+        let published = Snapshot { version: wallet.version, valid_until: wallet.next_due, bytes };
+        fill.offer(published).await;
+        match wallet.moved_to {
+            Some(id) => owner = Owner::new(owner.tenant(), id),
+            None => {
+                version_of(token, [named.id(), owner.id()])?;
+                return Ok(message_of(&wallet, &program));
+            }
+        }
+    }
+}
+
+/// The wallet that a balance sends on to.
+fn elsewhere(found: &pb::GetBalanceResponse, owner: &Owner) -> Option<Owner> {
+    let id = found.wallet_id.parse().ok().filter(|id| *id != owner.id())?;
+    Some(Owner::new(owner.tenant(), id))
+}
+
+/// The least version that a token asks for, of one of these wallets.
+fn version_of(token: &str, wallets: [Uuid; 2]) -> Result<Option<i64>, Status> {
+    if token.is_empty() {
+        return Ok(None);
+    }
+    let [member, wallet] = wallets.map(|id| read_version(token, id));
+    match (member, wallet) {
+        (None, None) => Err(token_invalid()),
+        (_, of_wallet) => Ok(of_wallet),
+    }
 }
 
 /// All that there is to a balance at present; the wallet must be settled.
@@ -88,6 +124,7 @@ fn message_of(wallet: &Wallet, program: &Program) -> pb::GetBalanceResponse {
         balance: Some(balance(wallet, program)),
         tier: Some(tier(&wallet.tier.status(&program.ladder, program.time_zone), program)),
         read_token: read_token(wallet.id, wallet.version),
+        wallet_id: uuid_text(wallet.moved_to.unwrap_or(wallet.id)),
     }
 }
 

@@ -11,7 +11,7 @@ use super::call::told;
 use super::redeem_reward::redemption_message;
 use super::refusal::DOMAIN;
 use super::wire::uuid;
-use crate::store::{Owner, redemptions};
+use crate::store::redemptions;
 
 pub(super) async fn handle(
     api: &Api,
@@ -22,7 +22,7 @@ pub(super) async fn handle(
     let member_id = uuid(&message.member_id, &Path::ROOT, "member_id", &mut found);
     let redemption_id = uuid(&message.redemption_id, &Path::ROOT, "redemption_id", &mut found);
     found.into_result(DOMAIN)?;
-    let owner = Owner::new(&caller.tenant, member_id);
+    let (owner, _) = api.located(&caller.tenant, member_id).await?;
     let redemption = redemptions::find(api.db.reader(), &owner, redemption_id).await.map_err(|e| told(&e))?;
     let missing = || {
         Problem::not_found(DOMAIN, "REDEMPTION_NOT_FOUND", "the member has no such redemption")

@@ -12,7 +12,7 @@ use super::call::told;
 use super::refusal::DOMAIN;
 use super::wire::{time, timestamp, uuid};
 use crate::domain::{Ladder, TierRow};
-use crate::store::{Owner, tiers};
+use crate::store::tiers;
 
 pub(super) async fn handle(
     api: &Api,
@@ -27,8 +27,7 @@ pub(super) async fn handle(
     if let Some(at) = known_time.filter(|at| *at > now) {
         return Err(known_in_future(at, now).to_status());
     }
-    let owner = Owner::new(&caller.tenant, member_id);
-    let (_, program) = api.settled(&caller, &owner).await?;
+    let (owner, _, program) = api.settled(&caller, member_id).await?;
     // Everything that was ever decided is known now, whatever the clock says.
     let at = known_time.unwrap_or(Time::MAX);
     let rows = tiers::known_at(api.db.reader(), &owner, at).await.map_err(|e| told(&e))?;

@@ -9,9 +9,9 @@ use uuid::Uuid;
 use super::Api;
 use super::activity_wire::activity_message;
 use super::call::told;
-use super::refusal::{DOMAIN, member_not_found};
+use super::refusal::DOMAIN;
 use super::wire::uuid;
-use crate::store::{Owner, activities, wallets};
+use crate::store::activities;
 
 const METHOD: &str = "ListActivities";
 
@@ -26,9 +26,8 @@ pub(super) async fn handle(
     let list = caller.list(&api.pages, METHOD, &message.member_id, message.page_size)?;
     let cursor = list.open(&message.page_token)?;
     let before = cursor.and_then(|bytes| Uuid::from_slice(&bytes).ok()).unwrap_or(Uuid::max());
-    let (db, owner) = (api.db.reader(), Owner::new(&caller.tenant, member_id));
-    let wallet = wallets::find(db, &owner).await.map_err(|e| told(&e))?;
-    wallet.ok_or_else(|| member_not_found(&message.member_id))?;
+    let (owner, _) = api.located(&caller.tenant, member_id).await?;
+    let db = api.db.reader();
     let mut found = activities::page(db, &owner, before, list.limit()).await.map_err(|e| told(&e))?;
     let next_page_token = list.next(&mut found, |_| 0, |a| a.id.as_bytes().to_vec());
     Ok(pb::ListActivitiesResponse {

@@ -10,7 +10,7 @@ use super::call::told;
 use super::refusal::DOMAIN;
 use super::wire::{opt_timestamp, uuid, uuid_text};
 use crate::domain::{Lot, Wallet};
-use crate::store::{Owner, lots};
+use crate::store::lots;
 use rpc::page::number;
 
 const METHOD: &str = "ListLots";
@@ -27,8 +27,7 @@ pub(super) async fn handle(
     let list = caller.list(&api.pages, METHOD, &filter, message.page_size)?;
     let cursor = list.open(&message.page_token)?;
     let after = cursor.map_or(0, |bytes| number(&bytes));
-    let owner = Owner::new(&caller.tenant, member_id);
-    let (wallet, _) = api.settled(&caller, &owner).await?;
+    let (owner, wallet, _) = api.settled(&caller, member_id).await?;
     let mut found = lots::page(api.db.reader(), &owner, after, message.open_only, list.limit())
         .await
         .map_err(|e| told(&e))?;
@@ -53,5 +52,6 @@ pub(super) fn lot_message(wallet: &Wallet, lot: &Lot) -> pb::Lot {
         expired: lot.expired,
         origin_wallet_id: lot.origin.map_or_else(String::new, |origin| uuid_text(origin.wallet_id)),
         origin_lot_number: lot.origin.map_or(0, |origin| origin.lot_number),
+        member_id: uuid_text(lot.member_id),
     }
 }

@@ -10,7 +10,7 @@ use super::call::told;
 use super::refusal::DOMAIN;
 use super::wire::{timestamp, uuid, uuid_text};
 use crate::domain::{Account, Posting, Program, Reason};
-use crate::store::{Owner, postings};
+use crate::store::postings;
 use rpc::page::number;
 
 const METHOD: &str = "ListPostings";
@@ -26,8 +26,7 @@ pub(super) async fn handle(
     let list = caller.list(&api.pages, METHOD, &message.member_id, message.page_size)?;
     let cursor = list.open(&message.page_token)?;
     let before = cursor.map_or(i64::MAX, |bytes| number(&bytes));
-    let owner = Owner::new(&caller.tenant, member_id);
-    let (_, program) = api.settled(&caller, &owner).await?;
+    let (owner, _, program) = api.settled(&caller, member_id).await?;
     let mut found =
         postings::page(api.db.reader(), &owner, before, list.limit()).await.map_err(|e| told(&e))?;
     let next_page_token = list.next(&mut found, |_| 0, |p| p.seq.to_be_bytes().to_vec());
@@ -84,5 +83,6 @@ fn reason(reason: Reason) -> pb::PostingReason {
         Reason::Reinstate => pb::PostingReason::Reinstate,
         Reason::Forfeit => pb::PostingReason::Forfeit,
         Reason::Transfer => pb::PostingReason::Transfer,
+        Reason::Move => pb::PostingReason::Move,
     }
 }

@@ -30,7 +30,7 @@ pub(super) async fn handle(
         Some(Key::ExternalId(id)) => ("external_id", id.as_str(), None),
         None => ("external_id", "", None),
     };
-    let found = match key {
+    let found: Vec<Member> = match key {
         None => {
             let found = members::find_external(db, &caller.tenant, program_id, value).await;
             found.map_err(|e| told(&e))?.into_iter().collect()
@@ -42,7 +42,7 @@ pub(super) async fn handle(
             found.map_err(|e| told(&e))?
         }
     };
-    match found.as_slice() {
+    match survivors(&found).as_slice() {
         [member] => Ok(pb::LookupMemberResponse { member: Some(member_message(member)) }),
         [] => {
             let message = format!("the program has no member with this {field}");
@@ -51,6 +51,13 @@ pub(super) async fn handle(
         }
         several => Err(ambiguous(field, several).to_status()),
     }
+}
+
+/// Of those who share an address or a number, the ones who were not merged into another of them.
+fn survivors(found: &[Member]) -> Vec<Member> {
+    let is_found = |id: Uuid| found.iter().any(|other| other.id == id);
+    let left = |member: &&Member| member.merged_into.is_none_or(|id| !is_found(id));
+    found.iter().filter(left).cloned().collect()
 }
 
 fn ambiguous(field: &str, several: &[Member]) -> Problem {

@@ -30,6 +30,8 @@ pub(super) fn member_message(member: &Member) -> pb::Member {
         etag: etag(member),
         referral_code: if member.state.is_over() { String::new() } else { referral_code(member.id) },
         referred_by: member.referred_by.map_or_else(String::new, uuid_text),
+        merged_into: member.merged_into.map_or_else(String::new, uuid_text),
+        household_role: member.role.map_or(0, |role| role as i32),
     }
 }
 

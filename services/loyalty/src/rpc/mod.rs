@@ -15,6 +15,7 @@ mod cancel_activity;
 pub mod canonical;
 mod change_member_state;
 mod confirm_activity;
+mod create_household;
 mod create_program;
 mod create_reward;
 mod create_rule_set;
@@ -26,6 +27,7 @@ mod export_member;
 mod extend_expiry;
 mod get_activity;
 mod get_balance;
+mod get_household;
 mod get_member;
 mod get_program;
 mod get_redemption;
@@ -33,6 +35,7 @@ mod get_reward;
 mod get_rule_set;
 mod get_tier_history;
 mod list_activities;
+mod list_households;
 mod list_lots;
 mod list_members;
 mod list_postings;
@@ -43,6 +46,7 @@ mod list_rewards;
 mod list_rule_sets;
 mod lookup_member;
 mod member_wire;
+mod move_member;
 mod program_wire;
 pub(crate) mod record_activity;
 mod redeem_reward;
@@ -68,6 +72,9 @@ use ambient::{Clock, Ids};
 use cache::Cache;
 use change_member_state::{close_member, erase_member, reactivate_member, suspend_member};
 use db::Db;
+use move_member::{
+    add_household_member, merge_members, remove_household_member, unmerge_members, update_household_member,
+};
 use proto::rapport::loyalty::v1 as pb;
 use requests::serve;
 use std::sync::Arc;
@@ -109,8 +116,19 @@ serve!(Api, pb, pb::member_service_server::MemberService {
     reactivate_member(ReactivateMemberRequest) -> ReactivateMemberResponse;
     close_member(CloseMemberRequest) -> CloseMemberResponse;
     erase_member(EraseMemberRequest) -> EraseMemberResponse;
+    merge_members(MergeMembersRequest) -> MergeMembersResponse;
+    unmerge_members(UnmergeMembersRequest) -> UnmergeMembersResponse;
 } streams {
     ExportMemberStream = export_member(ExportMemberRequest) -> ExportMemberResponse;
+});
+
+serve!(Api, pb, pb::household_service_server::HouseholdService {
+    create_household(CreateHouseholdRequest) -> CreateHouseholdResponse;
+    get_household(GetHouseholdRequest) -> GetHouseholdResponse;
+    list_households(ListHouseholdsRequest) -> ListHouseholdsResponse;
+    add_household_member(AddHouseholdMemberRequest) -> AddHouseholdMemberResponse;
+    update_household_member(UpdateHouseholdMemberRequest) -> UpdateHouseholdMemberResponse;
+    remove_household_member(RemoveHouseholdMemberRequest) -> RemoveHouseholdMemberResponse;
 });
 
 serve!(Api, pb, pb::activity_service_server::ActivityService {

@@ -3,7 +3,9 @@
 use ambient::Time;
 use rpc::Problem;
 
-use crate::domain::{ActivityState, MemberState, Money, Refusal, ReviewState, TermRefusal};
+use crate::domain::{
+    ActivityState, HouseholdRole, MemberState, Money, MoveRefusal, Refusal, ReviewState, TermRefusal,
+};
 
 pub(crate) const DOMAIN: &str = "rapport.loyalty";
 
@@ -26,6 +28,9 @@ pub(super) fn problem(refusal: &Refusal) -> Problem {
         Refusal::RecipientNotActive { member_id, state } => {
             recipient_not_active(*state).with("member_id", member_id)
         }
+        Refusal::RecipientSharesWallet { member_id } => shares_wallet().with("member_id", member_id),
+        Refusal::Move(refusal) => move_problem(refusal),
+        Refusal::RoleRequired { role } => role_required(*role),
         Refusal::ReturnExceedsActivity { returned_micros, residual_micros } => {
             return_exceeds(*returned_micros, *residual_micros)
         }
@@ -66,6 +71,24 @@ pub(super) fn problem(refusal: &Refusal) -> Problem {
         )
         .with("expected", expected)
         .with("actual", actual),
+    }
+}
+
+/// A member does not move, or what it has is elsewhere.
+fn move_problem(refusal: &MoveRefusal) -> Problem {
+    match refusal {
+        MoveRefusal::MemberMerged { member_id } => member_merged().with("into_member_id", member_id),
+        MoveRefusal::MemberInHousehold { household_id } => in_household().with("household_id", household_id),
+        MoveRefusal::NotMerged => {
+            Problem::precondition(DOMAIN, "MEMBER_NOT_MERGED", "the member was not merged into another one")
+        }
+        MoveRefusal::NotInHousehold => {
+            Problem::precondition(DOMAIN, "MEMBER_NOT_IN_HOUSEHOLD", "the member is in no household")
+        }
+        MoveRefusal::SurvivorNotFound { member_id } => survivor_not_found().with("member_id", member_id),
+        MoveRefusal::SurvivorClosed { member_id } => survivor_closed().with("member_id", member_id),
+        MoveRefusal::MergeLoop => merge_loop(),
+        MoveRefusal::HouseholdNotFound { household_id } => household_not_found(&household_id.to_string()),
     }
 }
 
@@ -169,6 +192,50 @@ fn recipient_not_active(state: MemberState) -> Problem {
         MemberState::Closed | MemberState::Erased => ("RECIPIENT_CLOSED", "has left"),
     };
     Problem::precondition(DOMAIN, reason, format!("the member to give points to {what}"))
+}
+
+fn shares_wallet() -> Problem {
+    let message = "both members have their points in the same wallet";
+    Problem::precondition(DOMAIN, "RECIPIENT_SHARES_WALLET", message)
+}
+
+fn member_merged() -> Problem {
+    let message = "the member was merged into another one; name that one, or use UnmergeMembers";
+    Problem::precondition(DOMAIN, "MEMBER_MERGED", message)
+}
+
+fn in_household() -> Problem {
+    let message = "the member is in a household; use RemoveHouseholdMember first";
+    Problem::precondition(DOMAIN, "MEMBER_IN_HOUSEHOLD", message)
+}
+
+fn survivor_not_found() -> Problem {
+    let message = "the program has no such member to merge another one into";
+    Problem::not_found(DOMAIN, "SURVIVOR_NOT_FOUND", message)
+}
+
+fn survivor_closed() -> Problem {
+    let message = "the member to merge another one into has left";
+    Problem::precondition(DOMAIN, "SURVIVOR_CLOSED", message)
+}
+
+fn merge_loop() -> Problem {
+    let message = "the member to merge another one into was merged into that one";
+    Problem::precondition(DOMAIN, "MERGE_LOOP", message)
+}
+
+fn role_required(role: HouseholdRole) -> Problem {
+    let role = match role {
+        HouseholdRole::Redeemer => "HOUSEHOLD_ROLE_REDEEMER",
+        HouseholdRole::Earner => "HOUSEHOLD_ROLE_EARNER",
+    };
+    let message = format!("only {role} may spend points of the household; use UpdateHouseholdMember");
+    Problem::precondition(DOMAIN, "HOUSEHOLD_ROLE_REQUIRED", message).with("role", role)
+}
+
+pub(super) fn household_not_found(household_id: &str) -> Problem {
+    let message = "the program has no such household";
+    Problem::not_found(DOMAIN, "HOUSEHOLD_NOT_FOUND", message).with("household_id", household_id)
 }
 
 fn item_not_left(item: usize, quantity: i64, left: i64) -> Problem {

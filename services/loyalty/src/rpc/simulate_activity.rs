@@ -43,7 +43,10 @@ pub(super) async fn handle(
     let now = now.unwrap_or_else(|| api.clock.now());
     let program = program(api, &caller, &message, member_id).await?;
     let simulation = match member_id {
-        Some(id) => of_member(api, &Owner::new(&caller.tenant, id), &program, &commands, now).await?,
+        Some(id) => {
+            let (owner, _) = api.located(&caller.tenant, id).await?;
+            of_member(api, (&owner, id), &program, &commands, now).await?
+        }
         None => {
             let wallet = Wallet::opened(Uuid::nil(), &program, now, 0);
             Simulation::new(State { past: Some(Past::default()), ..State::new(wallet) }, now)
@@ -88,9 +91,8 @@ async fn program(
     let program_id = match (member_id, message.who.as_ref()) {
         (None, Some(Who::ProgramId(id))) => id.clone(),
         (id, _) => {
-            let owner = Owner::new(&caller.tenant, id.unwrap_or_default());
-            let wallet = wallets::find(db, &owner).await.map_err(|e| told(&e))?;
-            wallet.ok_or_else(|| member_not_found(&owner.id().to_string()))?.program_id
+            let (_, wallet) = api.located(&caller.tenant, id.unwrap_or_default()).await?;
+            wallet.program_id
         }
     };
     let program = programs::find(db, &caller.tenant, &program_id).await.map_err(|e| told(&e))?;
@@ -125,7 +127,7 @@ async fn draft(api: &Api, caller: &Caller, program: &Program, version: i64) -> R
 /// A member's wallet, with all that the series needs to know, from one look at the database.
 async fn of_member(
     api: &Api,
-    owner: &Owner,
+    (owner, member_id): (&Owner, Uuid),
     program: &Program,
     commands: &[RecordActivity],
     now: Time,
@@ -138,7 +140,8 @@ async fn of_member(
     let counters = counters.chain(limits.flat_map(|command| program.velocity_counters(&command, now)));
     let counters: BTreeSet<Key> = counters.map(|counter| Key::new(owner, &program.id, counter)).collect();
     let external = commands.iter().filter(|command| !command.external_id.is_empty());
-    let external: Vec<_> = external.map(|command| (owner.clone(), command.external_id.clone())).collect();
+    let external: Vec<_> =
+        external.map(|command| (owner.clone(), member_id, command.external_id.clone())).collect();
     let asked = (owner.clone(), counters, external);
     let look = api.db.snapshot(move |tx| {
         let (owner, counters, external) = asked.clone();
@@ -152,8 +155,8 @@ async fn of_member(
             simulation.used = Counters::read(tx, &counters).await?.used(keys);
             simulation.state.past = tiers::pasts(tx, &BTreeSet::from([owner.clone()])).await?.remove(&owner);
             let known = activities::find_external(tx, &external).await?;
-            simulation.member = members::find(tx, owner.tenant(), owner.id()).await?;
-            simulation.external = known.into_iter().map(|((_, external), id)| (external, id)).collect();
+            simulation.member = members::find(tx, owner.tenant(), member_id).await?;
+            simulation.external = known.into_iter().map(|((.., external), id)| (external, id)).collect();
             Ok(Some(simulation))
         }
         .boxed()

@@ -13,29 +13,34 @@ use uuid::Uuid;
 use super::entity::activity;
 use crate::domain::{Activity, ActivityKind, ActivityState, Currency, Money, Pinned};
 
+/// The caller's own key of an activity, unique among those of one member in one wallet.
+pub type ExternalKey = (Owner, Uuid, String);
+
 /// Finds the ids of activities by their callers' own keys.
 ///
 /// # Errors
 /// That the database refused.
 pub async fn find_external(
     db: &impl ConnectionTrait,
-    wanted: &[(Owner, String)],
-) -> Result<HashMap<(Owner, String), Uuid>, db::Error> {
+    wanted: &[ExternalKey],
+) -> Result<HashMap<ExternalKey, Uuid>, db::Error> {
     let select = Keyed {
         table: "activity",
-        on: &["bucket", "tenant_id", "wallet_id", "external_id"],
-        types: &[ArrayType::Int, ArrayType::String, ArrayType::Uuid, ArrayType::String],
+        on: &["bucket", "tenant_id", "wallet_id", "external_id", "member_id"],
+        types: &[ArrayType::Int, ArrayType::String, ArrayType::Uuid, ArrayType::String, ArrayType::Uuid],
         filter: "t.external_id <> ''",
         order: "",
         first: None,
         lock: false,
         more: "",
     };
-    let keys: Vec<_> = wanted.iter().map(|(owner, id)| owner.key_with([id.as_str().into()])).collect();
+    let key =
+        |(owner, member_id, id): &ExternalKey| owner.key_with([id.as_str().into(), (*member_id).into()]);
+    let keys: Vec<_> = wanted.iter().map(key).collect();
     let rows: Vec<activity::Model> = select_in(db, select, &keys).await?;
     let found = rows.into_iter().map(|row| {
         let owner = Owner::of_row(row.bucket, &row.tenant_id, row.wallet_id);
-        ((owner, row.external_id), row.activity_id)
+        ((owner, row.member_id, row.external_id), row.activity_id)
     });
     Ok(found.collect())
 }
@@ -128,6 +133,7 @@ pub(super) fn domain(row: activity::Model) -> Result<Activity, db::Error> {
         points: row.points,
         state: ActivityState::from_number(row.state).ok_or_else(|| damaged("state"))?,
         points_reversed: row.points_reversed,
+        expired_before: row.expired_before,
         returned_micros: row.returned_micros,
         detail: read(&row.detail).ok_or_else(|| damaged("detail"))?,
         pinned: Pinned {
@@ -165,6 +171,25 @@ pub(super) fn row(owner: &Owner, activity: &Activity, create_time: Time) -> acti
         room: written(&activity.pinned.room.iter().collect::<Vec<_>>()),
         units: activity.units_left(),
         member: written(&activity.pinned.member),
+        expired_before: activity.expired_before,
+    }
+}
+
+/// A row of which only the key and the lots are to be written.
+pub(super) fn renumbered(
+    owner: &Owner,
+    activity_id: Uuid,
+    lot_first: i64,
+    lot_count: i64,
+) -> activity::Model {
+    activity::Model {
+        bucket: owner.bucket(),
+        tenant_id: owner.tenant().id().to_owned(),
+        wallet_id: owner.id(),
+        activity_id,
+        lot_first,
+        lot_count,
+        ..activity::Model::default()
     }
 }
 

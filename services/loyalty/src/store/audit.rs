@@ -197,19 +197,36 @@ const CHECKS: &[(&str, &str)] = &[
          FROM wallet w WHERE w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)",
     ),
     (
+        // Redemptions go along with their members, postings stay where they were made.
         "redemptions_match_their_postings",
-        "SELECT w.wallet_id, ABS(w.redeemed - COALESCE((SELECT SUM(r.points_captured - r.points_refunded) \
-           FROM redemption r WHERE r.bucket = w.bucket AND r.tenant_id = w.tenant_id \
-           AND r.wallet_id = w.wallet_id), 0)) AS diff \
-         FROM wallet w WHERE w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)",
+        "SELECT r.wallet_id, ABS(r.points_captured - r.points_refunded - COALESCE(p.points, 0)) AS diff \
+         FROM redemption r LEFT JOIN (SELECT redemption_id, SUM(CASE WHEN credit = 7 THEN points \
+             ELSE -points END) AS points FROM posting WHERE tenant_id = $1 AND (credit = 7 OR debit = 7) \
+             GROUP BY redemption_id) p ON p.redemption_id = r.redemption_id \
+         WHERE r.tenant_id = $1 AND ($2 = '' OR r.program_id = $2) \
+         UNION ALL SELECT p.wallet_id, p.points AS diff FROM posting p JOIN wallet w ON w.bucket = p.bucket \
+           AND w.tenant_id = p.tenant_id AND w.wallet_id = p.wallet_id \
+           LEFT JOIN redemption r ON r.tenant_id = p.tenant_id AND r.redemption_id = p.redemption_id \
+         WHERE (p.credit = 7 OR p.debit = 7) AND r.redemption_id IS NULL \
+           AND w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)",
     ),
     (
+        // Activities go along with their members, postings stay where they were made.
         "activities_match_their_postings",
-        "SELECT w.wallet_id, ABS(w.issued - COALESCE((SELECT SUM(a.points) FROM activity a WHERE \
-           a.bucket = w.bucket AND a.tenant_id = w.tenant_id AND a.wallet_id = w.wallet_id), 0)) \
-           + ABS(w.reversed - COALESCE((SELECT SUM(a.points_reversed) FROM activity a WHERE \
-           a.bucket = w.bucket AND a.tenant_id = w.tenant_id AND a.wallet_id = w.wallet_id), 0)) AS diff \
-         FROM wallet w WHERE w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)",
+        "SELECT a.wallet_id, ABS(a.points - COALESCE(p.issued, 0)) \
+           + ABS(a.points_reversed - COALESCE(p.reversed, 0)) AS diff \
+         FROM activity a JOIN wallet w ON w.bucket = a.bucket AND w.tenant_id = a.tenant_id \
+           AND w.wallet_id = a.wallet_id \
+           LEFT JOIN (SELECT activity_id, SUM(CASE WHEN debit = 5 THEN points ELSE 0 END) AS issued, \
+             SUM(CASE WHEN credit = 6 THEN points ELSE 0 END) AS reversed FROM posting \
+             WHERE tenant_id = $1 AND (debit = 5 OR credit = 6) GROUP BY activity_id) p \
+           ON p.activity_id = a.activity_id \
+         WHERE w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2) \
+         UNION ALL SELECT p.wallet_id, p.points AS diff FROM posting p JOIN wallet w ON w.bucket = p.bucket \
+           AND w.tenant_id = p.tenant_id AND w.wallet_id = p.wallet_id \
+           LEFT JOIN activity a ON a.tenant_id = p.tenant_id AND a.activity_id = p.activity_id \
+         WHERE (p.debit = 5 OR p.credit = 6) AND a.activity_id IS NULL \
+           AND w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)",
     ),
     (
         // Basis 1 is the spend of purchases, 2 the number of activities not wholly taken back, 3 their units.
@@ -261,8 +278,8 @@ const CHECKS: &[(&str, &str)] = &[
         "postings_name_a_recorded_command",
         "SELECT p.wallet_id, 1 AS diff FROM posting p JOIN wallet w ON w.bucket = p.bucket \
            AND w.tenant_id = p.tenant_id AND w.wallet_id = p.wallet_id \
-           LEFT JOIN command c ON c.bucket = p.bucket AND c.tenant_id = p.tenant_id \
-           AND c.scope_id = p.wallet_id AND c.request_id = p.request_id \
+           LEFT JOIN command c ON c.tenant_id = p.tenant_id AND c.request_id = p.request_id \
+           AND c.scope_id IN (p.wallet_id, p.actor_member_id) \
          WHERE p.reason NOT IN (2, 5, 7) AND p.debit <> 11 AND c.request_id IS NULL \
            AND w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)",
     ),
@@ -279,13 +296,28 @@ const CHECKS: &[(&str, &str)] = &[
     ),
     (
         "wallets_and_members_belong_together",
+        // A member's own wallet has the member's id; another one has its points if that was moved.
         "SELECT w.wallet_id, 1 AS diff FROM wallet w LEFT JOIN member m ON m.tenant_id = w.tenant_id \
            AND m.bucket = w.bucket AND m.member_id = w.wallet_id AND m.program_id = w.program_id \
-         WHERE m.member_id IS NULL AND w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2) \
-         UNION ALL SELECT m.wallet_id, 1 AS diff FROM member m LEFT JOIN wallet w ON w.tenant_id = \
-         m.tenant_id \
-           AND w.bucket = m.bucket AND w.wallet_id = m.wallet_id \
-         WHERE w.wallet_id IS NULL AND m.tenant_id = $1 AND ($2 = '' OR m.program_id = $2)",
+           LEFT JOIN household h ON h.tenant_id = w.tenant_id \
+           AND h.bucket = w.bucket AND h.household_id = w.wallet_id AND h.program_id = w.program_id \
+         WHERE (w.shared = 0 AND m.member_id IS NULL OR w.shared = 1 AND h.household_id IS NULL) \
+           AND w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2) \
+         UNION ALL SELECT m.member_id, 1 AS diff FROM member m LEFT JOIN wallet w ON \
+           w.tenant_id = m.tenant_id AND w.bucket = m.bucket AND w.wallet_id = m.member_id \
+           LEFT JOIN wallet e ON e.tenant_id = m.tenant_id AND e.wallet_id = w.moved_to \
+         WHERE (w.wallet_id IS NULL OR (e.wallet_id IS NULL) <> (m.wallet_id = m.member_id)) \
+           AND m.tenant_id = $1 AND ($2 = '' OR m.program_id = $2)",
+    ),
+    (
+        // What was moved to another wallet is not here.
+        "nothing_is_left_behind",
+        "SELECT w.wallet_id, w.available + w.pending + w.held + w.arrears + COALESCE((SELECT COUNT(*) \
+           FROM activity a WHERE a.bucket = w.bucket AND a.tenant_id = w.tenant_id \
+           AND a.wallet_id = w.wallet_id), 0) AS diff \
+         FROM wallet w JOIN member m ON m.bucket = w.bucket AND m.tenant_id = w.tenant_id \
+           AND m.member_id = w.wallet_id AND m.wallet_id <> m.member_id \
+         WHERE w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)",
     ),
     (
         "postings_and_lots_have_a_wallet",

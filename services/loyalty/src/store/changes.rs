@@ -11,11 +11,14 @@ use uuid::Uuid;
 
 use super::counters::Counters;
 use super::entity::{activity, allocation, lot, posting, redemption, tier_change, tier_credit, tier_history};
+use super::moves::Move;
 use super::{
-    activities, lots, members, postings, redemptions, referrals, reviews, rewards, tier_changes, tiers,
-    wallets,
+    activities, lots, members, moves, postings, redemptions, referrals, reviews, rewards, tier_changes,
+    tiers, wallets,
 };
-use crate::domain::{Event, Lot, MemberState, Outcome, Referred, Review, TierRow, Wallet};
+use crate::domain::{
+    Event, HandedOver, Lot, MemberState, MoveMember, Outcome, Referred, Review, TierRow, Wallet,
+};
 
 /// Rows of a batch.
 #[derive(Debug, Default)]
@@ -36,6 +39,8 @@ pub struct Changes {
     counters: Counters,
     states: BTreeMap<Owner, (MemberState, Time)>,
     referred: BTreeMap<Owner, Referred>,
+    roles: moves::Roles,
+    moves: Vec<Move>,
     parked: Vec<(Owner, Review)>,
     reviewed: Vec<(Owner, Review)>,
     events: Vec<events::Event>,
@@ -72,13 +77,16 @@ impl Changes {
         if outcome.wallet.state != before.state {
             self.states.insert(owner.clone(), (outcome.wallet.state, now));
         }
+        if outcome.wallet.role != before.role {
+            self.roles.insert(owner.clone(), outcome.wallet.role.map_or(0, |role| role as i32));
+        }
         if let Some(referred) = outcome.referred {
             self.referred.insert(owner.clone(), referred);
         }
-        if let Some((day, credits)) = outcome.credits {
+        for (day, credits) in &outcome.credits {
             // An overflow is left to the database, which refuses the row.
-            let sum = self.credits.entry((owner.clone(), day)).or_default();
-            *sum = sum.saturating_add(credits);
+            let sum = self.credits.entry((owner.clone(), *day)).or_default();
+            *sum = sum.saturating_add(*credits);
         }
         for row in &outcome.tier_rows {
             let place = (owner.clone(), row.seq);
@@ -97,6 +105,19 @@ impl Changes {
             self.tier_changes.extend(tier_changes::row(owner, now, place, event));
             self.events.push(message);
         }
+    }
+
+    /// Adds what goes from one wallet to another with a member, at business time `now`.
+    pub fn move_member(
+        &mut self,
+        (from, to): (&Owner, &Owner),
+        command: &MoveMember,
+        rows: HandedOver,
+        now: Time,
+    ) {
+        let (member_id, destination) = (command.member_id, command.to);
+        let (from, to) = (from.clone(), to.clone());
+        self.moves.push(Move { member_id, from, to, destination, rows, now });
     }
 
     /// Takes units from a reward's counted stock.
@@ -183,7 +204,12 @@ impl Changes {
             self.counters.write(tx).await?;
             rewards::take_stock(tx, &self.stock).await?;
             events::append(tx, self.events).await?;
-            wallets::update(tx, &wallets).await
+            wallets::update(tx, &wallets).await?;
+            moves::change_roles(tx, &self.roles).await?;
+            for one in &self.moves {
+                one.write(tx).await?;
+            }
+            Ok(())
         };
         db::traced(tx.get_database_backend(), "INSERT ledger", write).await
     }

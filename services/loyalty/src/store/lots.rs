@@ -246,7 +246,10 @@ pub async fn alive_at(db: &impl ConnectionTrait, owner: &Owner, at: Time) -> Res
 }
 
 fn domain(row: lot::Model) -> Lot {
+    // Lots of before members could move are their owners'.
+    let member_id = if row.member_id.is_nil() { row.wallet_id } else { row.member_id };
     Lot {
+        member_id,
         key: LotKey { expire_time: Time::from_micros(row.expire_time), number: row.lot_number },
         points: row.points,
         remaining: row.remaining,
@@ -272,6 +275,7 @@ pub(super) fn row(owner: &Owner, lot: &Lot) -> lot::Model {
         open: i32::from(lot.remaining > 0),
         activate_time: lot.activate_time.micros(),
         expire_time: lot.key.expire_time.micros(),
+        member_id: lot.member_id,
         activity_id: lot.activity_id,
         rule_version: lot.rule_version,
         origin_wallet_id: lot.origin.map_or(Uuid::nil(), |origin| origin.wallet_id),

@@ -11,8 +11,8 @@ use db::{Keyed, OWNER_TYPES, Owner, Tenant, Tx, select_in};
 use uuid::Uuid;
 
 use super::entity::member;
-use super::{member_keys, reviews};
-use crate::domain::{Member, MemberState, Profile};
+use super::{member_keys, moves, reviews};
+use crate::domain::{HouseholdRole, Member, MemberState, Profile};
 
 /// A program, and the caller's own key of a member in it.
 pub type ExternalKey = (String, String);
@@ -155,16 +155,24 @@ pub(super) async fn change_state(
     state: MemberState,
     now: Time,
 ) -> Result<(), db::Error> {
-    let Some(mut member) = lock(tx, owner.tenant(), owner.id()).await? else { return Ok(()) };
-    member.state = state;
-    member.version = member.version.saturating_add(1);
-    member.update_time = now;
+    let mut ids = vec![owner.id()];
     if state == MemberState::Erased {
-        forget(tx, owner, &member.program_id).await?;
-        member.profile = Profile::default();
-        member.external_id = Member::pseudonym(member.id);
+        // Whoever was merged into the member is the same customer.
+        ids.extend(moves::others_in(tx, owner).await?);
     }
-    update(tx, owner.tenant(), &member).await
+    for id in ids {
+        let Some(mut member) = lock(tx, owner.tenant(), id).await? else { continue };
+        member.state = state;
+        member.version = member.version.saturating_add(1);
+        member.update_time = now;
+        if state == MemberState::Erased {
+            forget(tx, &Owner::new(owner.tenant(), id), &member.program_id).await?;
+            member.profile = Profile::default();
+            member.external_id = Member::pseudonym(member.id);
+        }
+        update(tx, owner.tenant(), &member).await?;
+    }
+    Ok(())
 }
 
 async fn forget(tx: &Tx, owner: &Owner, program_id: &str) -> Result<(), db::Error> {
@@ -192,7 +200,7 @@ async fn forget(tx: &Tx, owner: &Owner, program_id: &str) -> Result<(), db::Erro
 /// Removes what was said of transfers on the other side of them.
 async fn forget_transfers(tx: &Tx, owner: &Owner) -> Result<(), db::Error> {
     const OTHERS: &str = "SELECT DISTINCT other_wallet_id FROM posting WHERE bucket = $1 AND tenant_id = $2 \
-         AND wallet_id = $3 AND reason = 11";
+         AND wallet_id = $3 AND reason IN (11, 12)";
     const FORGET: &str = "UPDATE posting SET note = '' WHERE bucket = $1 AND tenant_id = $2 \
          AND wallet_id = $3 AND other_wallet_id = $4";
     let backend = tx.get_database_backend();
@@ -225,6 +233,8 @@ fn row(tenant: &Tenant, member: &Member) -> Result<member::Model, db::Error> {
         update_time: member.update_time.micros(),
         enroll_request_id: String::new(),
         referred_by: member.referred_by.unwrap_or_default(),
+        merged_into: member.merged_into.unwrap_or_default(),
+        role: member.role.map_or(0, |role| role as i32),
     })
 }
 
@@ -242,6 +252,8 @@ pub(super) fn domain(row: member::Model) -> Result<Member, db::Error> {
         wallet_id: row.wallet_id,
         profile,
         referred_by: Some(row.referred_by).filter(|id| !id.is_nil()),
+        merged_into: Some(row.merged_into).filter(|id| !id.is_nil()),
+        role: HouseholdRole::from_number(row.role),
         version: row.version,
         create_time: Time::from_micros(row.create_time),
         update_time: Time::from_micros(row.update_time),

@@ -13,7 +13,7 @@ use db::{Keyed, OWNER_TYPES, Owner, Tx, select_in};
 use super::OWNER;
 use super::days::{date_of, number_of, opt_number_of};
 use super::entity::wallet;
-use crate::domain::{MemberState, Standing, Totals, Wallet};
+use crate::domain::{HouseholdRole, MemberState, Standing, Totals, Wallet};
 
 /// A wallet that is locked, with the version that its program had just before.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,6 +76,21 @@ pub async fn find(db: &impl ConnectionTrait, owner: &Owner) -> Result<Option<Wal
     Ok(rows.into_iter().next().map(domain))
 }
 
+/// The wallet that has what belongs to the owner of this one: itself, unless that is elsewhere.
+///
+/// # Errors
+/// That the database refused.
+pub async fn locate(db: &impl ConnectionTrait, named: &Owner) -> Result<Option<(Owner, Wallet)>, db::Error> {
+    let mut owner = named.clone();
+    loop {
+        let Some(wallet) = find(db, &owner).await? else { return Ok(None) };
+        match wallet.moved_to {
+            Some(id) => owner = Owner::new(owner.tenant(), id),
+            None => return Ok(Some((owner, wallet))),
+        }
+    }
+}
+
 /// Opens new wallets.
 ///
 /// # Errors
@@ -87,7 +102,7 @@ pub async fn insert(tx: &Tx, wallets: &[(Owner, Wallet)]) -> Result<(), db::Erro
 
 pub(super) async fn update(tx: &Tx, wallets: &[(Owner, Wallet)]) -> Result<(), db::Error> {
     use wallet::Column as C;
-    const CHANGING: [C; 34] = [
+    const CHANGING: [C; 36] = [
         C::Version,
         C::Now,
         C::NextExpire,
@@ -122,6 +137,8 @@ pub(super) async fn update(tx: &Tx, wallets: &[(Owner, Wallet)]) -> Result<(), d
         C::State,
         C::Transferred,
         C::Referred,
+        C::MovedTo,
+        C::Role,
     ];
     let rows: Vec<_> = wallets.iter().map(|(owner, wallet)| row(owner, wallet)).collect();
     db::bulk_update::<wallet::Entity>(tx, &rows, &CHANGING).await
@@ -202,6 +219,9 @@ fn domain(row: wallet::Model) -> Wallet {
         tier_seq: row.tier_seq,
         tier_warned: date_of(row.tier_warned),
         referred: row.referred == 1,
+        moved_to: Some(row.moved_to).filter(|id| !id.is_nil()),
+        role: HouseholdRole::from_number(row.role),
+        shared: row.shared == 1,
         // Whatever cannot be read may not act.
         state: MemberState::from_number(row.state).unwrap_or(MemberState::Suspended),
     }
@@ -248,6 +268,9 @@ fn row(owner: &Owner, wallet: &Wallet) -> wallet::Model {
         tier_seq: wallet.tier_seq,
         tier_warned: opt_number_of(wallet.tier_warned),
         referred: i32::from(wallet.referred),
+        moved_to: wallet.moved_to.unwrap_or_default(),
+        role: wallet.role.map_or(0, |role| role as i32),
+        shared: i32::from(wallet.shared),
         state: wallet.state as i32,
     }
 }

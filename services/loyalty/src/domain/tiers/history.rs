@@ -66,10 +66,10 @@ impl Past {
     }
 
     /// What it is after these credits and rows.
-    pub(in crate::domain) fn evolve(&mut self, credits: Option<(NaiveDate, i64)>, rows: &[TierRow]) {
-        if let Some((day, credits)) = credits {
-            let sum = self.days.entry(day).or_default();
-            *sum = sum.saturating_add(credits);
+    pub(in crate::domain) fn evolve(&mut self, credits: &DayCredits, rows: &[TierRow]) {
+        for (day, credits) in credits {
+            let sum = self.days.entry(*day).or_default();
+            *sum = sum.saturating_add(*credits);
         }
         for row in rows {
             if row.superseded_time.is_never() {

@@ -25,6 +25,7 @@ pub struct Model {
     pub pending: i32,
     pub returned: i32,
     pub origin_wallet_id: Uuid,
+    pub member_id: Uuid,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -21,6 +21,8 @@ pub struct Model {
     pub update_time: i64,
     pub enroll_request_id: String,
     pub referred_by: Uuid,
+    pub merged_into: Uuid,
+    pub role: i32,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

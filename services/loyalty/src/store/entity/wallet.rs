@@ -47,6 +47,9 @@ pub struct Model {
     pub state: i32,
     pub transferred: i64,
     pub referred: i32,
+    pub moved_to: Uuid,
+    pub role: i32,
+    pub shared: i32,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

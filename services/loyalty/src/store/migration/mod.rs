@@ -15,6 +15,7 @@ mod m0014_count_units;
 mod m0015_refer_friends;
 mod m0016_limit_velocity;
 mod m0017_pin_members;
+mod m0018_move_members;
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
@@ -42,6 +43,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0015_refer_friends::ReferFriends),
             Box::new(m0016_limit_velocity::LimitVelocity),
             Box::new(m0017_pin_members::PinMembers),
+            Box::new(m0018_move_members::MoveMembers),
         ]
     }
 }

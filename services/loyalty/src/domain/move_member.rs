@@ -1,0 +1,248 @@
+//! Merging members and taking that back, joining a household and leaving it: what a member has moves to
+//! another wallet, and commands that name the member act on that one from then on.
+//!
+//! Lots that hold points are closed, and successors with the same expiry opened, with postings through the
+//! transfer account. What was done in the member's name goes along: activities with what they count for
+//! tiers, redemptions, and what is owed. What expired or was spent stays where that happened.
+
+use std::collections::BTreeMap;
+
+use uuid::Uuid;
+
+use super::book::{Book, plus};
+use super::tiers::DayCredits;
+use super::{
+    Account, Activity, Context, Event, HouseholdRole, Lot, MemberMoved, Reason, Refusal, Reply, Source,
+    State, Wallet, settle,
+};
+
+/// The command. It is decided on the wallet that has the member's points, and on that which gets them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MoveMember {
+    /// Who moves, with all who were merged into this member.
+    pub member_id: Uuid,
+    /// Where to.
+    pub to: Destination,
+    /// Why.
+    pub note: String,
+}
+
+/// Where a member's points go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Destination {
+    /// To this member, who is the same customer.
+    Member(Uuid),
+    /// To this household, in which the member has this role.
+    Household(Uuid, HouseholdRole),
+    /// From the member it was merged into back to the member's own wallet.
+    Unmerged,
+    /// From its household back to the member's own wallet.
+    OutOfHousehold,
+}
+
+/// What belongs to the one who moves.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Belongings {
+    /// The member, and all who were merged into it.
+    pub members: Vec<Uuid>,
+    /// What was done in their names.
+    pub activities: Vec<Activity>,
+}
+
+/// Why a member does not move, or why nothing can be done about its own wallet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MoveRefusal {
+    /// The member was merged into another one.
+    MemberMerged {
+        /// Into whom.
+        member_id: Uuid,
+    },
+    /// The member's points are those of a household.
+    MemberInHousehold {
+        /// Which.
+        household_id: Uuid,
+    },
+    /// The member was not merged into another one.
+    NotMerged,
+    /// The member is in no household.
+    NotInHousehold,
+    /// The program has no such member to merge another one into.
+    SurvivorNotFound {
+        /// The id given.
+        member_id: Uuid,
+    },
+    /// The member to merge another one into has left.
+    SurvivorClosed {
+        /// The member.
+        member_id: Uuid,
+    },
+    /// The member to merge another one into was merged into that one.
+    MergeLoop,
+    /// The program has no such household.
+    HouseholdNotFound {
+        /// The id given.
+        household_id: Uuid,
+    },
+}
+
+/// By the ids of activities: the number of the first lot, and how many.
+pub(super) type Renumbered = BTreeMap<Uuid, (i64, i64)>;
+
+/// Rows that change hands with a member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HandedOver {
+    /// In whose names they are.
+    pub members: Vec<Uuid>,
+    /// The member's own wallet is the one that they leave.
+    pub leaves_own: bool,
+    /// The lots that activities have from now on.
+    pub lots: Renumbered,
+}
+
+impl From<MoveRefusal> for Refusal {
+    fn from(refusal: MoveRefusal) -> Refusal {
+        Refusal::Move(refusal)
+    }
+}
+
+impl MoveMember {
+    /// The wallet that it names as the one that gets the points.
+    pub fn to_wallet(&self) -> Uuid {
+        match self.to {
+            Destination::Member(id) | Destination::Household(id, _) => id,
+            Destination::Unmerged | Destination::OutOfHousehold => self.member_id,
+        }
+    }
+
+    fn returns(&self) -> bool {
+        matches!(self.to, Destination::Unmerged | Destination::OutOfHousehold)
+    }
+}
+
+pub(super) fn move_member<'a>(
+    book: &mut Book<'a>,
+    command: &MoveMember,
+    context: Context<'a>,
+) -> Result<Reply, Refusal> {
+    let own = context.named.unwrap_or(&book.before.wallet);
+    let target = target(book, own, command, context.other)?;
+    let belongings = context.belongings.expect("who moves is given with what belongs to it");
+    let mut there = Book::open(target, book.program, book.now);
+    settle::settle(&mut there)?;
+    let (points, lots) = hand_over(book, &mut there, command, belongings)?;
+    let leaves_own = !command.returns();
+    let days = days(book, &belongings.activities)?;
+    book.move_credits(&days, i64::checked_neg)?;
+    there.move_credits(&days, Some)?;
+    let other_wallet_id = if leaves_own { there.out.wallet.id } else { book.out.wallet.id };
+    let at_home = if leaves_own { &mut *book } else { &mut there };
+    // Nobody has its own tier while it is elsewhere: that is no change to tell of.
+    at_home.tier_changed = None;
+    at_home.out.wallet.role = match command.to {
+        Destination::Household(_, role) => Some(role),
+        _ => None,
+    };
+    at_home.out.wallet.moved_to = leaves_own.then(|| command.to_wallet());
+    let (member_id, to, move_time) = (command.member_id, command.to, at_home.now);
+    at_home.announce(Event::MemberMoved(MemberMoved { member_id, to, other_wallet_id, points, move_time }));
+    book.out.handed_over = Some(HandedOver { members: belongings.members.clone(), leaves_own, lots });
+    book.out.other = Some(Box::new(there.close()?));
+    Ok(Reply::Points(points))
+}
+
+/// The wallet that gets the points, if they may go there.
+fn target<'a>(
+    book: &Book<'_>,
+    own: &Wallet,
+    command: &MoveMember,
+    other: Option<&'a State>,
+) -> Result<&'a State, Refusal> {
+    if own.state.is_over() {
+        return Err(Refusal::MemberClosed);
+    }
+    match (command.to, own.moved_to, own.role) {
+        (Destination::Member(_) | Destination::Household(..), None, _)
+        | (Destination::Unmerged, Some(_), None)
+        | (Destination::OutOfHousehold, Some(_), Some(_)) => {}
+        (Destination::Unmerged, ..) => return Err(MoveRefusal::NotMerged.into()),
+        (Destination::OutOfHousehold, ..) => return Err(MoveRefusal::NotInHousehold.into()),
+        (_, Some(wallet_id), role) => return Err(elsewhere(wallet_id, role)),
+    }
+    let id = command.to_wallet();
+    let other = other.filter(|state| state.wallet.program_id == book.program.id);
+    let found = other.filter(|state| match command.to {
+        Destination::Member(id) => !(state.wallet.shared && state.wallet.id == id),
+        Destination::Household(..) => state.wallet.shared,
+        Destination::Unmerged | Destination::OutOfHousehold => true,
+    });
+    let missing = match command.to {
+        Destination::Household(..) => MoveRefusal::HouseholdNotFound { household_id: id },
+        _ => MoveRefusal::SurvivorNotFound { member_id: id },
+    };
+    let found = found.ok_or(missing)?;
+    if found.wallet.id == book.out.wallet.id {
+        return Err(MoveRefusal::MergeLoop.into());
+    }
+    if found.wallet.state.is_over() {
+        return Err(MoveRefusal::SurvivorClosed { member_id: id }.into());
+    }
+    Ok(found)
+}
+
+/// Why nothing can be done about the wallet of a member whose points are elsewhere.
+pub(super) fn elsewhere(wallet_id: Uuid, role: Option<HouseholdRole>) -> Refusal {
+    let refusal = match role {
+        Some(_) => MoveRefusal::MemberInHousehold { household_id: wallet_id },
+        None => MoveRefusal::MemberMerged { member_id: wallet_id },
+    };
+    refusal.into()
+}
+
+/// Moves points and what is owed; returns how many points, and the lots that activities have from now on.
+fn hand_over(
+    book: &mut Book<'_>,
+    there: &mut Book<'_>,
+    command: &MoveMember,
+    belongings: &Belongings,
+) -> Result<(i64, Renumbered), Refusal> {
+    let source = |other_wallet_id| Source {
+        actor_member_id: command.member_id,
+        note: command.note.clone(),
+        other_wallet_id,
+        ..Source::default()
+    };
+    let (from, to) = (book.out.wallet.id, there.out.wallet.id);
+    let owed = if command.returns() { 0 } else { book.out.wallet.totals.arrears };
+    if owed > 0 {
+        book.post((Account::Transfer, Account::Arrears), owed, Reason::Move, book.now, source(to))?;
+        there.post((Account::Arrears, Account::Transfer), owed, Reason::Move, book.now, source(from))?;
+    }
+    let mut lots = book.held_lots();
+    lots.retain(|lot| belongings.members.contains(&lot.member_id));
+    lots.sort_by_key(|lot| lot.key.number);
+    for lot in &mut lots {
+        lot.key.expire_time = book.lives_until(lot);
+    }
+    book.give_lots(&lots, source(to))?;
+    let numbers = there.receive_lots(&lots, from, source(from))?;
+    there.repay(there.now)?;
+    let points = lots.iter().try_fold(0, |sum, lot: &Lot| plus(sum, lot.remaining))?;
+    let kept = belongings.activities.iter().filter(|activity| activity.lots.1 > 0).map(|activity| {
+        let (first, count) = activity.lots;
+        let mut kept = numbers.range(first..first.saturating_add(count)).map(|(_, number)| *number);
+        let count = i64::try_from(kept.clone().count()).unwrap_or(0);
+        (activity.id, (kept.next().unwrap_or(1), count))
+    });
+    Ok((points, kept.collect()))
+}
+
+/// What activities count for tiers, by local day.
+fn days(book: &Book<'_>, activities: &[Activity]) -> Result<DayCredits, Refusal> {
+    let mut days = DayCredits::new();
+    for activity in activities {
+        let sum = days.entry(book.local_day(activity.occurred_time)).or_default();
+        *sum = plus(*sum, book.program.ladder.policy.credits(activity))?;
+    }
+    days.retain(|_, credits| *credits != 0);
+    Ok(days)
+}

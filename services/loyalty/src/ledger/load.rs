@@ -1,0 +1,287 @@
+//! Loads what a batch of commands is decided on: of every table what all of them need, with one statement.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use ambient::Time;
+use db::Tx;
+use uuid::Uuid;
+
+use super::batch::{Batch, Open};
+use super::{Catalogue, Request};
+use crate::domain::{ActivityRef, Command, State};
+use crate::store::activities::ExternalKey;
+use crate::store::counters::{self, Counters};
+use crate::store::wallets::Locked;
+use crate::store::{Changes, Owner, activities, lots, members, moves, reviews, rewards, tiers};
+
+impl Batch {
+    /// Loads what the requests need, given their locked wallets.
+    pub(super) async fn load(
+        tx: &Tx,
+        catalogue: &Catalogue,
+        requests: &[Request],
+        locked: HashMap<Owner, Locked>,
+        now: Time,
+    ) -> Result<Batch, db::Error> {
+        let ids: BTreeSet<(Owner, Uuid)> = requests
+            .iter()
+            .filter_map(|r| Some((r.owner.clone(), r.call.as_ref()?.call.request_id)))
+            .collect();
+        let ids: Vec<_> = ids.into_iter().collect();
+        let external: BTreeSet<ExternalKey> = requests.iter().filter_map(external_key).collect();
+        let external: Vec<_> = external.into_iter().collect();
+        let mut batch = Batch {
+            now,
+            machine_now_micros: events::machine_now_micros(),
+            wallets: open(tx, catalogue, locked).await?,
+            repeated: ids.len() < requests.len(),
+            recorded: requests::find(tx, &ids).await?,
+            external: activities::find_external(tx, &external).await?,
+            activities: HashMap::new(),
+            reviews: reviews::find(tx, &requests.iter().filter_map(review_key).collect::<Vec<_>>()).await?,
+            members: HashMap::new(),
+            belongings: HashMap::new(),
+            counters: Counters::default(),
+            rewards: HashMap::new(),
+            stock: HashMap::new(),
+            changes: Changes::default(),
+        };
+        batch.load_activities(tx, catalogue, requests).await?;
+        batch.load_grants(tx, requests).await?;
+        batch.load_rewards(tx, catalogue, requests).await?;
+        batch.load_belongings(tx, requests).await?;
+        batch.load_lots(tx, requests).await?;
+        Ok(batch)
+    }
+
+    async fn load_activities(
+        &mut self,
+        tx: &Tx,
+        catalogue: &Catalogue,
+        requests: &[Request],
+    ) -> Result<(), db::Error> {
+        let named: BTreeSet<(Owner, Uuid)> = requests.iter().filter_map(|r| self.activity_key(r)).collect();
+        self.activities = activities::find(tx, &named.into_iter().collect::<Vec<_>>()).await?;
+        // While the lock was waited for, another process may have granted by rules that are younger than what
+        // was read beside it.
+        for ((owner, _), activity) in &self.activities {
+            let Some(open) = self.wallets.get_mut(owner) else { continue };
+            let version = activity.pinned.rule_version;
+            if version > 0 && open.program.rule_set(version).is_none() {
+                let newer = open.program.version.saturating_add(1);
+                let found = catalogue.program_since(tx, owner.tenant(), &open.program.id, newer).await?;
+                open.program = found.unwrap_or_else(|| open.program.clone());
+            }
+        }
+        Ok(())
+    }
+
+    /// Loads what grants depend on beside the wallet: tiers of the past, members, and counters of caps.
+    async fn load_grants(&mut self, tx: &Tx, requests: &[Request]) -> Result<(), db::Error> {
+        for (owner, past) in tiers::pasts(tx, &self.reach_back(requests)).await? {
+            if let Some(open) = self.wallets.get_mut(&owner) {
+                open.state.past = Some(past);
+            }
+        }
+        let asked_of: BTreeSet<&Owner> =
+            requests.iter().filter(|r| self.asks_of_member(r)).map(|r| &r.owner).collect();
+        self.members = members::find_many(tx, &asked_of.into_iter().cloned().collect::<Vec<_>>()).await?;
+        let counters: BTreeSet<counters::Key> = requests.iter().flat_map(|r| self.counter_keys(r)).collect();
+        self.counters = Counters::lock(tx, &counters).await?;
+        Ok(())
+    }
+
+    async fn load_rewards(
+        &mut self,
+        tx: &Tx,
+        catalogue: &Catalogue,
+        requests: &[Request],
+    ) -> Result<(), db::Error> {
+        let named: BTreeSet<rewards::Key> = requests.iter().filter_map(|r| self.reward_key(r)).collect();
+        let mut counted = Vec::new();
+        for key in named {
+            if let Some(reward) = catalogue.reward(tx, &key).await? {
+                if reward.counted {
+                    counted.push(key.clone());
+                }
+                self.rewards.insert(key, reward);
+            }
+        }
+        self.stock = rewards::stock(tx, &counted, true).await?;
+        Ok(())
+    }
+
+    async fn load_belongings(&mut self, tx: &Tx, requests: &[Request]) -> Result<(), db::Error> {
+        for request in requests {
+            if let Command::MoveMember(command) = &request.command
+                && self.wallets.contains_key(request.acts_on())
+            {
+                let found = moves::belongings(tx, request.acts_on(), command).await?;
+                self.belongings.insert(command.member_id, found);
+            }
+        }
+        Ok(())
+    }
+
+    async fn load_lots(&mut self, tx: &Tx, requests: &[Request]) -> Result<(), db::Error> {
+        let mut wants: BTreeMap<&Owner, (lots::Want, bool)> = BTreeMap::new();
+        let others: Vec<_> =
+            requests.iter().filter_map(|r| Some((r.other()?, self.debt_that_moves(r)))).collect();
+        for (owner, debt) in &others {
+            // A second wallet needs what is due, and what pays for a debt that comes.
+            let Some(open) = self.wallets.get(owner) else { continue };
+            let nothing = || (open.want(owner, self.now), false);
+            let (want, needed) = wants.entry(owner).or_insert_with(nothing);
+            want.points = want.points.saturating_add(*debt);
+            *needed |= *debt > 0 || open.state.has_due(self.now);
+        }
+        for request in requests {
+            let Some(open) = self.wallets.get(request.acts_on()) else { continue };
+            let reward = self.reward_key(request).and_then(|key| self.rewards.get(&key));
+            let activity = self.activity_key(request).and_then(|key| self.activities.get(&key));
+            let nothing = || (open.want(request.acts_on(), self.now), false);
+            let (want, needed) = wants.entry(request.acts_on()).or_insert_with(nothing);
+            let points = request.command.debit_max(activity, reward.map(AsRef::as_ref));
+            want.points = want.points.saturating_add(points);
+            let until = request.command.lots_until(&open.state, &open.program, self.now);
+            want.due_until = want.due_until.max(until.unwrap_or(want.due_until));
+            let since = request.command.expired_since();
+            want.expired_since = since.into_iter().chain(want.expired_since).min();
+            if let Some((first, count)) = activity.map(|activity| activity.lots) {
+                want.numbers.extend(first..first.saturating_add(count));
+                // Any of them may stop to wait: the one that is next then must be known.
+                want.pending = want.pending.map(|n| n + want.numbers.len());
+            }
+            *needed |= points > 0 || until.is_some() || since.is_some() || activity.is_some();
+        }
+        let wanted = wants.into_values().filter(|(_, needed)| *needed).map(|(want, _)| want);
+        for (owner, lots) in lots::load(tx, wanted.collect()).await? {
+            if let Some(open) = self.wallets.get_mut(&owner) {
+                lots.into_iter().for_each(|lot| open.state.insert(lot));
+            }
+        }
+        Ok(())
+    }
+
+    /// The activity that a request names, if the wallet may have it.
+    pub(super) fn activity_key(&self, request: &Request) -> Option<(Owner, Uuid)> {
+        let id = match request.command.activity()? {
+            ActivityRef::Id(id) => *id,
+            ActivityRef::External(_) => *self.external.get(&external_key(request)?)?,
+        };
+        Some((request.acts_on().clone(), id))
+    }
+
+    /// The wallets of which some request looks back behind where they stand among their tiers, given the
+    /// requests before it.
+    fn reach_back(&self, requests: &[Request]) -> BTreeSet<Owner> {
+        let mut latest: HashMap<&Owner, Time> = HashMap::new();
+        let mut reaching = BTreeSet::new();
+        for request in requests {
+            let Some(other) = request.other() else { continue };
+            let Some(Open { state, program, .. }) = self.wallets.get(&other) else { continue };
+            let moves = matches!(request.command, Command::MoveMember(_));
+            if moves || Command::Settle.needs_past(&state.wallet, program, Time::MIN, self.now) {
+                reaching.insert(other);
+            }
+        }
+        for request in requests {
+            let Some(Open { state, program, .. }) = self.wallets.get(request.acts_on()) else { continue };
+            let before = latest.entry(request.acts_on()).or_insert(Time::MIN);
+            if request.command.needs_past(&state.wallet, program, *before, self.now) {
+                reaching.insert(request.acts_on().clone());
+            }
+            if let Command::RecordActivity(record) = &request.command {
+                let now = self.now.max(state.wallet.now);
+                let at = record.occurred_at(now);
+                // What lies behind the present window takes the wallet past it.
+                let reached = if state.wallet.dropped_by(program, at, now) { now } else { at };
+                *before = reached.max(*before);
+            }
+        }
+        reaching
+    }
+
+    /// True if a rule may ask who the member is.
+    fn asks_of_member(&self, request: &Request) -> bool {
+        let (Some(open), Command::RecordActivity(record)) =
+            (self.wallets.get(request.acts_on()), &request.command)
+        else {
+            return false;
+        };
+        let at = record.occurred_at(self.now.max(open.state.wallet.now));
+        open.program.rules_at(at).is_some_and(|set| set.rules.names_member())
+    }
+
+    /// The counters of caps that a request may count under.
+    pub(super) fn counter_keys(&self, request: &Request) -> Vec<counters::Key> {
+        let Some(open) = self.wallets.get(request.acts_on()) else { return Vec::new() };
+        let now = self.now.max(open.state.wallet.now);
+        let mut counters = match &request.command {
+            Command::RecordActivity(record) => {
+                let at = record.occurred_at(now);
+                open.program.rules_at(at).map(|set| set.rules.counters(at)).unwrap_or_default()
+            }
+            _ => {
+                let activity = self.activity_key(request).and_then(|key| self.activities.get(&key));
+                activity.map(|activity| activity.pinned.room.clone()).unwrap_or_default()
+            }
+        };
+        let velocity = open.program.velocity_counters(&request.command, now);
+        counters.extend(velocity.into_iter().map(|counter| (counter, 0)));
+        let key = |counter| counters::Key::new(request.acts_on(), &open.program.id, counter);
+        counters.into_keys().map(key).collect()
+    }
+
+    pub(super) fn reward_key(&self, request: &Request) -> Option<rewards::Key> {
+        let Command::RedeemReward(redeem) = &request.command else { return None };
+        let program_id = self.wallets.get(request.acts_on())?.program.id.clone();
+        let tenant = request.owner.tenant().clone();
+        Some(rewards::Key { tenant, program_id, reward_id: redeem.reward_id.clone() })
+    }
+
+    /// What is owed by the wallet that a member leaves as a whole.
+    fn debt_that_moves(&self, request: &Request) -> i64 {
+        let open = self.wallets.get(request.acts_on());
+        let moves = matches!(request.command, Command::MoveMember(_));
+        open.filter(|_| moves).map_or(0, |open| open.state.wallet.totals.arrears)
+    }
+}
+
+pub(super) fn review_key(request: &Request) -> Option<(Owner, Uuid)> {
+    Some((request.owner.clone(), request.decides.as_ref()?.review_id))
+}
+
+async fn open(
+    tx: &Tx,
+    catalogue: &Catalogue,
+    locked: HashMap<Owner, Locked>,
+) -> Result<HashMap<Owner, Open>, db::Error> {
+    let mut wallets = HashMap::with_capacity(locked.len());
+    for (owner, Locked { wallet, program_version }) in locked {
+        let found = catalogue.program_since(tx, owner.tenant(), &wallet.program_id, program_version).await?;
+        let missing = || db::Error::Damaged(format!("wallet {} has no program", owner.id()));
+        let program = found.ok_or_else(missing)?;
+        wallets.insert(owner, Open { state: State::new(wallet), program, changed: false, moved: false });
+    }
+    Ok(wallets)
+}
+
+impl Open {
+    /// Nothing but what is due.
+    fn want(&self, owner: &Owner, now: Time) -> lots::Want {
+        let pending = (self.state.wallet.totals.pending > 0).then_some(0);
+        lots::Want { pending, ..lots::Want::due(owner, &self.state.wallet, now.max(self.state.wallet.now)) }
+    }
+}
+
+/// The caller's own key of the activity that a request records or names.
+pub(super) fn external_key(request: &Request) -> Option<ExternalKey> {
+    let id = match (&request.command, request.command.activity()) {
+        (Command::RecordActivity(record), _) => &record.external_id,
+        (_, Some(ActivityRef::External(id))) => id,
+        _ => return None,
+    };
+    // Whoever acts is the member of the wallet that is named.
+    (!id.is_empty()).then(|| (request.acts_on().clone(), request.owner.id(), id.clone()))
+}

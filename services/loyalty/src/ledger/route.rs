@@ -1,0 +1,105 @@
+//! From the wallet that a command names to the one that has what belongs to its owner.
+//!
+//! Where members are is only certain once their wallets are locked, and wallets are locked in one order. So a
+//! request is sent where its points are taken to be, and sent on if that turns out to be wrong.
+
+use super::Request;
+use crate::domain::Wallet;
+use crate::store::Owner;
+
+/// Where points of a request are taken to be: the wallets behind each that it names, in their order. Empty:
+/// in that one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Route {
+    /// Behind the first wallet.
+    pub own: Vec<Owner>,
+    /// Behind the second one.
+    pub other: Vec<Owner>,
+}
+
+/// Wallets on a way at most: merging does not go in circles, but rows may be damaged.
+const LENGTH_MAX: usize = 64;
+
+impl Request {
+    /// The wallet that the command acts on.
+    pub(super) fn acts_on(&self) -> &Owner {
+        self.route.own.last().unwrap_or(&self.owner)
+    }
+
+    /// The second wallet that the command names.
+    pub(super) fn other_named(&self) -> Option<Owner> {
+        self.command.other_wallet().map(|id| Owner::new(self.owner.tenant(), id))
+    }
+
+    /// The second wallet that the command acts on.
+    pub(super) fn other(&self) -> Option<Owner> {
+        let named = self.other_named()?;
+        Some(self.route.other.last().cloned().unwrap_or(named))
+    }
+
+    /// The wallets that must be locked for it.
+    pub(super) fn wallets(&self) -> impl Iterator<Item = Owner> {
+        let ways = self.route.own.iter().chain(&self.route.other).cloned();
+        [self.owner.clone()].into_iter().chain(self.other_named()).chain(ways)
+    }
+
+    /// The route by what is known of wallets: all of it if that is the request's own.
+    pub(super) fn true_route<'a>(&self, known: impl Fn(&Owner) -> Option<&'a Wallet>) -> Route {
+        let mut route = Route::default();
+        if !self.command.is_of_own_wallet() {
+            route.own = way(&self.owner, &known);
+        }
+        // Who comes back is meant to have nothing in its own wallet.
+        if let Some(named) = self.other_named().filter(|named| *named != self.owner) {
+            route.other = way(&named, &known);
+        }
+        route
+    }
+}
+
+fn way<'a>(named: &Owner, known: impl Fn(&Owner) -> Option<&'a Wallet>) -> Vec<Owner> {
+    let mut way: Vec<Owner> = Vec::new();
+    while let Some(id) = known(way.last().unwrap_or(named)).and_then(|wallet| wallet.moved_to)
+        && way.len() < LENGTH_MAX
+    {
+        way.push(Owner::new(named.tenant(), id));
+    }
+    way
+}
+
+/// Where members were found to be.
+pub(super) type Ways = moka::sync::Cache<Owner, Vec<Owner>>;
+
+/// How many members that are elsewhere are remembered.
+const WAYS_MAX: u64 = 100_000;
+
+/// Nobody is known to be elsewhere.
+pub(super) fn ways() -> Ways {
+    moka::sync::Cache::new(WAYS_MAX)
+}
+
+impl Route {
+    /// Where a request is best sent first.
+    pub(super) fn guess(request: &Request, ways: &Ways) -> Route {
+        let way = |named: Owner| ways.get(&named).unwrap_or_default();
+        Route {
+            own: if request.command.is_of_own_wallet() { Vec::new() } else { way(request.owner.clone()) },
+            other: match request.other_named() {
+                Some(named) if named != request.owner => way(named),
+                _ => Vec::new(),
+            },
+        }
+    }
+
+    /// Remembers what turned out to be so.
+    pub(super) fn remember(&self, request: &Request, ways: &Ways) {
+        let named = [Some(request.owner.clone()), request.other_named()];
+        for (named, way) in named.into_iter().zip([&self.own, &self.other]) {
+            match named {
+                Some(named) if way.is_empty() => ways.invalidate(&named),
+                Some(named) => ways.insert(named, way.clone()),
+                None => {}
+            }
+        }
+    }
+}

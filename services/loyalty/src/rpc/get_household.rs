@@ -1,0 +1,35 @@
+//! GetHousehold: a household and its members.
+
+use proto::rapport::loyalty::v1 as pb;
+use proto::{Path, Violations};
+use requests::Caller;
+use tonic::{Request, Status};
+
+use super::Api;
+use super::call::told;
+use super::create_household::household_message;
+use super::refusal::{DOMAIN, household_not_found};
+use super::wire::{uuid, uuid_text};
+use crate::store::{Owner, households};
+
+pub(super) async fn handle(
+    api: &Api,
+    request: Request<pb::GetHouseholdRequest>,
+) -> Result<pb::GetHouseholdResponse, Status> {
+    let (caller, message) = Caller::open(request)?;
+    let mut found = Violations::default();
+    let household_id = uuid(&message.household_id, &Path::ROOT, "household_id", &mut found);
+    found.into_result(DOMAIN)?;
+    let (db, owner) = (api.db.reader(), Owner::new(&caller.tenant, household_id));
+    let household = households::find(db, &owner).await.map_err(|e| told(&e))?;
+    let household = household.ok_or_else(|| household_not_found(&message.household_id))?;
+    let members = households::members(db, &owner).await.map_err(|e| told(&e))?;
+    let members = members.into_iter().map(|member| pb::HouseholdMember {
+        member_id: uuid_text(member.id),
+        role: member.role.map_or(0, |role| role as i32),
+    });
+    Ok(pb::GetHouseholdResponse {
+        household: Some(household_message(&household)),
+        members: members.collect(),
+    })
+}

@@ -1,0 +1,165 @@
+//! What changes hands when a member moves to another wallet: who comes along, and whose rows these are.
+
+use std::collections::BTreeMap;
+
+use ambient::Time;
+use db::sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect, Statement, Value};
+use db::{Owner, Tx};
+use uuid::Uuid;
+
+use super::activities;
+use super::entity::{activity, member, wallet};
+use crate::domain::{Activity, Belongings, Destination, HandedOver, MoveMember};
+
+/// A move, as it is written.
+#[derive(Clone, Debug)]
+pub(super) struct Move {
+    pub(super) member_id: Uuid,
+    pub(super) from: Owner,
+    pub(super) to: Owner,
+    pub(super) destination: Destination,
+    pub(super) rows: HandedOver,
+    pub(super) now: Time,
+}
+
+/// What belongs to a member whose points are in the wallet `at`: what was done in its name, and in those of
+/// all who were merged into it, one after the other.
+///
+/// # Errors
+/// That the database refused, or `Damaged` for a row that does not make sense.
+pub async fn belongings(tx: &Tx, at: &Owner, command: &MoveMember) -> Result<Belongings, db::Error> {
+    let mut members = vec![command.member_id];
+    let mut next = 0;
+    while let Some(id) = members.get(next).copied() {
+        let merged: Vec<Uuid> = wallet::Entity::find()
+            .select_only()
+            .column(wallet::Column::WalletId)
+            .filter(wallet::Column::TenantId.eq(at.tenant().id()))
+            .filter(wallet::Column::MovedTo.eq(id))
+            .filter(wallet::Column::MovedTo.ne(Uuid::nil()))
+            .into_tuple()
+            .all(tx)
+            .await?;
+        members.extend(merged);
+        next += 1;
+    }
+    let rows = activity::Entity::find()
+        .filter(activity::Column::Bucket.eq(at.bucket()))
+        .filter(activity::Column::TenantId.eq(at.tenant().id()))
+        .filter(activity::Column::WalletId.eq(at.id()))
+        .filter(activity::Column::MemberId.is_in(members.iter().copied()))
+        .all(tx)
+        .await?;
+    let activities: Result<Vec<Activity>, db::Error> = rows.into_iter().map(activities::domain).collect();
+    Ok(Belongings { members, activities: activities? })
+}
+
+/// The ids of the members whose points are in this wallet, beside its owner.
+///
+/// # Errors
+/// That the database refused.
+pub async fn others_in(db: &impl ConnectionTrait, owner: &Owner) -> Result<Vec<Uuid>, db::Error> {
+    let select = member::Entity::find()
+        .select_only()
+        .column(member::Column::MemberId)
+        .filter(member::Column::TenantId.eq(owner.tenant().id()))
+        .filter(member::Column::WalletId.eq(owner.id()))
+        .filter(member::Column::MemberId.ne(owner.id()));
+    Ok(select.into_tuple().all(db).await?)
+}
+
+impl Move {
+    /// Hands the rows over. Everything else of the batch is written already.
+    pub(super) async fn write(&self, tx: &Tx) -> Result<(), db::Error> {
+        self.hand_over(tx).await?;
+        self.renumber(tx).await?;
+        self.count(tx).await?;
+        self.tell_members(tx).await
+    }
+
+    async fn hand_over(&self, tx: &Tx) -> Result<(), db::Error> {
+        const ACTIVITY: &str = "UPDATE activity SET bucket = $1, wallet_id = $2, expired_before = \
+             expired_before + COALESCE((SELECT CAST(SUM(l.expired) AS BIGINT) FROM lot l WHERE l.bucket = $3 \
+             AND l.tenant_id = $4 AND l.wallet_id = $5 AND l.lot_number >= activity.lot_first \
+             AND l.lot_number < activity.lot_first + activity.lot_count), 0) \
+             WHERE bucket = $3 AND tenant_id = $4 AND wallet_id = $5 AND member_id = $6";
+        const REDEMPTION: &str = "UPDATE redemption SET bucket = $1, wallet_id = $2 WHERE bucket = $3 \
+             AND tenant_id = $4 AND wallet_id = $5 AND member_id = $6";
+        for member_id in &self.rows.members {
+            for sql in [ACTIVITY, REDEMPTION] {
+                let mut values: Vec<Value> = vec![self.to.bucket().into(), self.to.id().into()];
+                values.extend(self.from.key_with([(*member_id).into()]));
+                run(tx, sql, values).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Says which lots of the new wallet activities have.
+    async fn renumber(&self, tx: &Tx) -> Result<(), db::Error> {
+        const LOTS: [activity::Column; 2] = [activity::Column::LotFirst, activity::Column::LotCount];
+        let row = |(id, (first, count)): (&Uuid, &(i64, i64))| {
+            activities::renumbered(&self.to, *id, *first, *count)
+        };
+        let rows: Vec<activity::Model> = self.rows.lots.iter().map(row).collect();
+        db::bulk_update::<activity::Entity>(tx, &rows, &LOTS).await
+    }
+
+    /// What was counted for caps before a member left its own wallet counts along with it.
+    async fn count(&self, tx: &Tx) -> Result<(), db::Error> {
+        const JOIN: &str = "INSERT INTO wallet_counter (bucket, tenant_id, wallet_id, name, \
+             period_start, points) SELECT w.bucket, w.tenant_id, w.wallet_id, c.name, c.period_start, c.points \
+             FROM wallet_counter c JOIN wallet w ON w.bucket = $1 AND w.tenant_id = c.tenant_id \
+             AND w.wallet_id = $2 WHERE c.bucket = $3 AND c.tenant_id = $4 AND c.wallet_id = $5 \
+             ON CONFLICT (bucket, tenant_id, wallet_id, name, period_start) \
+             DO UPDATE SET points = wallet_counter.points + excluded.points";
+        const PART: &str = "UPDATE wallet_counter SET points = points - COALESCE((SELECT o.points FROM \
+             wallet_counter o WHERE o.bucket = $3 AND o.tenant_id = $4 AND o.wallet_id = $5 \
+             AND o.name = wallet_counter.name AND o.period_start = wallet_counter.period_start), 0) \
+             WHERE bucket = $1 AND tenant_id = $4 AND wallet_id = $2";
+        let (sql, shared, own) = match self.rows.leaves_own {
+            true => (JOIN, &self.to, &self.from),
+            false => (PART, &self.from, &self.to),
+        };
+        let mut values: Vec<Value> = vec![shared.bucket().into(), shared.id().into()];
+        values.extend(own.key());
+        run(tx, sql, values).await
+    }
+
+    /// Writes where members are.
+    async fn tell_members(&self, tx: &Tx) -> Result<(), db::Error> {
+        const WALLET: &str = "UPDATE member SET wallet_id = $4, version = version + 1, update_time = $5 \
+             WHERE bucket = $1 AND tenant_id = $2 AND member_id = $3";
+        const WAY: &str = "UPDATE member SET merged_into = $4, role = $5 \
+             WHERE bucket = $1 AND tenant_id = $2 AND member_id = $3";
+        let key = |id: Uuid| Owner::new(self.to.tenant(), id);
+        for member_id in &self.rows.members {
+            let values = key(*member_id).key_with([self.to.id().into(), self.now.micros().into()]);
+            run(tx, WALLET, values).await?;
+        }
+        let (merged_into, role) = match self.destination {
+            Destination::Member(id) => (id, 0),
+            Destination::Household(_, role) => (Uuid::nil(), role as i32),
+            Destination::Unmerged | Destination::OutOfHousehold => (Uuid::nil(), 0),
+        };
+        run(tx, WAY, key(self.member_id).key_with([merged_into.into(), role.into()])).await
+    }
+}
+
+async fn run(tx: &Tx, sql: &str, values: Vec<Value>) -> Result<(), db::Error> {
+    tx.execute_raw(Statement::from_sql_and_values(tx.get_database_backend(), sql, values)).await?;
+    Ok(())
+}
+
+/// By their members' ids.
+pub(super) type Roles = BTreeMap<Owner, i32>;
+
+/// Writes what members may do in their households.
+pub(super) async fn change_roles(tx: &Tx, roles: &Roles) -> Result<(), db::Error> {
+    const ROLE: &str = "UPDATE member SET role = $4, version = version + 1 \
+         WHERE bucket = $1 AND tenant_id = $2 AND member_id = $3";
+    for (owner, role) in roles {
+        run(tx, ROLE, owner.key_with([(*role).into()])).await?;
+    }
+    Ok(())
+}

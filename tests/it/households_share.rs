@@ -1,0 +1,262 @@
+//! Members of a household earn for one wallet, and those spend of it whose role allows it.
+
+use futures::future::join_all;
+use harness::calls::{
+    PROGRAM, balance_of, create_program, create_program_like, create_reward, enroll, enroll_in, program,
+    purchase, reason, record, redeem, redemption, request_id,
+};
+use harness::house::House;
+use harness::moves::{buys, day, household, join, leave, member, merge, merger, reverse, tier, unmerge};
+use pb::household_service_client::HouseholdServiceClient;
+use pb::member_service_client::MemberServiceClient;
+use pb::points_service_client::PointsServiceClient;
+use proto::rapport::loyalty::v1 as pb;
+use proto::rapport::loyalty::v1::HouseholdRole::{Earner, Redeemer};
+use rpc::client::Client;
+use tonic::{Code, Status};
+
+in_process! {
+    all_earn_and_some_spend;
+    whoever_leaves_takes_what_is_left;
+    a_merged_member_joins_with_all_its_names;
+    suspended_members_wait_outside;
+    what_a_household_refuses;
+    an_export_tells_of_one_member;
+    twenty_members_spend_at_once;
+}
+
+async fn become_role(client: &Client, member_id: &str, role: pb::HouseholdRole) -> Result<i32, Status> {
+    let request = pb::UpdateHouseholdMemberRequest {
+        request_id: request_id(),
+        member_id: member_id.into(),
+        role: role.into(),
+    };
+    let response = HouseholdServiceClient::new(client.clone()).update_household_member(request).await?;
+    Ok(response.into_inner().role)
+}
+
+async fn members(client: &Client, household_id: &str) -> Vec<(String, i32)> {
+    let request = pb::GetHouseholdRequest { household_id: household_id.into() };
+    let found = HouseholdServiceClient::new(client.clone()).get_household(request).await.unwrap();
+    found.into_inner().members.into_iter().map(|member| (member.member_id, member.role)).collect()
+}
+
+async fn available(client: &Client, member_id: &str) -> i64 {
+    balance_of(client, member_id).await.available
+}
+
+async fn suspend(client: &Client, member_id: &str) {
+    let (member_id, reason) = (member_id.to_owned(), String::new());
+    let request = pb::SuspendMemberRequest { request_id: request_id(), member_id, reason };
+    MemberServiceClient::new(client.clone()).suspend_member(request).await.unwrap();
+}
+
+async fn all_earn_and_some_spend(house: House) {
+    let client = house.client();
+    create_program(&client).await;
+    create_reward(&client, "mug", 100, None).await;
+    let home = household(&client, PROGRAM).await;
+    let (anna, ben) = (enroll(&client, "anna").await, enroll(&client, "ben").await);
+    buys(&client, &anna, 60).await;
+    buys(&client, &ben, 30).await;
+    assert_eq!(join(&client, &home, &anna, Redeemer).await.unwrap().points_moved, 60);
+    let joined = join(&client, &home, &ben, Earner).await.unwrap();
+    assert_eq!((joined.points_moved, joined.balance.unwrap().available), (30, 90));
+    let mut expected = vec![(anna.clone(), i32::from(Redeemer)), (ben.clone(), Earner.into())];
+    expected.sort();
+    assert_eq!(members(&client, &home).await, expected);
+    let of_ben = member(&client, &ben).await;
+    assert_eq!((of_ben.household_role(), &of_ben.wallet_id), (Earner, &home));
+
+    buys(&client, &ben, 1_000).await;
+    for name in [&home, &anna, &ben] {
+        assert_eq!((available(&client, name).await, tier(&client, name).await), (1_090, "silver".into()));
+    }
+    let status = redeem(&client, redemption(&ben, "mug")).await.unwrap_err();
+    assert_eq!(
+        (status.code(), reason(&status).as_str()),
+        (Code::FailedPrecondition, "HOUSEHOLD_ROLE_REQUIRED")
+    );
+    redeem(&client, redemption(&anna, "mug")).await.unwrap();
+    assert_eq!(become_role(&client, &ben, Redeemer).await.unwrap(), i32::from(Redeemer));
+    redeem(&client, redemption(&ben, "mug")).await.unwrap();
+    assert_eq!(available(&client, &anna).await, 890);
+    let list = pb::ListPostingsRequest { member_id: anna.clone(), ..Default::default() };
+    let statement = PointsServiceClient::new(client.clone()).list_postings(list).await.unwrap().into_inner();
+    let by: Vec<_> = statement.postings.iter().map(|p| (p.actor_member_id == ben, p.points)).collect();
+    assert_eq!(by, [(true, 100), (false, 100), (true, 1_000), (true, 30), (false, 60)]);
+    let list = pb::ListHouseholdsRequest { program_id: PROGRAM.into(), ..Default::default() };
+    let listed =
+        HouseholdServiceClient::new(client.clone()).list_households(list).await.unwrap().into_inner();
+    assert_eq!(listed.households.iter().map(|h| h.display_name.as_str()).collect::<Vec<_>>(), ["Elm Street"]);
+    house.end().await;
+}
+
+async fn whoever_leaves_takes_what_is_left(house: House) {
+    let client = house.client();
+    create_program(&client).await;
+    create_reward(&client, "mug", 100, None).await;
+    let home = household(&client, PROGRAM).await;
+    let (anna, ben) = (enroll(&client, "anna").await, enroll(&client, "ben").await);
+    buys(&client, &ben, 70).await;
+    join(&client, &home, &anna, Redeemer).await.unwrap();
+    join(&client, &home, &ben, Redeemer).await.unwrap();
+    house.clock().advance_to(day(1));
+    buys(&client, &anna, 1_200).await;
+    house.clock().advance_to(day(2));
+    let bought = buys(&client, &ben, 50).await;
+    // Ben's 70 end first, then 30 of Anna's.
+    redeem(&client, redemption(&anna, "mug")).await.unwrap();
+    let left = leave(&client, &ben).await.unwrap();
+    assert_eq!((left.points_moved, left.balance.unwrap().available), (50, 50));
+    assert_eq!((available(&client, &anna).await, available(&client, &ben).await), (1_170, 50));
+    assert_eq!((tier(&client, &anna).await, tier(&client, &ben).await), ("silver".into(), "base".into()));
+    assert_eq!(member(&client, &ben).await.household_role(), pb::HouseholdRole::Unspecified);
+    reverse(&client, &ben, &bought).await.unwrap();
+    assert_eq!(leave(&client, &anna).await.unwrap().points_moved, 1_170);
+    assert_eq!((available(&client, &home).await, available(&client, &ben).await), (0, 0));
+    assert_eq!(tier(&client, &home).await, "base");
+    assert_eq!(members(&client, &home).await, []);
+    house.end().await;
+}
+
+async fn a_merged_member_joins_with_all_its_names(house: House) {
+    let client = house.client();
+    create_program(&client).await;
+    let home = household(&client, PROGRAM).await;
+    let ids = join_all(["anna", "card", "ben"].map(|name| enroll(&client, name))).await;
+    let [anna, card, ben] = ids.as_slice() else { panic!("three members") };
+    for (member, units) in [(anna, 1), (card, 10), (ben, 100)] {
+        buys(&client, member, units).await;
+    }
+    join(&client, &home, ben, Earner).await.unwrap();
+    merge(&client, merger(card, anna)).await.unwrap();
+    assert_eq!(join(&client, &home, anna, Redeemer).await.unwrap().points_moved, 11);
+    buys(&client, card, 1_000).await;
+    assert_eq!(available(&client, ben).await, 1_111);
+    // The card is Anna's: it cannot leave by itself, but it can be told from her.
+    assert_eq!(reason(&leave(&client, card).await.unwrap_err()), "MEMBER_NOT_IN_HOUSEHOLD");
+    assert_eq!(unmerge(&client, card).await.unwrap().points_moved, 1_010);
+    assert_eq!((available(&client, card).await, available(&client, anna).await), (1_010, 101));
+    // And back, now that Anna is in a household.
+    assert_eq!(merge(&client, merger(card, anna)).await.unwrap().points_moved, 1_010);
+    assert_eq!(leave(&client, anna).await.unwrap().points_moved, 1_011);
+    assert_eq!((available(&client, card).await, available(&client, ben).await), (1_011, 100));
+    house.end().await;
+}
+
+async fn suspended_members_wait_outside(house: House) {
+    let client = house.client();
+    create_program(&client).await;
+    create_reward(&client, "mug", 100, None).await;
+    let home = household(&client, PROGRAM).await;
+    let (anna, ben) = (enroll(&client, "anna").await, enroll(&client, "ben").await);
+    join(&client, &home, &anna, Redeemer).await.unwrap();
+    join(&client, &home, &ben, Redeemer).await.unwrap();
+    buys(&client, &anna, 500).await;
+    suspend(&client, &ben).await;
+    assert_eq!(reason(&record(&client, purchase(&ben, 1)).await.unwrap_err()), "MEMBER_SUSPENDED");
+    assert_eq!(reason(&redeem(&client, redemption(&ben, "mug")).await.unwrap_err()), "MEMBER_SUSPENDED");
+    redeem(&client, redemption(&anna, "mug")).await.unwrap();
+    let (member_id, why) = (ben.clone(), String::new());
+    let request = pb::ReactivateMemberRequest { request_id: request_id(), member_id, reason: why };
+    MemberServiceClient::new(client.clone()).reactivate_member(request).await.unwrap();
+    redeem(&client, redemption(&ben, "mug")).await.unwrap();
+    house.end().await;
+}
+
+async fn what_a_household_refuses(house: House) {
+    let client = house.client();
+    create_program(&client).await;
+    create_program_like(&client, program("other")).await;
+    let (home, next) = (household(&client, PROGRAM).await, household(&client, PROGRAM).await);
+    let (anna, ben) = (enroll(&client, "anna").await, enroll(&client, "ben").await);
+    let stranger = enroll_in(&client, "other", "anna").await;
+    let told = |status: Status| (status.code(), reason(&status));
+    let refused = |code, reason: &str| (code, reason.to_owned());
+    use Code::{FailedPrecondition, InvalidArgument, NotFound};
+    let joined =
+        async |home: &str, member: &str| told(join(&client, home, member, Earner).await.unwrap_err());
+    assert_eq!(joined(&anna, &ben).await, refused(NotFound, "HOUSEHOLD_NOT_FOUND"));
+    assert_eq!(joined(&request_id(), &ben).await, refused(NotFound, "HOUSEHOLD_NOT_FOUND"));
+    assert_eq!(joined(&home, &stranger).await, refused(NotFound, "HOUSEHOLD_NOT_FOUND"));
+    assert_eq!(joined(&home, &request_id()).await, refused(NotFound, "MEMBER_NOT_FOUND"));
+    let role = join(&client, &home, &ben, pb::HouseholdRole::Unspecified).await.unwrap_err();
+    assert_eq!(told(role), refused(InvalidArgument, "FIELDS_INVALID"));
+    assert_eq!(
+        told(leave(&client, &ben).await.unwrap_err()),
+        refused(FailedPrecondition, "MEMBER_NOT_IN_HOUSEHOLD")
+    );
+    let role = become_role(&client, &ben, Earner).await.unwrap_err();
+    assert_eq!(told(role), refused(FailedPrecondition, "MEMBER_NOT_IN_HOUSEHOLD"));
+    join(&client, &home, &anna, Earner).await.unwrap();
+    assert_eq!(joined(&next, &anna).await, refused(FailedPrecondition, "MEMBER_IN_HOUSEHOLD"));
+    let merged = merge(&client, merger(&anna, &ben)).await.unwrap_err();
+    assert_eq!(told(merged), refused(FailedPrecondition, "MEMBER_IN_HOUSEHOLD"));
+    let merged = merge(&client, merger(&ben, &home)).await.unwrap_err();
+    assert_eq!(told(merged), refused(NotFound, "SURVIVOR_NOT_FOUND"));
+    let (member_id, why) = (anna.clone(), String::new());
+    let request = pb::CloseMemberRequest { request_id: request_id(), member_id, reason: why };
+    let closed = MemberServiceClient::new(client.clone()).close_member(request).await.unwrap_err();
+    assert_eq!(told(closed), refused(FailedPrecondition, "MEMBER_IN_HOUSEHOLD"));
+    let missing = pb::GetHouseholdRequest { household_id: anna.clone() };
+    let missing = HouseholdServiceClient::new(client.clone()).get_household(missing).await.unwrap_err();
+    assert_eq!(told(missing), refused(NotFound, "HOUSEHOLD_NOT_FOUND"));
+    house.end().await;
+}
+
+async fn an_export_tells_of_one_member(house: House) {
+    use pb::export_member_response::Piece;
+    let client = house.client();
+    create_program(&client).await;
+    let home = household(&client, PROGRAM).await;
+    let (anna, ben) = (enroll(&client, "anna").await, enroll(&client, "ben").await);
+    for member in [&anna, &ben] {
+        buys(&client, member, 10).await;
+        join(&client, &home, member, Redeemer).await.unwrap();
+        buys(&client, member, 20).await;
+    }
+    let request = pb::ExportMemberRequest { member_id: ben.clone() };
+    let stream = MemberServiceClient::new(client.clone()).export_member(request).await.unwrap().into_inner();
+    let pieces: Vec<_> = futures::TryStreamExt::try_collect(stream).await.unwrap();
+    let (mut activities, mut lots, mut postings) = (0, 0, 0);
+    for piece in pieces.into_iter().filter_map(|one: pb::ExportMemberResponse| one.piece) {
+        match piece {
+            Piece::Activity(activity) => {
+                assert_eq!(activity.member_id, ben);
+                activities += 1;
+            }
+            Piece::Lot(lot) => {
+                assert_eq!(lot.member_id, ben);
+                lots += 1;
+            }
+            Piece::Posting(posting) => {
+                assert_eq!(posting.actor_member_id, ben);
+                postings += 1;
+            }
+            _ => {}
+        }
+    }
+    // Its own wallet's lot and the two of the household; earned and given here, received and earned there.
+    assert_eq!((activities, lots, postings), (2, 3, 4));
+    house.end().await;
+}
+
+async fn twenty_members_spend_at_once(house: House) {
+    let client = house.client();
+    create_program(&client).await;
+    create_reward(&client, "mug", 100, None).await;
+    let home = household(&client, PROGRAM).await;
+    let names: Vec<String> = (0..20).map(|n| format!("member {n}")).collect();
+    let ids = join_all(names.iter().map(|name| enroll(&client, name))).await;
+    let joined = join_all(ids.iter().map(|id| join(&client, &home, id, Redeemer))).await;
+    assert!(joined.iter().all(Result::is_ok));
+    let bought = join_all(ids.iter().map(|id| record(&client, purchase(id, 53)))).await;
+    assert!(bought.iter().all(Result::is_ok));
+    let spent = join_all(ids.iter().map(|id| redeem(&client, redemption(id, "mug")))).await;
+    assert_eq!(spent.iter().filter(|spent| spent.is_ok()).count(), 10);
+    let refused = spent.into_iter().filter_map(Result::err);
+    assert!(refused.into_iter().all(|status| reason(&status) == "INSUFFICIENT_POINTS"));
+    assert_eq!(available(&client, &ids[7]).await, 60);
+    house.end().await;
+}
