@@ -123,8 +123,10 @@ async fn the_same_id_twice_in_one_batch_acts_once(house: House) {
     let stranger = purchase(&request_id(), 1);
     let requests = vec![request.clone(), request, other, stranger, purchase(&member, 1)];
     let mut activities = pb::activity_service_client::ActivityServiceClient::new(client.clone());
-    let batch =
-        activities.batch_record_activities(pb::BatchRecordActivitiesRequest { requests }).await.unwrap();
+    let batch = activities
+        .batch_record_activities(pb::BatchRecordActivitiesRequest { requests, mode: 0 })
+        .await
+        .unwrap();
     let told: Vec<String> = batch.into_inner().results.into_iter().map(|r| told(r.result.unwrap())).collect();
     assert_eq!(told, ["done", "replayed", "REQUEST_ID_REUSED", "MEMBER_NOT_FOUND", "done"]);
     assert_eq!(balance_of(&client, &member).await.available, 26);

@@ -277,7 +277,7 @@ async fn messages_too_large_and_deadlines_passed(house: House) {
     let refused = activities.record_activity(late).await.unwrap_err();
     assert_eq!(refused.code(), Code::DeadlineExceeded, "{refused:?}");
     let many = (0..1_001).map(|_| purchase(&member, 1)).collect();
-    let batch = pb::BatchRecordActivitiesRequest { requests: many };
+    let batch = pb::BatchRecordActivitiesRequest { requests: many, mode: 0 };
     let refused = activities.batch_record_activities(batch).await.unwrap_err();
     assert_eq!(fields(&refused), ["requests"]);
     assert_eq!(balance_of(&client, &member).await.version, 1);

@@ -242,7 +242,7 @@ async fn many_adjustments_wait_for_one_approval(house: House) {
     requests.push(pb::AdjustPointsRequest { for_review: true, ..adjustment(&members[0], -150) });
     requests.push(adjustment(&request_id(), 1));
     let mut points = PointsServiceClient::new(client.clone());
-    let asked = pb::BatchAdjustPointsRequest { requests: requests.clone() };
+    let asked = pb::BatchAdjustPointsRequest { requests: requests.clone(), mode: 0 };
     let results = points.batch_adjust_points(asked).await.unwrap().into_inner().results;
     let codes: Vec<i32> = results
         .iter()

@@ -429,7 +429,7 @@ async fn an_export_tells_everything(house: House) {
     let member = enroll_as(&client, "anna", anna()).await;
     let bought = (0..1_100).map(|_| purchase(&member.member_id, 1)).collect::<Vec<_>>();
     for batch in bought.chunks(550) {
-        let request = pb::BatchRecordActivitiesRequest { requests: batch.to_vec() };
+        let request = pb::BatchRecordActivitiesRequest { requests: batch.to_vec(), mode: 0 };
         let mut service = pb::activity_service_client::ActivityServiceClient::new(client.clone());
         service.batch_record_activities(request).await.unwrap();
     }

@@ -144,7 +144,7 @@ fn request(basket: &Basket, member_id: &str) -> pb::RecordActivityRequest {
 }
 
 async fn record_all(client: &Client, requests: Vec<pb::RecordActivityRequest>) -> Vec<i64> {
-    let request = pb::BatchRecordActivitiesRequest { requests };
+    let request = pb::BatchRecordActivitiesRequest { requests, mode: 0 };
     let response = ActivityServiceClient::new(client.clone()).batch_record_activities(request).await.unwrap();
     let points = response.into_inner().results.into_iter().map(|result| match result.result.unwrap() {
         Told::Response(response) => response.activity.unwrap().points,

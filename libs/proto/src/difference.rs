@@ -125,7 +125,7 @@ mod tests {
     fn items_are_compared_one_by_one_and_then_counted() {
         let batch = |members: &[&str]| {
             let requests = members.iter().map(|member| request(member, 1, 1)).collect();
-            BatchRecordActivitiesRequest { requests }.encode_to_vec()
+            BatchRecordActivitiesRequest { requests, mode: 0 }.encode_to_vec()
         };
         let between = |a: &[&str], b: &[&str]| first_difference(BATCH, &batch(a), &batch(b));
         assert_eq!(between(&["a", "b", "c"], &["a", "x"]).as_deref(), Some("requests[1].member_id"));

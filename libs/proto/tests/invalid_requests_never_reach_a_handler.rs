@@ -151,7 +151,7 @@ async fn an_invalid_request_is_answered_with_all_violations() -> Result {
 async fn a_refusal_fits_into_the_headers_of_every_client() -> Result {
     let (handler, channel) = serve().await?;
     let requests = vec![RecordActivityRequest::default(); 1001];
-    let batch = BatchRecordActivitiesRequest { requests };
+    let batch = BatchRecordActivitiesRequest { requests, mode: 0 };
     let status =
         ActivityServiceClient::new(channel).batch_record_activities(batch).await.expect_err("it is empty");
     let fields = refused_fields(&status);

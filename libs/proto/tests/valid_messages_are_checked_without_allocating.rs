@@ -32,7 +32,7 @@ fn valid_messages_are_checked_without_allocating() {
         Activity { r#type: ActivityType::Visit.into(), external_id: "é".repeat(200), ..Activity::default() };
     let request =
         RecordActivityRequest { request_id: UUID.into(), member_id: UUID.into(), activity: Some(activity) };
-    assert_eq!(allocations(&BatchRecordActivitiesRequest { requests: vec![request; 1000] }), 0);
+    assert_eq!(allocations(&BatchRecordActivitiesRequest { requests: vec![request; 1000], mode: 0 }), 0);
 
     let program = Program {
         program_id: "coffee-2026".into(),

@@ -99,7 +99,7 @@ fn side(answer: Result<Answer, Failure>) -> Side {
     let given = match answer {
         Ok(Answer::Given(given)) => given,
         Ok(Answer::NoWallet) => return Side::Done,
-        Ok(Answer::Again(_) | Answer::Panicked) | Err(_) => return Side::Unknown,
+        Ok(Answer::Again(_) | Answer::NotDone(_) | Answer::Panicked) | Err(_) => return Side::Unknown,
     };
     let refused = requests::response::<pb::RecordActivityResponse>(DOMAIN, given).err();
     match refused.map(|status| Problem::from_status(&status).reason).as_deref() {

@@ -9,7 +9,7 @@ use requests::{Call, Record, Written, replay};
 use uuid::Uuid;
 
 use super::load::{external_key, review_key};
-use super::{Answer, Answered, Asked, Request, Route, announce};
+use super::{Answer, Answered, Asked, Request, Route, Together, announce};
 use crate::domain::{
     Activity, Belongings, Command, Context, Member, Outcome, Program, Refusal, Reply, Review, ReviewState,
     Reward, State, Stock, Wallet, decide,
@@ -45,8 +45,40 @@ pub(super) struct Open {
 }
 
 impl Batch {
+    /// Decides requests in their order. Of those that are sent together what must not be done leaves no trace.
+    pub(super) fn decide_all(&mut self, requests: &[Request], together: Option<Together>) -> Vec<Answer> {
+        let mut answers = Vec::with_capacity(requests.len());
+        for request in requests {
+            let answer = self.decide(request);
+            let ends = together.is_some() && answer.is_refusal();
+            if together.is_some() && matches!(answer, Answer::Again(_)) {
+                self.forget();
+                let again =
+                    |request: &Request| self.elsewhere(request).unwrap_or_else(|| request.route.clone());
+                return requests.iter().map(|request| Answer::Again(again(request))).collect();
+            }
+            answers.push(answer);
+            if ends {
+                break;
+            }
+        }
+        let refused = answers.len().saturating_sub(1);
+        if together == Some(Together::AllOrNothing) && answers.last().is_some_and(Answer::is_refusal) {
+            self.forget();
+            answers[..refused].fill(Answer::NotDone(refused));
+        }
+        answers.resize(requests.len(), Answer::NotDone(refused));
+        answers
+    }
+
+    /// Leaves everything as it was.
+    fn forget(&mut self) {
+        (self.changes, self.counters) = (Changes::default(), Counters::default());
+        self.wallets.values_mut().for_each(|open| open.changed = false);
+    }
+
     /// Decides one request on what the ones before it left.
-    pub(super) fn decide(&mut self, request: &Request) -> Answer {
+    fn decide(&mut self, request: &Request) -> Answer {
         if let Some(Asked { call, .. }) = &request.call
             && let Some(record) = self.recorded.get(&(request.owner.clone(), call.request_id))
         {

@@ -8,7 +8,7 @@ use db::Tx;
 use db::sea_orm::ConnectionTrait;
 
 use super::batch::Batch;
-use super::{Answer, Catalogue, Request};
+use super::{Answer, Catalogue, Request, Together};
 use crate::domain::{Program, Wallet};
 use crate::store::{Owner, wallets};
 
@@ -21,7 +21,8 @@ pub struct Executed {
     pub wallets: Vec<(Owner, Wallet, Arc<Program>)>,
 }
 
-/// Decides `requests` in their order and writes what they change. `now` is business time.
+/// Decides `requests` in their order and writes what they change, all if they are not sent `together`.
+/// `now` is business time.
 ///
 /// # Errors
 /// That the database refused: then nothing may be committed. A refused command is an answer, not an error.
@@ -29,6 +30,7 @@ pub async fn execute(
     tx: &Tx,
     catalogue: &Catalogue,
     requests: &[Request],
+    together: Option<Together>,
     now: Time,
 ) -> Result<Executed, db::Error> {
     let backend = tx.get_database_backend();
@@ -39,7 +41,7 @@ pub async fn execute(
     // other tables as they were before it waited.
     let load = Batch::load(tx, catalogue, requests, locked, now);
     let mut batch = db::traced(backend, "SELECT ledger", load).await?;
-    let answers = requests.iter().map(|request| batch.decide(request)).collect();
+    let answers = batch.decide_all(requests, together);
     let (changes, wallets) = batch.finish();
     if !changes.is_empty() {
         changes.write(tx).await?;

@@ -15,7 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use super::lanes::{Deps, Failure};
 use super::route::Ways;
-use super::{Answer, Executed, Request, execute, metrics};
+use super::{Answer, Executed, Request, Together, execute, metrics};
 
 /// Commands per transaction at most.
 const BATCH_MAX: usize = 256;
@@ -24,12 +24,14 @@ const SETTLE_MAX: usize = 3;
 /// How often a command is sent on before its caller is told to try again.
 const SENT_ON_MAX: usize = 100;
 
+/// Requests with one answer each; several if they are sent together.
 #[derive(Debug)]
 pub(super) struct Job {
-    pub(super) request: Request,
+    pub(super) requests: Vec<Request>,
+    pub(super) together: Option<Together>,
     pub(super) deadline: Instant,
     pub(super) context: telemetry::Context,
-    pub(super) answer: oneshot::Sender<Result<Answer, Failure>>,
+    pub(super) answer: oneshot::Sender<Result<Vec<Answer>, Failure>>,
     /// How often its wallets turned out to be others.
     pub(super) sent_on: usize,
 }
@@ -68,23 +70,22 @@ impl Lane {
     /// Commits the jobs together; if the database refuses their rows, in ever smaller parts. What turns out
     /// to be for another wallet is decided again after the others.
     async fn commit(&self, jobs: Vec<Job>) {
-        let mut parts = VecDeque::from([jobs]);
+        let mut parts = split(jobs);
         while let Some(mut part) = parts.pop_front() {
-            if part.is_empty() {
-                continue;
-            }
-            let requests: Arc<Vec<Request>> = Arc::new(part.iter().map(|job| job.request.clone()).collect());
+            let together = part.first().and_then(|job| job.together);
+            let requests: Vec<Request> = part.iter().flat_map(|job| job.requests.iter().cloned()).collect();
             let as_of = std::time::Instant::now();
             let traced = part.iter().find(|job| job.context.span().span_context().is_sampled());
             let context = traced.map_or_else(telemetry::Context::new, |job| job.context.clone());
-            let size = i64::try_from(part.len()).unwrap_or(0);
+            let size = i64::try_from(requests.len()).unwrap_or(0);
             let attributes = [KeyValue::new(metric::LEDGER_BATCH_SIZE, size)];
             // Made inside the context: a span hangs on the context that it is made in.
             let work = async {
-                telemetry::span("ledger batch", SpanKind::Internal, attributes, self.decided(&requests)).await
+                let decided = self.decided(Arc::new(requests), together);
+                telemetry::span("ledger batch", SpanKind::Internal, attributes, decided).await
             };
             match work.with_context(context.clone()).await {
-                Ok(executed) => parts.extend(self.answer(part, executed, as_of, context)),
+                Ok(executed) => parts.extend(split(begin(self.answer(part, executed, as_of, context)))),
                 Err(error) if error.is_transient() || matches!(error, db::Error::CommitUnknown(_)) => {
                     let (error, commands) = (chain(&error), part.len());
                     tracing::warn!(error, commands, "a batch could not be committed");
@@ -104,7 +105,11 @@ impl Lane {
     }
 
     /// Decides and commits. Requests that were recorded before an answer was lost answer from their records.
-    async fn decided(&self, requests: &Arc<Vec<Request>>) -> Result<Executed, db::Error> {
+    async fn decided(
+        &self,
+        requests: Arc<Vec<Request>>,
+        together: Option<Together>,
+    ) -> Result<Executed, db::Error> {
         let deps = &self.deps;
         let mut tries = 1;
         loop {
@@ -112,7 +117,8 @@ impl Lane {
                 .db
                 .transact(|tx| {
                     let (deps, requests) = (deps.clone(), requests.clone());
-                    async move { execute(tx, &deps.catalogue, &requests, deps.clock.now()).await }.boxed()
+                    async move { execute(tx, &deps.catalogue, &requests, together, deps.clock.now()).await }
+                        .boxed()
                 })
                 .await;
             match outcome {
@@ -129,33 +135,60 @@ impl Lane {
         executed: Executed,
         as_of: std::time::Instant,
         context: telemetry::Context,
-    ) -> Option<Vec<Job>> {
+    ) -> Vec<Job> {
         metrics::committed(&executed.answers);
         self.deps.bell.ring();
         let Executed { answers, wallets } = executed;
         let (mut again, mut answered) = (Vec::new(), Vec::with_capacity(jobs.len()));
-        for (mut job, answer) in jobs.into_iter().zip(answers) {
-            match answer {
-                Answer::Again(route) if job.sent_on < SENT_ON_MAX => {
-                    route.remember(&job.request, &self.ways);
-                    (job.request.route, job.sent_on) = (route, job.sent_on + 1);
-                    again.push(job);
-                }
-                Answer::Again(_) => refuse(vec![job], Failure::Unavailable),
-                answer => answered.push((job, answer)),
+        let mut answers = answers.into_iter();
+        for mut job in jobs {
+            let answers: Vec<Answer> = answers.by_ref().take(job.requests.len()).collect();
+            if !answers.iter().any(|answer| matches!(answer, Answer::Again(_))) {
+                answered.push((job, answers));
+            } else if job.sent_on == SENT_ON_MAX {
+                refuse(vec![job], Failure::Unavailable);
+            } else {
+                job.send_on(answers, &self.ways);
+                again.push(job);
             }
         }
         let deps = self.deps.clone();
         let told = async move {
             deps.publish(&wallets, as_of).await;
-            for (job, answer) in answered {
+            for (job, answers) in answered {
                 // A caller that went away learns the outcome by asking again.
-                let _ = job.answer.send(Ok(answer));
+                let _ = job.answer.send(Ok(answers));
             }
         };
         self.tasks.spawn(told.with_context(context));
-        (!again.is_empty()).then_some(again)
+        again
     }
+}
+
+impl Job {
+    /// Sends it to the wallets that it turned out to be about.
+    fn send_on(&mut self, answers: Vec<Answer>, ways: &Ways) {
+        self.sent_on += 1;
+        for (request, answer) in self.requests.iter_mut().zip(answers) {
+            if let Answer::Again(route) = answer {
+                route.remember(request, ways);
+                request.route = route;
+            }
+        }
+    }
+}
+
+/// What is committed at once: jobs in their order, but those sent together on their own.
+fn split(jobs: Vec<Job>) -> VecDeque<Vec<Job>> {
+    let mut parts: VecDeque<Vec<Job>> = VecDeque::new();
+    for job in jobs {
+        let joins = |part: &&mut Vec<Job>| part.iter().all(|other| other.together.is_none());
+        match parts.back_mut().filter(joins) {
+            Some(part) if job.together.is_none() => part.push(job),
+            _ => parts.push_back(vec![job]),
+        }
+    }
+    parts
 }
 
 /// Leaves out what nobody waits for any more.

@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use super::lane::{Job, Lane};
 use super::route::{Ways, ways};
-use super::{Answer, Catalogue, Request, Route};
+use super::{Answer, Catalogue, Request, Route, Together};
 use crate::domain::{Program, Wallet};
 use crate::store::Owner;
 
@@ -78,7 +78,26 @@ impl Lanes {
     /// # Errors
     /// As [`Failure`] says.
     pub async fn submit(&self, request: Request, deadline: Instant) -> Result<Answer, Failure> {
-        self.enqueue(request, deadline).await?.await.unwrap_or(Err(Failure::Unavailable))
+        let waiting = self.enqueue(vec![request], None, deadline).await?;
+        let answers = waiting.await.unwrap_or(Err(Failure::Unavailable))?;
+        answers.into_iter().next().ok_or(Failure::Unavailable)
+    }
+
+    /// Has commands decided together, in their order and in one transaction; one answer each.
+    ///
+    /// # Errors
+    /// As [`Failure`] says: then none of them was done, or the same request ids will tell.
+    pub async fn submit_together(
+        &self,
+        requests: Vec<Request>,
+        together: Together,
+        deadline: Instant,
+    ) -> Result<Vec<Answer>, Failure> {
+        if requests.is_empty() {
+            return Ok(Vec::new());
+        }
+        let waiting = self.enqueue(requests, Some(together), deadline).await?;
+        waiting.await.unwrap_or(Err(Failure::Unavailable))
     }
 
     /// Submits many commands at once and waits for all their answers, in the order of the commands.
@@ -89,27 +108,33 @@ impl Lanes {
     ) -> Vec<Result<Answer, Failure>> {
         let mut waiting = Vec::with_capacity(requests.len());
         for request in requests {
-            waiting.push(self.enqueue(request, deadline).await);
+            waiting.push(self.enqueue(vec![request], None, deadline).await);
         }
         let mut answers = Vec::with_capacity(waiting.len());
         for answer in waiting {
-            answers.push(match answer {
+            let answered = match answer {
                 Ok(receiver) => receiver.await.unwrap_or(Err(Failure::Unavailable)),
                 Err(failure) => Err(failure),
-            });
+            };
+            answers.push(answered.and_then(|answers| answers.into_iter().next().ok_or(Failure::Unavailable)));
         }
         answers
     }
 
     async fn enqueue(
         &self,
-        request: Request,
+        mut requests: Vec<Request>,
+        together: Option<Together>,
         deadline: Instant,
-    ) -> Result<oneshot::Receiver<Result<Answer, Failure>>, Failure> {
-        let request = Request { route: Route::guess(&request, &self.ways), ..request };
-        let lane = usize::try_from(request.acts_on().bucket()).unwrap_or(0) % self.senders.len();
+    ) -> Result<oneshot::Receiver<Result<Vec<Answer>, Failure>>, Failure> {
+        for request in &mut requests {
+            request.route = Route::guess(request, &self.ways);
+        }
+        let bucket = requests.first().map_or(0, |request| request.acts_on().bucket());
+        let lane = usize::try_from(bucket).unwrap_or(0) % self.senders.len();
         let (answer, receiver) = oneshot::channel();
-        let job = Job { request, deadline, context: telemetry::Context::current(), answer, sent_on: 0 };
+        let job =
+            Job { requests, together, deadline, context: telemetry::Context::current(), answer, sent_on: 0 };
         match tokio::time::timeout_at(deadline, self.senders[lane].send(job)).await {
             Ok(Ok(())) => Ok(receiver),
             Ok(Err(_)) => Err(Failure::Unavailable),

@@ -41,7 +41,7 @@ pub(super) fn committed(answers: &[Answer]) {
         match answer {
             Answer::Given(Given::Written { replayed: true, .. }) => replayed += 1,
             Answer::Given(Given::Written { written, .. }) if written.status == 0 => done += 1,
-            Answer::Given(_) | Answer::NoWallet => refused += 1,
+            Answer::Given(_) | Answer::NoWallet | Answer::NotDone(_) => refused += 1,
             Answer::Panicked => failed += 1,
             Answer::Again(_) => {}
         }

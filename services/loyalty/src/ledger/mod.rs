@@ -62,6 +62,18 @@ pub struct Decides {
     pub note: String,
 }
 
+impl Answer {
+    /// It was not done.
+    fn is_refusal(&self) -> bool {
+        match self {
+            Answer::Given(requests::Answer::Written { written, .. }) => written.status != 0,
+            Answer::Given(requests::Answer::Reused { .. }) => true,
+            Answer::NoWallet | Answer::Panicked | Answer::NotDone(_) => true,
+            Answer::Again(_) => false,
+        }
+    }
+}
+
 impl Request {
     /// A command of the service itself.
     pub fn of_service(owner: Owner, command: Command) -> Request {
@@ -74,6 +86,16 @@ impl Request {
             route: Route::default(),
         }
     }
+}
+
+/// How far commands that are sent together depend on each other. They are done in their order, in one
+/// transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Together {
+    /// None after the first that is refused is done.
+    Stop,
+    /// If one is refused, none is done, and nothing is remembered of any.
+    AllOrNothing,
 }
 
 /// A call, and how its answer is written down.
@@ -105,6 +127,9 @@ pub enum Answer {
     NoWallet,
     /// The decision broke an invariant; nothing was done.
     Panicked,
+    /// One of those that it was sent together with was refused: that of this number, from 0. It was not done,
+    /// and nothing of it is remembered.
+    NotDone(usize),
     /// It must be decided in another batch, on the wallets that this route leads to. Lanes see to that.
     Again(Route),
 }

@@ -1,4 +1,4 @@
-//! BatchAdjustPoints: many adjustments, each on its own.
+//! BatchAdjustPoints: many adjustments, each on its own unless the mode says otherwise.
 
 use proto::rapport::loyalty::v1 as pb;
 use requests::Caller;
@@ -6,7 +6,7 @@ use tonic::{Request, Status};
 
 use super::Api;
 use super::adjust_points::decode;
-use super::call::ledger_request;
+use super::call::{ledger_request, together};
 
 pub(super) async fn handle(
     api: &Api,
@@ -18,7 +18,7 @@ pub(super) async fn handle(
         let (member_id, command, call) = decode(&caller, item)?;
         Ok((member_id, ledger_request(&caller, member_id, command, call)))
     });
-    let answers = api.submit_each(&caller, requests.collect()).await?;
+    let answers = api.submit_each(&caller, requests.collect(), together(message.mode())).await?;
     let result = |answer: Result<(pb::AdjustPointsResponse, bool), Status>| {
         let answer = answer.map(|(response, replayed)| pb::AdjustPointsResponse { replayed, ..response });
         let result = answer.map_or_else(|status| One::Error(rpc::to_proto(&status)), One::Response);

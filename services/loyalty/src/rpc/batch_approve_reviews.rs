@@ -14,7 +14,7 @@ pub(super) async fn handle(
     use pb::approve_review_result::Result as One;
     let (caller, message) = Caller::open(request)?;
     let requests = prepare(api, &caller, &message.requests).await?;
-    let answers = api.submit_each(&caller, requests).await?;
+    let answers = api.submit_each(&caller, requests, None).await?;
     let result = |answer: Result<(pb::ApproveReviewResponse, bool), Status>| {
         let answer = answer.map(|(response, replayed)| pb::ApproveReviewResponse { replayed, ..response });
         let result = answer.map_or_else(|status| One::Error(rpc::to_proto(&status)), One::Response);

@@ -2,6 +2,7 @@
 
 use futures::future::BoxFuture;
 use prost::Message;
+use proto::rapport::loyalty::v1 as pb;
 use requests::{Caller, Once, Written, once};
 use rpc::Problem;
 use tonic::Status;
@@ -10,7 +11,7 @@ use uuid::Uuid;
 use super::Api;
 use super::refusal::{DOMAIN, member_not_found};
 use crate::domain::Command;
-use crate::ledger::{self, Answer, Asked, Failure};
+use crate::ledger::{self, Answer, Asked, Failure, Together};
 use crate::store::Owner;
 
 impl Api {
@@ -38,21 +39,39 @@ impl Api {
         response(answer, member_id)
     }
 
-    /// Sends many requests through their lanes, each on its own: what could not be made is its own answer.
+    /// Sends many requests through their lanes, each on its own unless they are sent together: what could not
+    /// be made is its own answer.
     pub(super) async fn submit_each<R: Message + Default>(
         &self,
         caller: &Caller,
         requests: Vec<Result<(Uuid, ledger::Request), Status>>,
+        together: Option<Together>,
     ) -> Result<Vec<Result<(R, bool), Status>>, Status> {
         let (mut submitted, mut places) = (Vec::new(), Vec::with_capacity(requests.len()));
-        for request in requests {
+        let first_bad = requests.iter().position(Result::is_err).filter(|_| together.is_some());
+        for (n, request) in requests.into_iter().enumerate() {
+            let bad = first_bad.filter(|bad| *bad < n || together == Some(Together::AllOrNothing));
+            let request = match bad {
+                Some(bad) => request.and_then(|_| Err(not_done(bad).to_status())),
+                None => request,
+            };
             places.push(request.map(|(member_id, request)| {
                 submitted.push(request);
                 member_id
             }));
         }
         let (lanes, deadline) = (self.lanes.clone(), caller.deadline);
-        let answers = caller.run(async move { lanes.submit_all(submitted, deadline).await }).await?;
+        let count = submitted.len();
+        let work = async move {
+            match together {
+                None => lanes.submit_all(submitted, deadline).await,
+                Some(together) => match lanes.submit_together(submitted, together, deadline).await {
+                    Ok(answers) => answers.into_iter().map(Ok).collect(),
+                    Err(failure) => vec![Err(failure); count],
+                },
+            }
+        };
+        let answers = caller.run(work).await?;
         let mut answers = answers.into_iter();
         let answer = |place: Result<Uuid, Status>| {
             let member_id = place?;
@@ -89,6 +108,15 @@ impl Api {
     }
 }
 
+/// How far the items of a batch depend on each other.
+pub(super) fn together(mode: pb::BatchMode) -> Option<Together> {
+    match mode {
+        pb::BatchMode::Unspecified | pb::BatchMode::Continue => None,
+        pb::BatchMode::Stop => Some(Together::Stop),
+        pb::BatchMode::AllOrNothing => Some(Together::AllOrNothing),
+    }
+}
+
 pub(super) fn ledger_request(
     caller: &Caller,
     member_id: Uuid,
@@ -109,11 +137,18 @@ pub(super) fn response<R: Message + Default>(
 ) -> Result<(R, bool), Status> {
     match answer {
         Ok(Answer::Given(given)) => requests::response(DOMAIN, given),
+        Ok(Answer::NotDone(refused)) => Err(not_done(refused).to_status()),
         Ok(Answer::NoWallet) => Err(member_not_found(&member_id.to_string()).to_status()),
         Ok(Answer::Again(_)) => Err(failed(Failure::Unavailable)),
         Ok(Answer::Panicked) => Err(rpc::error::internal_because("a decision broke an invariant")),
         Err(failure) => Err(failed(failure)),
     }
+}
+
+/// Another item of its batch was refused.
+fn not_done(refused: usize) -> Problem {
+    let message = format!("item {refused} of the batch was refused, and this one not done; send it again");
+    Problem::precondition(DOMAIN, "BATCH_STOPPED", message).with("item", refused)
 }
 
 fn failed(failure: Failure) -> Status {

@@ -108,7 +108,8 @@ impl Move {
     /// What was counted for caps before a member left its own wallet counts along with it.
     async fn count(&self, tx: &Tx) -> Result<(), db::Error> {
         const JOIN: &str = "INSERT INTO wallet_counter (bucket, tenant_id, wallet_id, name, \
-             period_start, points) SELECT w.bucket, w.tenant_id, w.wallet_id, c.name, c.period_start, c.points \
+             period_start, points) \
+             SELECT w.bucket, w.tenant_id, w.wallet_id, c.name, c.period_start, c.points \
              FROM wallet_counter c JOIN wallet w ON w.bucket = $1 AND w.tenant_id = c.tenant_id \
              AND w.wallet_id = $2 WHERE c.bucket = $3 AND c.tenant_id = $4 AND c.wallet_id = $5 \
              ON CONFLICT (bucket, tenant_id, wallet_id, name, period_start) \

@@ -124,7 +124,9 @@ impl Sender {
         let answer = patiently(|| {
             let mut client = self.client.clone();
             let requests = rows.iter().map(|row| row.request.clone()).collect();
-            async move { client.batch_record_activities(pb::BatchRecordActivitiesRequest { requests }).await }
+            async move {
+                client.batch_record_activities(pb::BatchRecordActivitiesRequest { requests, mode: 0 }).await
+            }
         });
         Ok(answer.await?.into_inner().results)
     }
