@@ -199,6 +199,11 @@ async fn what_a_household_refuses(house: House) {
     let request = pb::CloseMemberRequest { request_id: request_id(), member_id, reason: why };
     let closed = MemberServiceClient::new(client.clone()).close_member(request).await.unwrap_err();
     assert_eq!(told(closed), refused(FailedPrecondition, "MEMBER_IN_HOUSEHOLD"));
+    let (member_id, why) = (home.clone(), String::new());
+    let request = pb::SuspendMemberRequest { request_id: request_id(), member_id, reason: why };
+    let suspended = MemberServiceClient::new(client.clone()).suspend_member(request).await.unwrap_err();
+    assert_eq!(told(suspended), refused(NotFound, "MEMBER_NOT_FOUND"));
+    assert_eq!(joined(&next, &home).await, refused(NotFound, "MEMBER_NOT_FOUND"));
     let missing = pb::GetHouseholdRequest { household_id: anna.clone() };
     let missing = HouseholdServiceClient::new(client.clone()).get_household(missing).await.unwrap_err();
     assert_eq!(told(missing), refused(NotFound, "HOUSEHOLD_NOT_FOUND"));

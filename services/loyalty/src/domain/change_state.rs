@@ -6,7 +6,9 @@ use uuid::Uuid;
 
 use super::book::{Book, plus};
 use super::move_member::elsewhere;
-use super::{Account, Command, Event, Lot, MemberState, Reason, Refusal, Reply, Source, StateChange};
+use super::{
+    Account, Command, Event, Lot, MemberState, MoveRefusal, Reason, Refusal, Reply, Source, StateChange,
+};
 
 /// The command.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +37,9 @@ pub(super) fn allow(state: MemberState, command: &Command) -> Result<(), Refusal
 pub(super) fn change(book: &mut Book<'_>, command: &ChangeState) -> Result<Reply, Refusal> {
     let (from, to) = (book.out.wallet.state, command.to);
     let done = from == to || (from == MemberState::Erased && to.is_over());
+    if book.out.wallet.shared {
+        return Err(MoveRefusal::NoMember { member_id: command.member_id }.into());
+    }
     if let Some(wallet_id) = book.out.wallet.moved_to {
         let role = book.out.wallet.role;
         if role.is_none() || to.is_over() {

@@ -52,6 +52,11 @@ pub struct Belongings {
 /// Why a member does not move, or why nothing can be done about its own wallet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MoveRefusal {
+    /// The wallet is that of a household.
+    NoMember {
+        /// The id given.
+        member_id: Uuid,
+    },
     /// The member was merged into another one.
     MemberMerged {
         /// Into whom.
@@ -157,6 +162,9 @@ fn target<'a>(
     command: &MoveMember,
     other: Option<&'a State>,
 ) -> Result<&'a State, Refusal> {
+    if own.shared {
+        return Err(MoveRefusal::NoMember { member_id: own.id }.into());
+    }
     if own.state.is_over() {
         return Err(Refusal::MemberClosed);
     }

@@ -77,6 +77,7 @@ pub(super) fn problem(refusal: &Refusal) -> Problem {
 /// A member does not move, or what it has is elsewhere.
 fn move_problem(refusal: &MoveRefusal) -> Problem {
     match refusal {
+        MoveRefusal::NoMember { member_id } => member_not_found(&member_id.to_string()),
         MoveRefusal::MemberMerged { member_id } => member_merged().with("into_member_id", member_id),
         MoveRefusal::MemberInHousehold { household_id } => in_household().with("household_id", household_id),
         MoveRefusal::NotMerged => {
