@@ -22,6 +22,7 @@ in_process! {
     suspended_members_wait_outside;
     what_a_household_refuses;
     an_export_tells_of_one_member;
+    whoever_left_is_forgotten_there;
     twenty_members_spend_at_once;
 }
 
@@ -43,6 +44,16 @@ async fn members(client: &Client, household_id: &str) -> Vec<(String, i32)> {
 
 async fn available(client: &Client, member_id: &str) -> i64 {
     balance_of(client, member_id).await.available
+}
+
+fn gift(from: &str, to: &str, points: i64) -> pb::TransferPointsRequest {
+    pb::TransferPointsRequest {
+        request_id: request_id(),
+        member_id: from.into(),
+        to_member_id: to.into(),
+        points,
+        ..Default::default()
+    }
 }
 
 async fn suspend(client: &Client, member_id: &str) {
@@ -134,6 +145,11 @@ async fn a_merged_member_joins_with_all_its_names(house: House) {
     assert_eq!(join(&client, &home, anna, Redeemer).await.unwrap().points_moved, 11);
     buys(&client, card, 1_000).await;
     assert_eq!(available(&client, ben).await, 1_111);
+    // Nor does the card more than Anna may.
+    become_role(&client, anna, Earner).await.unwrap();
+    let gift = gift(card, &request_id(), 1);
+    let status = PointsServiceClient::new(client.clone()).transfer_points(gift).await.unwrap_err();
+    assert_eq!(reason(&status), "HOUSEHOLD_ROLE_REQUIRED");
     // The card is Anna's: it cannot leave by itself, but it can be told from her.
     assert_eq!(reason(&leave(&client, card).await.unwrap_err()), "MEMBER_NOT_IN_HOUSEHOLD");
     assert_eq!(unmerge(&client, card).await.unwrap().points_moved, 1_010);
@@ -157,6 +173,10 @@ async fn suspended_members_wait_outside(house: House) {
     suspend(&client, &ben).await;
     assert_eq!(reason(&record(&client, purchase(&ben, 1)).await.unwrap_err()), "MEMBER_SUSPENDED");
     assert_eq!(reason(&redeem(&client, redemption(&ben, "mug")).await.unwrap_err()), "MEMBER_SUSPENDED");
+    let outsider = enroll(&client, "carla").await;
+    buys(&client, &outsider, 5).await;
+    let given = PointsServiceClient::new(client.clone()).transfer_points(gift(&outsider, &ben, 1)).await;
+    assert_eq!(reason(&given.unwrap_err()), "RECIPIENT_SUSPENDED");
     redeem(&client, redemption(&anna, "mug")).await.unwrap();
     let (member_id, why) = (ben.clone(), String::new());
     let request = pb::ReactivateMemberRequest { request_id: request_id(), member_id, reason: why };
@@ -244,6 +264,33 @@ async fn an_export_tells_of_one_member(house: House) {
     }
     // Its own wallet's lot and the two of the household; earned and given here, received and earned there.
     assert_eq!((activities, lots, postings), (2, 3, 4));
+    house.end().await;
+}
+
+async fn whoever_left_is_forgotten_there(house: House) {
+    let client = house.client();
+    create_program(&client).await;
+    let home = household(&client, PROGRAM).await;
+    let (anna, ben) = (enroll(&client, "anna").await, enroll(&client, "ben").await);
+    join(&client, &home, &ben, Redeemer).await.unwrap();
+    let request = pb::AdjustPointsRequest {
+        request_id: request_id(),
+        member_id: ben.clone(),
+        points: 10,
+        reason: "secret".into(),
+        approver: "anna".into(),
+        ..Default::default()
+    };
+    let mut points = PointsServiceClient::new(client.clone());
+    points.adjust_points(request).await.unwrap();
+    let note = pb::TransferPointsRequest { note: "secret".into(), ..gift(&ben, &anna, 3) };
+    points.transfer_points(note).await.unwrap();
+    assert_eq!(leave(&client, &ben).await.unwrap().points_moved, 7);
+    let (member_id, why) = (ben.clone(), String::new());
+    let erase = pb::EraseMemberRequest { request_id: request_id(), member_id, reason: why };
+    MemberServiceClient::new(client.clone()).erase_member(erase).await.unwrap();
+    let left = "SELECT COUNT(*) AS n FROM posting WHERE note LIKE '%secret%'";
+    assert_eq!(house.count(left).await, 0);
     house.end().await;
 }
 

@@ -43,11 +43,18 @@ impl Settler {
     }
 
     async fn reward(&self, referral: Referral, deadline: Instant) -> Result<bool, db::Error> {
-        let at = wallets::locate(self.db.reader(), &referral.friend).await?;
-        let at = at.map_or_else(|| referral.friend.clone(), |(owner, _)| owner);
-        let key = (at, referral.activity_id);
-        let found = activities::find(self.db.reader(), std::slice::from_ref(&key)).await?;
-        if !found.get(&key).is_some_and(|activity| activity.stands()) {
+        let (friend, activity_id) = (referral.friend.clone(), referral.activity_id);
+        // One look: the friend may be on the way to another wallet.
+        let stands = self.db.snapshot(move |tx| {
+            let friend = friend.clone();
+            async move {
+                let Some((owner, _)) = wallets::locate(tx, &friend).await? else { return Ok(false) };
+                let found = activities::find(tx, &[(owner, activity_id)]).await?;
+                Ok(found.into_values().any(|activity| activity.stands()))
+            }
+            .boxed()
+        });
+        if !stands.await? {
             let reopen = Request::of_service(referral.friend, Command::ReopenReferral);
             return Ok(matches!(self.lanes.submit(reopen, deadline).await, Ok(Answer::Given(_))));
         }

@@ -154,7 +154,8 @@ impl<'a> Book<'a> {
         out.wallet.next_warn = next_warn(zone, next_expire, warned_until).min(tier_warn);
         let events = i64::try_from(out.events.len()).map_err(|_| Refusal::AmountOverflow)?;
         out.wallet.event_seq = plus(out.wallet.event_seq, events)?;
-        let others = !out.lots.is_empty() || out.recorded.is_some() || out.changed.is_some();
+        let credited = !out.credits.is_empty();
+        let others = !out.lots.is_empty() || out.recorded.is_some() || out.changed.is_some() || credited;
         if others || out.wallet != self.before.wallet {
             out.wallet.now = self.now;
             next(&mut out.wallet.version)?;

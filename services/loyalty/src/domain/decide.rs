@@ -54,6 +54,10 @@ pub struct Context<'a> {
     pub other: Option<&'a State>,
     /// The wallet of the member that the command names, if what it has is in the wallet of the state.
     pub named: Option<&'a Wallet>,
+    /// The wallet of the member of a household in whose name it is done.
+    pub shares_as: Option<&'a Wallet>,
+    /// The same of the second wallet.
+    pub other_shares_as: Option<&'a Wallet>,
     /// What belongs to the member who moves.
     pub belongings: Option<&'a Belongings>,
     /// The review that the command decides, if it does.
@@ -188,6 +192,8 @@ impl<'a> Context<'a> {
             member: None,
             other: None,
             named: None,
+            shares_as: None,
+            other_shares_as: None,
             belongings: None,
             review: None,
         }
@@ -307,7 +313,7 @@ pub fn decide(state: &State, command: &Command, context: Context<'_>, now: Time)
     settle::settle(&mut settled).expect("what is due was counted when it was credited");
     let mut book = settled.clone();
     let allowed = change_state::allow(book.out.wallet.state, command)
-        .and_then(|()| household::allow(context.named, command))
+        .and_then(|()| household::allow(context.shares_as, command))
         .and_then(|()| review::allow(context.review, command));
     let answer = allowed.and_then(|()| {
         let reply = carry_out(&mut book, command, context)?;
@@ -338,7 +344,7 @@ fn carry_out<'a>(book: &mut Book<'a>, command: &Command, context: Context<'a>) -
         Command::ReinstatePoints(c) => reinstate_points::reinstate(book, c),
         Command::RedeemReward(c) => redeem_reward::redeem(book, c, context.reward),
         Command::ChangeState(c) => change_state::change(book, c),
-        Command::TransferPoints(c) => transfer_points::transfer(book, c, context.other),
+        Command::TransferPoints(c) => transfer_points::transfer(book, c, context),
         Command::MoveMember(c) => move_member::move_member(book, c, context),
         Command::ChangeRole(role) => household::change_role(book, *role),
         Command::ReopenReferral => reopen_referral::reopen(book),

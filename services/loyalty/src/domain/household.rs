@@ -23,10 +23,10 @@ impl HouseholdRole {
 
 /// Refuses what the member whose own wallet this is may not do with the wallet that it shares.
 pub(super) fn allow(own: Option<&Wallet>, command: &Command) -> Result<(), Refusal> {
-    let Some((own, role)) = own.and_then(|own| Some((own, own.role?))) else { return Ok(()) };
+    let Some(own) = own else { return Ok(()) };
     change_state::allow(own.state, command)?;
     let spends = matches!(command, Command::RedeemReward(_) | Command::TransferPoints(_));
-    if spends && role != HouseholdRole::Redeemer {
+    if spends && own.role != Some(HouseholdRole::Redeemer) {
         return Err(Refusal::RoleRequired { role: HouseholdRole::Redeemer });
     }
     Ok(())

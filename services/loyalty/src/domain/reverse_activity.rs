@@ -198,7 +198,9 @@ pub(super) fn cancel(
 ) -> Result<Reply, Refusal> {
     let before = still_counts(&command.activity, activity)?;
     let lots = book.lots_of(before);
-    if lots.iter().any(|lot| !lot.pending) {
+    // Of an activity that moved with its member only the lots are known that held something.
+    let has_gone = lots.is_empty() && before.points > before.points_reversed;
+    if has_gone || lots.iter().any(|lot| !lot.pending) {
         return Err(Refusal::ActivityReleased { activity_id: before.id });
     }
     let source = Source { note: command.note.clone(), ..source(before, command.member_id) };

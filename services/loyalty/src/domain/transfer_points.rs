@@ -6,7 +6,7 @@
 use uuid::Uuid;
 
 use super::book::{Book, Outcome};
-use super::{Account, Event, Lot, MemberState, Reason, Refusal, Reply, Source, State, Transferred, settle};
+use super::{Account, Context, Event, Lot, MemberState, Reason, Refusal, Reply, Source, Transferred, settle};
 
 /// The command.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,14 +26,15 @@ pub struct TransferPoints {
 pub(super) fn transfer(
     book: &mut Book<'_>,
     command: &TransferPoints,
-    recipient: Option<&State>,
+    context: Context<'_>,
 ) -> Result<Reply, Refusal> {
     book.expect_version(command.expected_version)?;
-    let recipient = recipient.filter(|state| state.wallet.program_id == book.program.id);
+    let recipient = context.other.filter(|state| state.wallet.program_id == book.program.id);
     let Some(recipient) = recipient else {
         return Err(Refusal::RecipientNotFound { member_id: command.to_member_id });
     };
-    match recipient.wallet.state {
+    let acts_as = context.other_shares_as.unwrap_or(&recipient.wallet);
+    match acts_as.state {
         MemberState::Active => {}
         state => return Err(Refusal::RecipientNotActive { member_id: command.to_member_id, state }),
     }

@@ -45,7 +45,7 @@ pub(super) struct Open {
 }
 
 impl Batch {
-    /// Decides requests in their order. Of those that are sent together what must not be done leaves no trace.
+    /// Decides requests in their order. Of those sent together what must not be done leaves no trace.
     pub(super) fn decide_all(&mut self, requests: &[Request], together: Option<Together>) -> Vec<Answer> {
         let mut answers = Vec::with_capacity(requests.len());
         for request in requests {
@@ -117,6 +117,10 @@ impl Batch {
             member,
             other,
             named,
+            shares_as: self.shares_as(&request.owner, &request.route.own),
+            other_shares_as: request
+                .other_named()
+                .and_then(|named| self.shares_as(&named, &request.route.other)),
             belongings,
             review,
         };
@@ -149,7 +153,14 @@ impl Batch {
         let moves = matches!(request.command, Command::MoveMember(_));
         let waits = |open: &Open| open.moved || (moves && open.changed);
         let waits = request.wallets().filter_map(|owner| self.wallets.get(&owner)).any(waits);
+        let waits = waits || (moves && !self.belongings.contains_key(&request.owner.id()));
         (waits || route != request.route).then_some(route)
+    }
+
+    /// The wallet, on the way from the one that is named, of a member of a household.
+    fn shares_as(&self, named: &Owner, way: &[Owner]) -> Option<&Wallet> {
+        let wallets = [named].into_iter().chain(way).filter_map(|owner| self.wallets.get(owner));
+        wallets.map(|open| &open.state.wallet).find(|wallet| wallet.role.is_some())
     }
 
     /// Lets a command wait, or ends the wait of one.

@@ -22,7 +22,7 @@ const BATCH_MAX: usize = 256;
 /// How often a batch is decided again when the answer to its COMMIT was lost.
 const SETTLE_MAX: usize = 3;
 /// How often a command is sent on before its caller is told to try again.
-const SENT_ON_MAX: usize = 100;
+const SENT_ON_MAX: usize = 1_000;
 
 /// Requests with one answer each; several if they are sent together.
 #[derive(Debug)]

@@ -112,10 +112,14 @@ impl Batch {
     }
 
     async fn load_belongings(&mut self, tx: &Tx, requests: &[Request]) -> Result<(), db::Error> {
+        let mut moved = BTreeSet::new();
         for request in requests {
+            // One move of a wallet at a time: those after the first are decided in batches of their own.
             if let Command::MoveMember(command) = &request.command
                 && self.wallets.contains_key(request.acts_on())
+                && !request.wallets().any(|owner| moved.contains(&owner))
             {
+                moved.extend(request.wallets());
                 let found = moves::belongings(tx, request.acts_on(), command).await?;
                 self.belongings.insert(command.member_id, found);
             }

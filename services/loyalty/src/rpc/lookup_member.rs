@@ -1,5 +1,7 @@
 //! LookupMember: a member by the caller's own key, an e-mail address or a phone number.
 
+use std::collections::BTreeMap;
+
 use proto::rapport::loyalty::v1 as pb;
 use requests::Caller;
 use rpc::Problem;
@@ -9,10 +11,10 @@ use uuid::Uuid;
 use super::Api;
 use super::call::told;
 use super::member_wire::member_message;
-use super::refusal::DOMAIN;
+use super::refusal::{DOMAIN, member_not_found};
 use crate::domain::{Member, MemberKey};
 use crate::store::member_keys::{self, Selection};
-use crate::store::members;
+use crate::store::{Tenant, members};
 
 /// So many of those who share a key are told.
 const TOLD_MAX: u64 = 10;
@@ -39,10 +41,10 @@ pub(super) async fn handle(
             let selection = Selection { keys: vec![key], ..Selection::default() };
             let place = (&caller.tenant, program_id);
             let found = member_keys::page(db, place, &selection, Uuid::nil(), TOLD_MAX).await;
-            found.map_err(|e| told(&e))?
+            survivors(api, &caller.tenant, found.map_err(|e| told(&e))?).await?
         }
     };
-    match survivors(&found).as_slice() {
+    match found.as_slice() {
         [member] => Ok(pb::LookupMemberResponse { member: Some(member_message(member)) }),
         [] => {
             let message = format!("the program has no member with this {field}");
@@ -53,11 +55,17 @@ pub(super) async fn handle(
     }
 }
 
-/// Of those who share an address or a number, the ones who were not merged into another of them.
-fn survivors(found: &[Member]) -> Vec<Member> {
-    let is_found = |id: Uuid| found.iter().any(|other| other.id == id);
-    let left = |member: &&Member| member.merged_into.is_none_or(|id| !is_found(id));
-    found.iter().filter(left).cloned().collect()
+/// Those whom members lead to: whoever was merged leads to the one who is left.
+async fn survivors(api: &Api, tenant: &Tenant, found: Vec<Member>) -> Result<Vec<Member>, Status> {
+    let mut survivors = BTreeMap::new();
+    for mut member in found {
+        while let Some(into) = member.merged_into {
+            let next = members::find(api.db.reader(), tenant, into).await.map_err(|e| told(&e))?;
+            member = next.ok_or_else(|| member_not_found(&into.to_string()))?;
+        }
+        survivors.insert(member.id, member);
+    }
+    Ok(survivors.into_values().collect())
 }
 
 fn ambiguous(field: &str, several: &[Member]) -> Problem {

@@ -1,6 +1,7 @@
 //! Refusals of the domain as gRPC errors: one code and one reason each, listed in `docs/errors.md`.
 
 use ambient::Time;
+use proto::rapport::loyalty::v1 as pb;
 use rpc::Problem;
 
 use crate::domain::{
@@ -226,10 +227,7 @@ fn merge_loop() -> Problem {
 }
 
 fn role_required(role: HouseholdRole) -> Problem {
-    let role = match role {
-        HouseholdRole::Redeemer => "HOUSEHOLD_ROLE_REDEEMER",
-        HouseholdRole::Earner => "HOUSEHOLD_ROLE_EARNER",
-    };
+    let role = pb::HouseholdRole::try_from(role as i32).unwrap_or_default().as_str_name();
     let message = format!("only {role} may spend points of the household; use UpdateHouseholdMember");
     Problem::precondition(DOMAIN, "HOUSEHOLD_ROLE_REQUIRED", message).with("role", role)
 }

@@ -117,7 +117,8 @@ async fn run(tx: &Tx, name: &'static str, sql: String, scope: &[Value; 2]) -> Re
 }
 
 /// `$1` is the tenant, `$2` a program or empty. Each statement returns `wallet_id` and `diff`, never
-/// negative.
+/// negative. What is joined by other columns than its key is a subquery with DISTINCT, which SQLite indexes;
+/// a table without row ids it would read once for each row.
 const CHECKS: &[(&str, &str)] = &[
     (
         "member_and_program_accounts_agree",
@@ -206,7 +207,8 @@ const CHECKS: &[(&str, &str)] = &[
          WHERE r.tenant_id = $1 AND ($2 = '' OR r.program_id = $2) \
          UNION ALL SELECT p.wallet_id, p.points AS diff FROM posting p JOIN wallet w ON w.bucket = p.bucket \
            AND w.tenant_id = p.tenant_id AND w.wallet_id = p.wallet_id \
-           LEFT JOIN redemption r ON r.tenant_id = p.tenant_id AND r.redemption_id = p.redemption_id \
+           LEFT JOIN (SELECT DISTINCT redemption_id FROM redemption WHERE tenant_id = $1) r \
+           ON r.redemption_id = p.redemption_id \
          WHERE (p.credit = 7 OR p.debit = 7) AND r.redemption_id IS NULL \
            AND w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)",
     ),
@@ -224,7 +226,8 @@ const CHECKS: &[(&str, &str)] = &[
          WHERE w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2) \
          UNION ALL SELECT p.wallet_id, p.points AS diff FROM posting p JOIN wallet w ON w.bucket = p.bucket \
            AND w.tenant_id = p.tenant_id AND w.wallet_id = p.wallet_id \
-           LEFT JOIN activity a ON a.tenant_id = p.tenant_id AND a.activity_id = p.activity_id \
+           LEFT JOIN (SELECT DISTINCT activity_id FROM activity WHERE tenant_id = $1) a \
+           ON a.activity_id = p.activity_id \
          WHERE (p.debit = 5 OR p.credit = 6) AND a.activity_id IS NULL \
            AND w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)",
     ),
@@ -278,9 +281,11 @@ const CHECKS: &[(&str, &str)] = &[
         "postings_name_a_recorded_command",
         "SELECT p.wallet_id, 1 AS diff FROM posting p JOIN wallet w ON w.bucket = p.bucket \
            AND w.tenant_id = p.tenant_id AND w.wallet_id = p.wallet_id \
-           LEFT JOIN command c ON c.tenant_id = p.tenant_id AND c.request_id = p.request_id \
-           AND c.scope_id IN (p.wallet_id, p.actor_member_id) \
-         WHERE p.reason NOT IN (2, 5, 7) AND p.debit <> 11 AND c.request_id IS NULL \
+           LEFT JOIN command c ON c.bucket = p.bucket AND c.tenant_id = p.tenant_id \
+           AND c.scope_id = p.wallet_id AND c.request_id = p.request_id \
+           LEFT JOIN (SELECT DISTINCT scope_id, request_id FROM command WHERE tenant_id = $1) d \
+           ON d.scope_id = p.actor_member_id AND d.request_id = p.request_id \
+         WHERE p.reason NOT IN (2, 5, 7) AND p.debit <> 11 AND c.request_id IS NULL AND d.request_id IS NULL \
            AND w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)",
     ),
     (
@@ -305,7 +310,8 @@ const CHECKS: &[(&str, &str)] = &[
            AND w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2) \
          UNION ALL SELECT m.member_id, 1 AS diff FROM member m LEFT JOIN wallet w ON \
            w.tenant_id = m.tenant_id AND w.bucket = m.bucket AND w.wallet_id = m.member_id \
-           LEFT JOIN wallet e ON e.tenant_id = m.tenant_id AND e.wallet_id = w.moved_to \
+           LEFT JOIN (SELECT DISTINCT wallet_id FROM wallet WHERE tenant_id = $1) e \
+           ON e.wallet_id = w.moved_to \
          WHERE (w.wallet_id IS NULL OR (e.wallet_id IS NULL) <> (m.wallet_id = m.member_id)) \
            AND m.tenant_id = $1 AND ($2 = '' OR m.program_id = $2)",
     ),

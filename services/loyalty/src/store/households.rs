@@ -1,6 +1,7 @@
 //! Household rows.
 
 use ambient::Time;
+use db::sea_orm::sea_query::{Expr, ExprTrait};
 use db::sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use db::{Owner, Tenant, Tx};
 use uuid::Uuid;
@@ -40,6 +41,7 @@ pub async fn members(db: &impl ConnectionTrait, owner: &Owner) -> Result<Vec<Mem
     let rows = member::Entity::find()
         .filter(member::Column::TenantId.eq(owner.tenant().id()))
         .filter(member::Column::WalletId.eq(owner.id()))
+        .filter(Expr::col(member::Column::WalletId).ne(Expr::col(member::Column::MemberId)))
         .order_by_asc(member::Column::MemberId)
         .all(db)
         .await?;

@@ -185,6 +185,7 @@ async fn forget(tx: &Tx, owner: &Owner, program_id: &str) -> Result<(), db::Erro
         let statement = Statement::from_sql_and_values(tx.get_database_backend(), sql, owner.key());
         tx.execute_raw(statement).await?;
     }
+    forget_elsewhere(tx, owner).await?;
     forget_transfers(tx, owner).await?;
     reviews::forget(tx, owner).await?;
     requests::forget(tx, owner, None).await?;
@@ -194,6 +195,23 @@ async fn forget(tx: &Tx, owner: &Owner, program_id: &str) -> Result<(), db::Erro
     if let Some(request_id) = enrolled_by {
         requests::forget(tx, &Owner::named(owner.tenant(), program_id), Some(request_id)).await?;
     }
+    Ok(())
+}
+
+/// Removes what was said in the member's name in wallets that have, or had, its points.
+async fn forget_elsewhere(tx: &Tx, owner: &Owner) -> Result<(), db::Error> {
+    let backend = tx.get_database_backend();
+    let nil = match backend {
+        DbBackend::Sqlite => "x'00000000000000000000000000000000'",
+        _ => "'00000000-0000-0000-0000-000000000000'",
+    };
+    // In the words of the partial index.
+    let sql = format!(
+        "UPDATE posting SET note = '' WHERE tenant_id = $1 AND actor_member_id = $2 \
+         AND actor_member_id <> wallet_id AND actor_member_id <> {nil}"
+    );
+    let values = [owner.tenant().id().into(), owner.id().into()];
+    tx.execute_raw(Statement::from_sql_and_values(backend, sql, values)).await?;
     Ok(())
 }
 

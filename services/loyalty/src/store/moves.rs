@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use ambient::Time;
+use db::sea_orm::sea_query::{Expr, ExprTrait};
 use db::sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect, Statement, Value};
 use db::{Owner, Tx};
 use uuid::Uuid;
@@ -64,7 +65,7 @@ pub async fn others_in(db: &impl ConnectionTrait, owner: &Owner) -> Result<Vec<U
         .column(member::Column::MemberId)
         .filter(member::Column::TenantId.eq(owner.tenant().id()))
         .filter(member::Column::WalletId.eq(owner.id()))
-        .filter(member::Column::MemberId.ne(owner.id()));
+        .filter(Expr::col(member::Column::WalletId).ne(Expr::col(member::Column::MemberId)));
     Ok(select.into_tuple().all(db).await?)
 }
 
@@ -72,6 +73,7 @@ impl Move {
     /// Hands the rows over. Everything else of the batch is written already.
     pub(super) async fn write(&self, tx: &Tx) -> Result<(), db::Error> {
         self.hand_over(tx).await?;
+        self.bury(tx).await?;
         self.renumber(tx).await?;
         self.count(tx).await?;
         self.tell_members(tx).await
@@ -95,6 +97,16 @@ impl Move {
         Ok(())
     }
 
+    /// What expired before a move stays expired: its activity does not owe it any more.
+    async fn bury(&self, tx: &Tx) -> Result<(), db::Error> {
+        const EXPIRED: &str = "UPDATE lot SET returned = 1 WHERE bucket = $1 AND tenant_id = $2 \
+             AND wallet_id = $3 AND expired > 0 AND returned = 0 AND (member_id = $4 OR wallet_id = $4)";
+        for member_id in &self.rows.members {
+            run(tx, EXPIRED, self.from.key_with([(*member_id).into()])).await?;
+        }
+        Ok(())
+    }
+
     /// Says which lots of the new wallet activities have.
     async fn renumber(&self, tx: &Tx) -> Result<(), db::Error> {
         const LOTS: [activity::Column; 2] = [activity::Column::LotFirst, activity::Column::LotCount];
@@ -105,7 +117,8 @@ impl Move {
         db::bulk_update::<activity::Entity>(tx, &rows, &LOTS).await
     }
 
-    /// What was counted for caps before a member left its own wallet counts along with it.
+    /// What was counted for caps before a member left its own wallet counts along with it, and stays counted
+    /// in both: no cap is widened by coming and going.
     async fn count(&self, tx: &Tx) -> Result<(), db::Error> {
         const JOIN: &str = "INSERT INTO wallet_counter (bucket, tenant_id, wallet_id, name, \
              period_start, points) \
@@ -114,17 +127,12 @@ impl Move {
              AND w.wallet_id = $2 WHERE c.bucket = $3 AND c.tenant_id = $4 AND c.wallet_id = $5 \
              ON CONFLICT (bucket, tenant_id, wallet_id, name, period_start) \
              DO UPDATE SET points = wallet_counter.points + excluded.points";
-        const PART: &str = "UPDATE wallet_counter SET points = points - COALESCE((SELECT o.points FROM \
-             wallet_counter o WHERE o.bucket = $3 AND o.tenant_id = $4 AND o.wallet_id = $5 \
-             AND o.name = wallet_counter.name AND o.period_start = wallet_counter.period_start), 0) \
-             WHERE bucket = $1 AND tenant_id = $4 AND wallet_id = $2";
-        let (sql, shared, own) = match self.rows.leaves_own {
-            true => (JOIN, &self.to, &self.from),
-            false => (PART, &self.from, &self.to),
-        };
-        let mut values: Vec<Value> = vec![shared.bucket().into(), shared.id().into()];
-        values.extend(own.key());
-        run(tx, sql, values).await
+        if !self.rows.leaves_own {
+            return Ok(());
+        }
+        let mut values: Vec<Value> = vec![self.to.bucket().into(), self.to.id().into()];
+        values.extend(self.from.key());
+        run(tx, JOIN, values).await
     }
 
     /// Writes where members are.

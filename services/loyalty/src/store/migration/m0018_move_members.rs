@@ -57,6 +57,9 @@ impl MigrationTrait for MoveMembers {
         let shared = "wallet_id <> member_id";
         index(manager, ("member_elsewhere", "member"), &["tenant_id", "wallet_id"], false, Some(shared))
             .await?;
+        let elsewhere = format!("actor_member_id <> wallet_id AND actor_member_id <> {nil}");
+        let by_actor = &["tenant_id", "actor_member_id"];
+        index(manager, ("posting_elsewhere", "posting"), by_actor, false, Some(&elsewhere)).await?;
         // Those whose points are in one wallet may have the same external ids each.
         let external = ["bucket", "tenant_id", "wallet_id", "external_id", "member_id"];
         index(manager, ("activity_external_id", "activity"), &external, true, Some("external_id <> ''")).await
