@@ -20,6 +20,7 @@ in_process! {
     pending_points_and_debts_go_along;
     a_merger_is_taken_back_with_what_is_left;
     tiers_count_what_both_did;
+    what_changes_no_tier_goes_along_too;
     caps_count_what_both_did;
     whoever_was_merged_is_merged_again;
     what_cannot_be_merged_is_refused;
@@ -252,6 +253,23 @@ async fn tiers_count_what_both_did(house: House) {
     assert_eq!(tier(&client, &anna).await, "silver");
     unmerge(&client, &card).await.unwrap();
     assert_eq!((tier(&client, &anna).await, tier(&client, &card).await), ("base".into(), "silver".into()));
+    house.end().await;
+}
+
+async fn what_changes_no_tier_goes_along_too(house: House) {
+    let client = house.client();
+    let policy =
+        pb::TierPolicy { window: Some(pb::tier_policy::Window::CalendarYear(true)), ..Default::default() };
+    create_program_like(&client, pb::Program { tier_policy: Some(policy), ..program(PROGRAM) }).await;
+    let (anna, card) = (enroll(&client, "anna").await, enroll(&client, "card").await);
+    let long_ago = buys(&client, &card, 10).await;
+    house.clock().advance_to(day(800));
+    buys(&client, &anna, 20).await;
+    assert_eq!(merge(&client, merger(&card, &anna)).await.unwrap().points_moved, 0);
+    assert!(house.audit().await.sound);
+    assert_eq!(reverse(&client, &card, &long_ago).await.unwrap().points_owed, 0);
+    unmerge(&client, &card).await.unwrap();
+    assert_eq!((tier(&client, &anna).await, available(&client, &anna).await), ("base".into(), 20));
     house.end().await;
 }
 

@@ -29,7 +29,8 @@ pub(super) struct Batch {
     pub(super) activities: HashMap<(Owner, Uuid), Activity>,
     pub(super) reviews: HashMap<(Owner, Uuid), Review>,
     pub(super) members: HashMap<Owner, Member>,
-    pub(super) belongings: HashMap<Uuid, Belongings>,
+    /// Of members who move, by the wallets that they are to be in.
+    pub(super) belongings: HashMap<(Owner, Uuid), Belongings>,
     pub(super) counters: Counters,
     pub(super) rewards: HashMap<rewards::Key, Arc<Reward>>,
     pub(super) stock: HashMap<rewards::Key, i64>,
@@ -107,7 +108,7 @@ impl Batch {
         let (program, member) = (&open.program, self.members.get(&request.owner));
         let named = self.wallets.get(&request.owner).filter(|_| request.acts_on() != &request.owner);
         let named = named.map(|open| &open.state.wallet);
-        let belongings = self.belongings.get(&request.owner.id());
+        let belongings = self.belongings_of(request);
         let context = Context {
             program,
             activity_taken,
@@ -153,8 +154,14 @@ impl Batch {
         let moves = matches!(request.command, Command::MoveMember(_));
         let waits = |open: &Open| open.moved || (moves && open.changed);
         let waits = request.wallets().filter_map(|owner| self.wallets.get(&owner)).any(waits);
-        let waits = waits || (moves && !self.belongings.contains_key(&request.owner.id()));
+        let waits = waits || (moves && self.belongings_of(request).is_none());
         (waits || route != request.route).then_some(route)
+    }
+
+    /// What belongs to the member who is to move.
+    fn belongings_of(&self, request: &Request) -> Option<&Belongings> {
+        let Command::MoveMember(command) = &request.command else { return None };
+        self.belongings.get(&(request.acts_on().clone(), command.member_id))
     }
 
     /// The wallet, on the way from the one that is named, of a member of a household.

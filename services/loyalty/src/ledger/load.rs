@@ -121,7 +121,7 @@ impl Batch {
             {
                 moved.extend(request.wallets());
                 let found = moves::belongings(tx, request.acts_on(), command).await?;
-                self.belongings.insert(command.member_id, found);
+                self.belongings.insert((request.acts_on().clone(), command.member_id), found);
             }
         }
         Ok(())

@@ -7,6 +7,7 @@ use db::sea_orm::{ConnectionTrait, FromQueryResult, Statement, Value};
 use db::{Tenant, Tx};
 use uuid::Uuid;
 
+use super::nil;
 use crate::domain::Account;
 
 /// What an audit found.
@@ -98,6 +99,7 @@ struct Example {
 
 async fn run(tx: &Tx, name: &'static str, sql: String, scope: &[Value; 2]) -> Result<Check, db::Error> {
     let backend = tx.get_database_backend();
+    let sql = sql.replace("NIL", nil(backend));
     let broken = format!("(SELECT wallet_id, diff FROM ({sql}) x WHERE diff <> 0) y");
     let count = format!(
         "SELECT CAST(COUNT(*) AS BIGINT) AS violations, CAST(COALESCE(SUM(diff), 0) AS BIGINT) AS imbalance \
@@ -117,8 +119,8 @@ async fn run(tx: &Tx, name: &'static str, sql: String, scope: &[Value; 2]) -> Re
 }
 
 /// `$1` is the tenant, `$2` a program or empty. Each statement returns `wallet_id` and `diff`, never
-/// negative. What is joined by other columns than its key is a subquery with DISTINCT, which SQLite indexes;
-/// a table without row ids it would read once for each row.
+/// negative; `NIL` is the nil UUID. Tables are joined by their keys only, everything else is summed up: no
+/// planner can mistake that for a few rows.
 const CHECKS: &[(&str, &str)] = &[
     (
         "member_and_program_accounts_agree",
@@ -200,36 +202,34 @@ const CHECKS: &[(&str, &str)] = &[
     (
         // Redemptions go along with their members, postings stay where they were made.
         "redemptions_match_their_postings",
-        "SELECT r.wallet_id, ABS(r.points_captured - r.points_refunded - COALESCE(p.points, 0)) AS diff \
-         FROM redemption r LEFT JOIN (SELECT redemption_id, SUM(CASE WHEN credit = 7 THEN points \
-             ELSE -points END) AS points FROM posting WHERE tenant_id = $1 AND (credit = 7 OR debit = 7) \
-             GROUP BY redemption_id) p ON p.redemption_id = r.redemption_id \
-         WHERE r.tenant_id = $1 AND ($2 = '' OR r.program_id = $2) \
-         UNION ALL SELECT p.wallet_id, p.points AS diff FROM posting p JOIN wallet w ON w.bucket = p.bucket \
-           AND w.tenant_id = p.tenant_id AND w.wallet_id = p.wallet_id \
-           LEFT JOIN (SELECT DISTINCT redemption_id FROM redemption WHERE tenant_id = $1) r \
-           ON r.redemption_id = p.redemption_id \
-         WHERE (p.credit = 7 OR p.debit = 7) AND r.redemption_id IS NULL \
-           AND w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)",
+        "SELECT COALESCE((SELECT p.wallet_id FROM posting p WHERE p.tenant_id = $1 \
+             AND p.redemption_id = x.redemption_id LIMIT 1), (SELECT r.wallet_id FROM redemption r \
+             WHERE r.tenant_id = $1 AND r.redemption_id = x.redemption_id LIMIT 1)) AS wallet_id, x.diff \
+         FROM (SELECT redemption_id, ABS(SUM(points)) AS diff FROM ( \
+             SELECT r.redemption_id, r.points_captured - r.points_refunded AS points FROM redemption r \
+             WHERE r.tenant_id = $1 AND ($2 = '' OR r.program_id = $2) UNION ALL \
+             SELECT p.redemption_id, CASE WHEN p.credit = 7 THEN -p.points ELSE p.points END \
+             FROM posting p JOIN wallet w ON w.bucket = p.bucket AND w.tenant_id = p.tenant_id \
+             AND w.wallet_id = p.wallet_id WHERE (p.credit = 7 OR p.debit = 7) \
+             AND w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)) t \
+           GROUP BY redemption_id HAVING SUM(points) <> 0) x",
     ),
     (
         // Activities go along with their members, postings stay where they were made.
         "activities_match_their_postings",
-        "SELECT a.wallet_id, ABS(a.points - COALESCE(p.issued, 0)) \
-           + ABS(a.points_reversed - COALESCE(p.reversed, 0)) AS diff \
-         FROM activity a JOIN wallet w ON w.bucket = a.bucket AND w.tenant_id = a.tenant_id \
-           AND w.wallet_id = a.wallet_id \
-           LEFT JOIN (SELECT activity_id, SUM(CASE WHEN debit = 5 THEN points ELSE 0 END) AS issued, \
-             SUM(CASE WHEN credit = 6 THEN points ELSE 0 END) AS reversed FROM posting \
-             WHERE tenant_id = $1 AND (debit = 5 OR credit = 6) GROUP BY activity_id) p \
-           ON p.activity_id = a.activity_id \
-         WHERE w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2) \
-         UNION ALL SELECT p.wallet_id, p.points AS diff FROM posting p JOIN wallet w ON w.bucket = p.bucket \
-           AND w.tenant_id = p.tenant_id AND w.wallet_id = p.wallet_id \
-           LEFT JOIN (SELECT DISTINCT activity_id FROM activity WHERE tenant_id = $1) a \
-           ON a.activity_id = p.activity_id \
-         WHERE (p.debit = 5 OR p.credit = 6) AND a.activity_id IS NULL \
-           AND w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)",
+        "SELECT COALESCE((SELECT p.wallet_id FROM posting p WHERE p.tenant_id = $1 \
+             AND p.activity_id = x.activity_id LIMIT 1), (SELECT a.wallet_id FROM activity a \
+             WHERE a.tenant_id = $1 AND a.activity_id = x.activity_id LIMIT 1)) AS wallet_id, x.diff \
+         FROM (SELECT activity_id, ABS(SUM(issued)) + ABS(SUM(reversed)) AS diff FROM ( \
+             SELECT a.activity_id, a.points AS issued, a.points_reversed AS reversed \
+             FROM activity a JOIN wallet w ON w.bucket = a.bucket AND w.tenant_id = a.tenant_id \
+             AND w.wallet_id = a.wallet_id WHERE w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2) \
+             UNION ALL SELECT p.activity_id, CASE WHEN p.debit = 5 THEN -p.points ELSE 0 END, \
+             CASE WHEN p.credit = 6 THEN -p.points ELSE 0 END \
+             FROM posting p JOIN wallet w ON w.bucket = p.bucket AND w.tenant_id = p.tenant_id \
+             AND w.wallet_id = p.wallet_id WHERE (p.debit = 5 OR p.credit = 6) \
+             AND w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)) t \
+           GROUP BY activity_id HAVING SUM(issued) <> 0 OR SUM(reversed) <> 0) x",
     ),
     (
         // Basis 1 is the spend of purchases, 2 the number of activities not wholly taken back, 3 their units.
@@ -278,15 +278,19 @@ const CHECKS: &[(&str, &str)] = &[
          WHERE w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)",
     ),
     (
+        // A command is recorded under the wallet that it names; it may act on another one.
         "postings_name_a_recorded_command",
-        "SELECT p.wallet_id, 1 AS diff FROM posting p JOIN wallet w ON w.bucket = p.bucket \
-           AND w.tenant_id = p.tenant_id AND w.wallet_id = p.wallet_id \
-           LEFT JOIN command c ON c.bucket = p.bucket AND c.tenant_id = p.tenant_id \
-           AND c.scope_id = p.wallet_id AND c.request_id = p.request_id \
-           LEFT JOIN (SELECT DISTINCT scope_id, request_id FROM command WHERE tenant_id = $1) d \
-           ON d.scope_id = p.actor_member_id AND d.request_id = p.request_id \
-         WHERE p.reason NOT IN (2, 5, 7) AND p.debit <> 11 AND c.request_id IS NULL AND d.request_id IS NULL \
-           AND w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)",
+        "SELECT (SELECT p.wallet_id FROM posting p WHERE p.tenant_id = $1 \
+             AND p.request_id = x.request_id LIMIT 1) AS wallet_id, x.posted AS diff \
+         FROM (SELECT request_id, SUM(posted) AS posted FROM ( \
+             SELECT p.request_id, 1 AS posted, 0 AS recorded FROM posting p JOIN wallet w \
+             ON w.bucket = p.bucket AND w.tenant_id = p.tenant_id AND w.wallet_id = p.wallet_id \
+             LEFT JOIN command c ON c.bucket = p.bucket AND c.tenant_id = p.tenant_id \
+             AND c.scope_id = p.wallet_id AND c.request_id = p.request_id \
+             WHERE p.reason NOT IN (2, 5, 7) AND p.debit <> 11 AND c.request_id IS NULL \
+             AND w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2) \
+             UNION ALL SELECT c.request_id, 0, 1 FROM command c WHERE c.tenant_id = $1) t \
+           GROUP BY request_id HAVING SUM(posted) > 0 AND SUM(recorded) = 0) x",
     ),
     (
         // What one wallet gave by a request, another one received by it.
@@ -310,9 +314,7 @@ const CHECKS: &[(&str, &str)] = &[
            AND w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2) \
          UNION ALL SELECT m.member_id, 1 AS diff FROM member m LEFT JOIN wallet w ON \
            w.tenant_id = m.tenant_id AND w.bucket = m.bucket AND w.wallet_id = m.member_id \
-           LEFT JOIN (SELECT DISTINCT wallet_id FROM wallet WHERE tenant_id = $1) e \
-           ON e.wallet_id = w.moved_to \
-         WHERE (w.wallet_id IS NULL OR (e.wallet_id IS NULL) <> (m.wallet_id = m.member_id)) \
+         WHERE (w.wallet_id IS NULL OR (w.moved_to = NIL) <> (m.wallet_id = m.member_id)) \
            AND m.tenant_id = $1 AND ($2 = '' OR m.program_id = $2)",
     ),
     (

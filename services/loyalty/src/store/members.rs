@@ -11,7 +11,7 @@ use db::{Keyed, OWNER_TYPES, Owner, Tenant, Tx, select_in};
 use uuid::Uuid;
 
 use super::entity::member;
-use super::{member_keys, moves, reviews};
+use super::{member_keys, moves, nil, reviews};
 use crate::domain::{HouseholdRole, Member, MemberState, Profile};
 
 /// A program, and the caller's own key of a member in it.
@@ -201,10 +201,7 @@ async fn forget(tx: &Tx, owner: &Owner, program_id: &str) -> Result<(), db::Erro
 /// Removes what was said in the member's name in wallets that have, or had, its points.
 async fn forget_elsewhere(tx: &Tx, owner: &Owner) -> Result<(), db::Error> {
     let backend = tx.get_database_backend();
-    let nil = match backend {
-        DbBackend::Sqlite => "x'00000000000000000000000000000000'",
-        _ => "'00000000-0000-0000-0000-000000000000'",
-    };
+    let nil = nil(backend);
     // In the words of the partial index.
     let sql = format!(
         "UPDATE posting SET note = '' WHERE tenant_id = $1 AND actor_member_id = $2 \

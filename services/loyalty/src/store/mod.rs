@@ -33,5 +33,13 @@ pub use changes::Changes;
 pub use db::{Owner, Tenant};
 pub use tier_changes::TierChange;
 
+/// The nil UUID in SQL, where a parameter would hide it from the planner.
+fn nil(backend: db::sea_orm::DbBackend) -> &'static str {
+    match backend {
+        db::sea_orm::DbBackend::Sqlite => "x'00000000000000000000000000000000'",
+        _ => "'00000000-0000-0000-0000-000000000000'",
+    }
+}
+
 /// The leading columns of what a wallet owns.
 const OWNER: [&str; 3] = ["bucket", "tenant_id", "wallet_id"];
