@@ -95,3 +95,4 @@ mod the_last_unit_goes_to_one;
 mod tidy;
 mod tiers_follow_their_policy;
 mod two_processes_race_on_one_wallet;
+mod what_merged_members_did_counts;

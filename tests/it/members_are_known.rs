@@ -424,7 +424,8 @@ async fn nothing_personal_is_left_of_the_erased(house: House) {
 
 async fn an_export_tells_everything(house: House) {
     let client = house.client();
-    create_program(&client).await;
+    let referral_policy = Some(pb::ReferralPolicy { within_days: 60, ..Default::default() });
+    create_program_like(&client, pb::Program { referral_policy, ..program(PROGRAM) }).await;
     create_reward(&client, "mug", 30, None).await;
     let member = enroll_as(&client, "anna", anna()).await;
     let bought = (0..1_100).map(|_| purchase(&member.member_id, 1)).collect::<Vec<_>>();
@@ -434,6 +435,25 @@ async fn an_export_tells_everything(house: House) {
         service.batch_record_activities(request).await.unwrap();
     }
     let redeemed = redeem(&client, redemption(&member.member_id, "mug")).await.unwrap().redemption.unwrap();
+    let friend = pb::EnrollMemberRequest {
+        request_id: request_id(),
+        program_id: PROGRAM.into(),
+        external_id: "ben".into(),
+        referral_code: member.referral_code.clone(),
+        ..Default::default()
+    };
+    let friend = members(&client).enroll_member(friend).await.unwrap().into_inner().member.unwrap();
+    let waits = pb::AdjustPointsRequest {
+        request_id: request_id(),
+        member_id: member.member_id.clone(),
+        points: 5,
+        reason: "goodwill".into(),
+        approver: "ben".into(),
+        for_review: true,
+        ..Default::default()
+    };
+    let mut points = pb::points_service_client::PointsServiceClient::new(client.clone());
+    assert_eq!(reason(&points.adjust_points(waits.clone()).await.unwrap_err()), "REVIEW_REQUIRED");
     let request = pb::ExportMemberRequest { member_id: member.member_id.clone() };
     let stream = members(&client).export_member(request).await.unwrap().into_inner();
     let pieces: Vec<Piece> = stream.map(|piece| piece.unwrap().piece.unwrap()).collect().await;
@@ -445,6 +465,11 @@ async fn an_export_tells_everything(house: House) {
     assert_eq!(count(|piece| matches!(piece, Piece::Tier(_))), 2, "base, and silver from 1,000 on");
     let redemptions: Vec<_> = pieces.iter().filter(|piece| matches!(piece, Piece::Redemption(_))).collect();
     assert_eq!(redemptions, [&Piece::Redemption(redeemed)]);
+    let [Piece::Referral(brought), Piece::Review(review)] = &pieces[pieces.len() - 2..] else {
+        panic!("friends and reviews come last")
+    };
+    assert_eq!(brought.friend_member_id, friend.member_id);
+    assert_eq!(review.command, Some(pb::review::Command::AdjustPoints(waits)));
     let Piece::Balance(told) = &pieces[1] else { panic!("the balance comes second") };
     assert_eq!(told.balance.as_ref().unwrap().available, 1_070);
     let nobody = pb::ExportMemberRequest { member_id: harness::calls::named("nobody") };

@@ -6,7 +6,7 @@ use harness::calls::{
     program, purchase, reason, record, redeem, redemption, request_id, timestamp, usd,
 };
 use harness::house::{House, START};
-use harness::moves::{buys, day, member, merge, merger, reverse, tier, unmerge};
+use harness::moves::{buys, day, member, merge, merger, reverse, unmerge};
 use pb::activity_service_client::ActivityServiceClient;
 use pb::member_service_client::MemberServiceClient;
 use pb::points_service_client::PointsServiceClient;
@@ -18,10 +18,8 @@ in_process! {
     whatever_names_the_merged_member_acts_on_the_other_one;
     a_return_finds_the_points_where_they_are;
     pending_points_and_debts_go_along;
+    pending_points_are_released_on_their_day;
     a_merger_is_taken_back_with_what_is_left;
-    tiers_count_what_both_did;
-    what_changes_no_tier_goes_along_too;
-    caps_count_what_both_did;
     whoever_was_merged_is_merged_again;
     what_cannot_be_merged_is_refused;
     one_address_leads_to_one_member;
@@ -200,6 +198,23 @@ async fn pending_points_and_debts_go_along(house: House) {
     house.end().await;
 }
 
+async fn pending_points_are_released_on_their_day(house: House) {
+    let client = house.client();
+    let release = pb::ReleasePolicy { policy: Some(pb::release_policy::Policy::AfterDays(14)) };
+    create_program_like(&client, pb::Program { release_policy: Some(release), ..program(PROGRAM) }).await;
+    let (anna, card) = (enroll(&client, "anna").await, enroll(&client, "card").await);
+    buys(&client, &card, 60).await;
+    house.clock().advance_to(day(10));
+    assert_eq!(merge(&client, merger(&card, &anna)).await.unwrap().balance.unwrap().pending, 60);
+    for (at, released) in [(13, 0), (14, 60)] {
+        house.clock().advance_to(day(at));
+        let found = balance_of(&client, &anna).await;
+        assert_eq!((found.available, found.pending), (released, 60 - released), "day {at}");
+    }
+    assert_eq!(lots(&client, &anna).await[0].expire_time, Some(timestamp(day(104))));
+    house.end().await;
+}
+
 async fn a_merger_is_taken_back_with_what_is_left(house: House) {
     let client = house.client();
     create_program(&client).await;
@@ -228,77 +243,6 @@ async fn a_merger_is_taken_back_with_what_is_left(house: House) {
     buys(&client, &card, 7).await;
     assert_eq!(merge(&client, merger(&card, &anna)).await.unwrap().points_moved, 7);
     assert_eq!(available(&client, &card).await, 87);
-    house.end().await;
-}
-
-async fn tiers_count_what_both_did(house: House) {
-    let client = house.client();
-    create_program(&client).await;
-    let (anna, card) = (enroll(&client, "anna").await, enroll(&client, "card").await);
-    let of_card = buys(&client, &card, 700).await;
-    house.clock().advance_to(day(3));
-    buys(&client, &anna, 600).await;
-    assert_eq!((tier(&client, &anna).await, tier(&client, &card).await), ("base".into(), "base".into()));
-    house.clock().advance_to(day(20));
-    merge(&client, merger(&card, &anna)).await.unwrap();
-    assert_eq!((tier(&client, &anna).await, tier(&client, &card).await), ("silver".into(), "silver".into()));
-    let request = pb::GetTierHistoryRequest { member_id: card.clone(), known_time: None };
-    let history = PointsServiceClient::new(client.clone()).get_tier_history(request).await.unwrap();
-    let history: Vec<_> = history.into_inner().tiers.into_iter().map(|t| (t.tier_id, t.start_time)).collect();
-    // Silver from the day on which both together had spent enough.
-    assert_eq!(history, [("base".into(), None), ("silver".into(), Some(timestamp(day(3))))]);
-    reverse(&client, &card, &of_card).await.unwrap();
-    assert_eq!(tier(&client, &anna).await, "base");
-    buys(&client, &card, 1_100).await;
-    assert_eq!(tier(&client, &anna).await, "silver");
-    unmerge(&client, &card).await.unwrap();
-    assert_eq!((tier(&client, &anna).await, tier(&client, &card).await), ("base".into(), "silver".into()));
-    house.end().await;
-}
-
-async fn what_changes_no_tier_goes_along_too(house: House) {
-    let client = house.client();
-    let policy =
-        pb::TierPolicy { window: Some(pb::tier_policy::Window::CalendarYear(true)), ..Default::default() };
-    create_program_like(&client, pb::Program { tier_policy: Some(policy), ..program(PROGRAM) }).await;
-    let (anna, card) = (enroll(&client, "anna").await, enroll(&client, "card").await);
-    let long_ago = buys(&client, &card, 10).await;
-    house.clock().advance_to(day(800));
-    buys(&client, &anna, 20).await;
-    assert_eq!(merge(&client, merger(&card, &anna)).await.unwrap().points_moved, 0);
-    assert!(house.audit().await.sound);
-    assert_eq!(reverse(&client, &card, &long_ago).await.unwrap().points_owed, 0);
-    unmerge(&client, &card).await.unwrap();
-    assert_eq!((tier(&client, &anna).await, available(&client, &anna).await), ("base".into(), 20));
-    house.end().await;
-}
-
-async fn caps_count_what_both_did(house: House) {
-    let client = house.client();
-    let cap = pb::VelocityLimit {
-        limit_id: "earn-per-day".into(),
-        movement: pb::Movement::Earn.into(),
-        owner: pb::CapOwner::Member.into(),
-        window: pb::VelocityWindow::Day.into(),
-        count_max: Some(3),
-        breach: pb::VelocityBreach::Refuse.into(),
-        ..Default::default()
-    };
-    create_program_like(&client, pb::Program { velocity_limits: vec![cap], ..program(PROGRAM) }).await;
-    let (anna, card) = (enroll(&client, "anna").await, enroll(&client, "card").await);
-    buys(&client, &anna, 1).await;
-    buys(&client, &card, 1).await;
-    merge(&client, merger(&card, &anna)).await.unwrap();
-    buys(&client, &card, 1).await;
-    assert_eq!(reason(&record(&client, purchase(&anna, 1)).await.unwrap_err()), "VELOCITY_EXCEEDED");
-    unmerge(&client, &card).await.unwrap();
-    // The card has its one of before. Coming and going makes no room.
-    for _ in 0..2 {
-        buys(&client, &card, 1).await;
-    }
-    for name in [&card, &anna] {
-        assert_eq!(reason(&record(&client, purchase(name, 1)).await.unwrap_err()), "VELOCITY_EXCEEDED");
-    }
     house.end().await;
 }
 

@@ -74,7 +74,7 @@ impl Batch {
 
     /// Leaves everything as it was.
     fn forget(&mut self) {
-        (self.changes, self.counters) = (Changes::default(), Counters::default());
+        self.changes = Changes::default();
         self.wallets.values_mut().for_each(|open| open.changed = false);
     }
 

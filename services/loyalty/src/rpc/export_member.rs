@@ -20,12 +20,14 @@ use super::get_balance;
 use super::get_tier_history::periods;
 use super::list_lots::lot_message;
 use super::list_postings::posting_message;
+use super::list_referrals::referral_message;
+use super::list_reviews::review_messages;
 use super::member_wire::member_message;
 use super::redeem_reward::redemption_message;
 use super::refusal::{DOMAIN, member_not_found};
 use super::wire::uuid;
 use crate::domain::{Program, Wallet};
-use crate::store::{Owner, activities, lots, members, postings, redemptions, tiers};
+use crate::store::{Owner, activities, lots, members, postings, redemptions, referrals, reviews, tiers};
 
 /// Rows of one page.
 const ROWS: u64 = 500;
@@ -49,12 +51,34 @@ pub(super) async fn handle(api: &Api, request: Request<pb::ExportMemberRequest>)
     let (owner, wallet) = api.located(&caller.tenant, member_id).await?;
     // Of a wallet that others have points in, only what is in the member's name.
     let own = Owner::new(&caller.tenant, member_id);
+    let friends_and_reviews = beside(api, &own);
     let elsewhere = (owner != own).then_some((owner, Some(member_id)));
     let places = [Some((own, None)), elsewhere].into_iter().flatten();
     let parts: Vec<Pieces> =
         places.flat_map(|(owner, only)| pieces(api, owner, only, &wallet, &program)).collect();
     let known = stream::iter(known.into_iter().map(|piece| Ok(response(piece))));
-    Ok(known.chain(stream::iter(parts).flatten()).boxed())
+    let parts = stream::iter(parts.into_iter().chain(friends_and_reviews));
+    Ok(known.chain(parts.flatten()).boxed())
+}
+
+/// What is kept beside the wallets that have the member's points.
+fn beside(api: &Api, own: &Owner) -> [Pieces; 2] {
+    let rows = (api.db.clone(), own.clone());
+    let friends = Rows::of(&rows, Uuid::nil(), |db, owner, after| {
+        async move { referrals::page(db.reader(), owner.tenant(), owner.id(), after, ROWS).await }.boxed()
+    });
+    let reviews = Rows::of(&rows, Uuid::nil(), |db, owner, after| {
+        async move {
+            let found = reviews::of_wallet(db.reader(), &owner, after, ROWS).await?;
+            let messages = review_messages(db.reader(), &found).await?;
+            Ok(found.into_iter().map(|(_, review)| review.id).zip(messages).collect())
+        }
+        .boxed()
+    });
+    [
+        friends.pieces(|one| one.friend.id(), |one| Some(Piece::Referral(referral_message(one)))),
+        reviews.pieces(|(id, _)| *id, |(_, review)| Some(Piece::Review(review.clone()))),
+    ]
 }
 
 /// What a wallet owns, of one member if `only` says so.

@@ -36,7 +36,8 @@ pub(super) async fn handle(
     Ok(pb::ListReferralsResponse { referrals: found.iter().map(referral_message).collect(), next_page_token })
 }
 
-fn referral_message(referral: &Referral) -> pb::Referral {
+/// A friend whom a member brought.
+pub(super) fn referral_message(referral: &Referral) -> pb::Referral {
     pb::Referral {
         friend_member_id: uuid_text(referral.friend.id()),
         state: referral.state as i32,

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use ambient::Time;
+use db::sea_orm::ConnectionTrait;
 use proto::rapport::loyalty::v1 as pb;
 use requests::{Caller, Record};
 use tonic::{Request, Status};
@@ -34,10 +35,18 @@ pub(super) async fn handle(
     let place = (&caller.tenant, program_id.as_str());
     let mut found = reviews::page(db, place, state, after, list.limit()).await.map_err(|e| told(&e))?;
     let next_page_token = list.next(&mut found, |_| 0, |(_, review)| cursor_of(review));
-    let keys: Vec<_> = found.iter().map(|(owner, review)| (owner.clone(), review.id)).collect();
-    let records = requests::find(db, &keys).await.map_err(|e| told(&e))?;
-    let reviews = found.iter().map(|(owner, review)| review_message(owner, review, &records));
-    Ok(pb::ListReviewsResponse { reviews: reviews.collect(), next_page_token })
+    let reviews = review_messages(db, &found).await.map_err(|e| told(&e))?;
+    Ok(pb::ListReviewsResponse { reviews, next_page_token })
+}
+
+/// Reviews with the commands that wait.
+pub(super) async fn review_messages(
+    db: &impl ConnectionTrait,
+    reviews: &[(Owner, Review)],
+) -> Result<Vec<pb::Review>, db::Error> {
+    let keys: Vec<_> = reviews.iter().map(|(owner, review)| (owner.clone(), review.id)).collect();
+    let records = requests::find(db, &keys).await?;
+    Ok(reviews.iter().map(|(owner, review)| review_message(owner, review, &records)).collect())
 }
 
 fn cursor_of(review: &Review) -> Vec<u8> {

@@ -66,6 +66,29 @@ pub async fn page(
     rows.into_iter().map(domain).collect()
 }
 
+/// One page of the reviews of what a wallet was named in, with ids above `after`, by id.
+///
+/// # Errors
+/// As [`find`].
+pub async fn of_wallet(
+    db: &impl ConnectionTrait,
+    owner: &Owner,
+    after: Uuid,
+    limit: u64,
+) -> Result<Vec<(Owner, Review)>, db::Error> {
+    use review::Column as C;
+    let rows = review::Entity::find()
+        .filter(C::Bucket.eq(owner.bucket()))
+        .filter(C::TenantId.eq(owner.tenant().id()))
+        .filter(C::WalletId.eq(owner.id()))
+        .filter(C::ReviewId.gt(after))
+        .order_by_asc(C::ReviewId)
+        .limit(limit)
+        .all(db)
+        .await?;
+    rows.into_iter().map(domain).collect()
+}
+
 /// Writes new reviews.
 pub(super) async fn insert(tx: &Tx, reviews: &[(Owner, Review)]) -> Result<(), db::Error> {
     let rows: Vec<_> = reviews.iter().map(|(owner, review)| row(owner, review)).collect();
