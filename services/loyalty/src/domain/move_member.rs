@@ -98,8 +98,6 @@ pub(super) type Renumbered = BTreeMap<Uuid, (i64, i64)>;
 pub struct HandedOver {
     /// In whose names they are.
     pub members: Vec<Uuid>,
-    /// The member's own wallet is the one that they leave.
-    pub leaves_own: bool,
     /// The lots that activities have from now on.
     pub lots: Renumbered,
 }
@@ -110,6 +108,13 @@ impl From<MoveRefusal> for Refusal {
     }
 }
 
+impl Destination {
+    /// It is the member's own wallet.
+    pub fn is_own(self) -> bool {
+        matches!(self, Destination::Unmerged | Destination::OutOfHousehold)
+    }
+}
+
 impl MoveMember {
     /// The wallet that it names as the one that gets the points.
     pub fn to_wallet(&self) -> Uuid {
@@ -117,10 +122,6 @@ impl MoveMember {
             Destination::Member(id) | Destination::Household(id, _) => id,
             Destination::Unmerged | Destination::OutOfHousehold => self.member_id,
         }
-    }
-
-    fn returns(&self) -> bool {
-        matches!(self.to, Destination::Unmerged | Destination::OutOfHousehold)
     }
 }
 
@@ -135,7 +136,7 @@ pub(super) fn move_member<'a>(
     let mut there = Book::open(target, book.program, book.now);
     settle::settle(&mut there)?;
     let (points, lots) = hand_over(book, &mut there, command, belongings)?;
-    let leaves_own = !command.returns();
+    let leaves_own = !command.to.is_own();
     let days = days(book, &belongings.activities)?;
     book.move_credits(&days, i64::checked_neg)?;
     there.move_credits(&days, Some)?;
@@ -150,7 +151,7 @@ pub(super) fn move_member<'a>(
     at_home.out.wallet.moved_to = leaves_own.then(|| command.to_wallet());
     let (member_id, to, move_time) = (command.member_id, command.to, at_home.now);
     at_home.announce(Event::MemberMoved(MemberMoved { member_id, to, other_wallet_id, points, move_time }));
-    book.out.handed_over = Some(HandedOver { members: belongings.members.clone(), leaves_own, lots });
+    book.out.handed_over = Some(HandedOver { members: belongings.members.clone(), lots });
     book.out.other = Some(Box::new(there.close()?));
     Ok(Reply::Points(points))
 }
@@ -220,7 +221,7 @@ fn hand_over(
         ..Source::default()
     };
     let (from, to) = (book.out.wallet.id, there.out.wallet.id);
-    let owed = if command.returns() { 0 } else { book.out.wallet.totals.arrears };
+    let owed = if command.to.is_own() { 0 } else { book.out.wallet.totals.arrears };
     if owed > 0 {
         book.post((Account::Transfer, Account::Arrears), owed, Reason::Move, book.now, source(to))?;
         there.post((Account::Arrears, Account::Transfer), owed, Reason::Move, book.now, source(from))?;

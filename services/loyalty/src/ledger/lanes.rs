@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use super::lane::{Job, Lane};
 use super::route::{Ways, ways};
-use super::{Answer, Catalogue, Request, Route, Together};
+use super::{Answer, Catalogue, Request, Together};
 use crate::domain::{Program, Wallet};
 use crate::store::Owner;
 
@@ -79,8 +79,7 @@ impl Lanes {
     /// As [`Failure`] says.
     pub async fn submit(&self, request: Request, deadline: Instant) -> Result<Answer, Failure> {
         let waiting = self.enqueue(vec![request], None, deadline).await?;
-        let answers = waiting.await.unwrap_or(Err(Failure::Unavailable))?;
-        answers.into_iter().next().ok_or(Failure::Unavailable)
+        only(waiting.await.unwrap_or(Err(Failure::Unavailable)))
     }
 
     /// Has commands decided together, in their order and in one transaction; one answer each.
@@ -116,7 +115,7 @@ impl Lanes {
                 Ok(receiver) => receiver.await.unwrap_or(Err(Failure::Unavailable)),
                 Err(failure) => Err(failure),
             };
-            answers.push(answered.and_then(|answers| answers.into_iter().next().ok_or(Failure::Unavailable)));
+            answers.push(only(answered));
         }
         answers
     }
@@ -128,7 +127,7 @@ impl Lanes {
         deadline: Instant,
     ) -> Result<oneshot::Receiver<Result<Vec<Answer>, Failure>>, Failure> {
         for request in &mut requests {
-            request.route = Route::guess(request, &self.ways);
+            request.route = request.likely_route(&self.ways);
         }
         let bucket = requests.first().map_or(0, |request| request.acts_on().bucket());
         let lane = usize::try_from(bucket).unwrap_or(0) % self.senders.len();
@@ -148,6 +147,11 @@ impl Lanes {
         self.tasks.close();
         self.tasks.wait().await;
     }
+}
+
+/// The answer of a job of one request.
+fn only(answered: Result<Vec<Answer>, Failure>) -> Result<Answer, Failure> {
+    answered?.into_iter().next().ok_or(Failure::Unavailable)
 }
 
 impl Deps {

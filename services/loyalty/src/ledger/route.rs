@@ -45,15 +45,25 @@ impl Request {
 
     /// The route by what is known of wallets: all of it if that is the request's own.
     pub(super) fn true_route<'a>(&self, known: impl Fn(&Owner) -> Option<&'a Wallet>) -> Route {
-        let mut route = Route::default();
-        if !self.command.is_of_own_wallet() {
-            route.own = way(&self.owner, &known);
-        }
+        self.routed(|named| way(named, &known))
+    }
+
+    /// Where it is best sent first.
+    pub(super) fn likely_route(&self, ways: &Ways) -> Route {
+        self.routed(|named| ways.get(named).unwrap_or_default())
+    }
+
+    fn routed(&self, way: impl Fn(&Owner) -> Vec<Owner>) -> Route {
+        let [own, other] = self.starts().map(|start| start.map_or_else(Vec::new, |named| way(&named)));
+        Route { own, other }
+    }
+
+    /// The wallets that ways begin at, as far as these are followed.
+    fn starts(&self) -> [Option<Owner>; 2] {
+        let own = (!self.command.is_of_own_wallet()).then(|| self.owner.clone());
         // Who comes back is meant to have nothing in its own wallet.
-        if let Some(named) = self.other_named().filter(|named| *named != self.owner) {
-            route.other = way(&named, &known);
-        }
-        route
+        let other = self.other_named().filter(|named| *named != self.owner);
+        [own, other]
     }
 }
 
@@ -79,23 +89,10 @@ pub(super) fn ways() -> Ways {
 }
 
 impl Route {
-    /// Where a request is best sent first.
-    pub(super) fn guess(request: &Request, ways: &Ways) -> Route {
-        let way = |named: Owner| ways.get(&named).unwrap_or_default();
-        Route {
-            own: if request.command.is_of_own_wallet() { Vec::new() } else { way(request.owner.clone()) },
-            other: match request.other_named() {
-                Some(named) if named != request.owner => way(named),
-                _ => Vec::new(),
-            },
-        }
-    }
-
     /// Remembers what turned out to be so.
     pub(super) fn remember(&self, request: &Request, ways: &Ways) {
-        let named = [Some(request.owner.clone()), request.other_named()];
-        for (named, way) in named.into_iter().zip([&self.own, &self.other]) {
-            match named {
+        for (start, way) in request.starts().into_iter().zip([&self.own, &self.other]) {
+            match start {
                 Some(named) if way.is_empty() => ways.invalidate(&named),
                 Some(named) => ways.insert(named, way.clone()),
                 None => {}

@@ -3,6 +3,7 @@
 use futures::future::BoxFuture;
 use prost::Message;
 use proto::rapport::loyalty::v1 as pb;
+use proto::{Path, Violations};
 use requests::{Caller, Once, Written, once};
 use rpc::Problem;
 use tonic::Status;
@@ -10,8 +11,9 @@ use uuid::Uuid;
 
 use super::Api;
 use super::refusal::{DOMAIN, member_not_found};
+use super::wire::uuid;
 use crate::domain::Command;
-use crate::ledger::{self, Answer, Asked, Failure, Together};
+use crate::ledger::{self, Answer, Answered, Asked, Failure, Together};
 use crate::store::Owner;
 
 impl Api {
@@ -24,6 +26,23 @@ impl Api {
         call: Asked,
     ) -> Result<(R, bool), Status> {
         self.submit_request(caller, member_id, ledger_request(caller, member_id, command, call)).await
+    }
+
+    /// Sends what a request asks about one member, and nothing else, through its lane.
+    pub(super) async fn submit_about<M: Message, R: Message + Default>(
+        &self,
+        (caller, message, method): (Caller, &M, &'static str),
+        (request_id, member_id): (&str, &str),
+        command: impl FnOnce(Uuid, &mut Violations) -> Command,
+        encode: fn(&Answered<'_>) -> Written,
+    ) -> Result<(R, bool), Status> {
+        let mut found = Violations::default();
+        let request_id = uuid(request_id, &Path::ROOT, "request_id", &mut found);
+        let member_id = uuid(member_id, &Path::ROOT, "member_id", &mut found);
+        let command = command(member_id, &mut found);
+        found.into_result(DOMAIN)?;
+        let call = Asked { call: caller.call(DOMAIN, method, request_id, message), encode };
+        self.submit(&caller, member_id, command, call).await
     }
 
     /// The same for a request that is made already.

@@ -1,40 +1,15 @@
 //! SuspendMember, ReactivateMember, CloseMember and EraseMember, through the ledger.
 
-use prost::Message;
+use proto::Violations;
 use proto::rapport::loyalty::v1 as pb;
-use proto::{Path, Violations};
 use requests::{Caller, Written};
 use tonic::{Request, Status};
 
 use super::Api;
-use super::refusal::{DOMAIN, problem};
-use super::wire::{read_token, uuid};
+use super::refusal::problem;
+use super::wire::read_token;
 use crate::domain::{ChangeState, Command, MemberState, Reply};
-use crate::ledger::{Answered, Asked};
-
-/// What the four requests have in common.
-struct Given<'a> {
-    request_id: &'a str,
-    member_id: &'a str,
-    reason: &'a str,
-}
-
-/// Sends a change through the ledger.
-async fn change<M: Message, R: Message + Default>(
-    api: &Api,
-    (caller, message, method): (Caller, &M, &'static str),
-    given: Given<'_>,
-    to: MemberState,
-    encode: fn(&Answered<'_>) -> Written,
-) -> Result<(R, bool), Status> {
-    let mut found = Violations::default();
-    let request_id = uuid(given.request_id, &Path::ROOT, "request_id", &mut found);
-    let member_id = uuid(given.member_id, &Path::ROOT, "member_id", &mut found);
-    found.into_result(DOMAIN)?;
-    let command = Command::ChangeState(ChangeState { member_id, to, note: given.reason.to_owned() });
-    let call = Asked { call: caller.call(DOMAIN, method, request_id, message), encode };
-    api.submit(&caller, member_id, command, call).await
-}
+use crate::ledger::Answered;
 
 /// Writes the handler of one of the four.
 macro_rules! handler {
@@ -48,9 +23,12 @@ macro_rules! handler {
             ) -> Result<pb::$response, Status> {
                 let (caller, message) = Caller::open(request)?;
                 let pb::$request { request_id, member_id, reason } = &message;
-                let given = Given { request_id, member_id, reason };
-                let asked = (caller, &message, $method);
-                let submitted = change(api, asked, given, MemberState::$to, encode).await;
+                let command = |member_id, _: &mut Violations| {
+                    let (to, note) = (MemberState::$to, reason.clone());
+                    Command::ChangeState(ChangeState { member_id, to, note })
+                };
+                let (asked, ids) = ((caller, &message, $method), (request_id.as_str(), member_id.as_str()));
+                let submitted = api.submit_about(asked, ids, command, encode).await;
                 let (response, replayed): (pb::$response, bool) = submitted?;
                 Ok(pb::$response { replayed, ..response })
             }

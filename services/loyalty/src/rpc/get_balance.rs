@@ -54,38 +54,38 @@ pub(super) async fn handle(
 async fn cached(api: &Api, named: &Owner, token: &str, now: Time) -> Result<pb::GetBalanceResponse, Status> {
     let mut owner = named.clone();
     loop {
-        let version_min = read_version(token, owner.id());
-        let key = Key::new(owner.tenant().id(), owner.id(), "balance");
-        let fill = match api.cache.get_or_fill(&key, now, version_min).await {
-            Lookup::Miss(fill) => fill,
-            Lookup::Hit(hit) => match pb::GetBalanceResponse::decode(hit.bytes) {
-                Ok(found) => match elsewhere(&found, &owner) {
-                    Some(other) => {
-                        owner = other;
-                        continue;
-                    }
-                    None => {
-                        version_of(token, [named.id(), owner.id()])?;
-                        let read_token = read_token(owner.id(), hit.version);
-                        return Ok(pb::GetBalanceResponse { read_token, ..found });
-                    }
-                },
-                Err(_) => Fill::default(),
-            },
+        let found = of_wallet(api, &owner, read_version(token, owner.id()), now).await?;
+        let Some(other) = elsewhere(&found, &owner) else {
+            version_of(token, [named.id(), owner.id()])?;
+            return Ok(found);
         };
-        let (wallet, program) = present(api, &owner, now).await?;
-        check_version(&wallet, version_min)?;
-        let bytes = Bytes::from(snapshot(&wallet, &program));
-        let published = Snapshot { version: wallet.version, valid_until: wallet.next_due, bytes };
-        fill.offer(published).await;
-        match wallet.moved_to {
-            Some(id) => owner = Owner::new(owner.tenant(), id),
-            None => {
-                version_of(token, [named.id(), owner.id()])?;
-                return Ok(message_of(&wallet, &program));
-            }
-        }
+        owner = other;
     }
+}
+
+async fn of_wallet(
+    api: &Api,
+    owner: &Owner,
+    version_min: Option<i64>,
+    now: Time,
+) -> Result<pb::GetBalanceResponse, Status> {
+    let key = Key::new(owner.tenant().id(), owner.id(), "balance");
+    let fill = match api.cache.get_or_fill(&key, now, version_min).await {
+        Lookup::Miss(fill) => fill,
+        Lookup::Hit(hit) => match pb::GetBalanceResponse::decode(hit.bytes) {
+            Ok(found) => {
+                let read_token = read_token(owner.id(), hit.version);
+                return Ok(pb::GetBalanceResponse { read_token, ..found });
+            }
+            Err(_) => Fill::default(),
+        },
+    };
+    let (wallet, program) = present(api, owner, now).await?;
+    check_version(&wallet, version_min)?;
+    let bytes = Bytes::from(snapshot(&wallet, &program));
+    let published = Snapshot { version: wallet.version, valid_until: wallet.next_due, bytes };
+    fill.offer(published).await;
+    Ok(message_of(&wallet, &program))
 }
 
 /// The wallet that a balance sends on to.

@@ -10,7 +10,7 @@ use super::call::told;
 use super::create_household::household_message;
 use super::refusal::{DOMAIN, household_not_found};
 use super::wire::{uuid, uuid_text};
-use crate::store::{Owner, households};
+use crate::store::{Owner, households, members};
 
 pub(super) async fn handle(
     api: &Api,
@@ -23,7 +23,7 @@ pub(super) async fn handle(
     let (db, owner) = (api.db.reader(), Owner::new(&caller.tenant, household_id));
     let household = households::find(db, &owner).await.map_err(|e| told(&e))?;
     let household = household.ok_or_else(|| household_not_found(&message.household_id))?;
-    let members = households::members(db, &owner).await.map_err(|e| told(&e))?;
+    let members = members::elsewhere_in(db, &owner).await.map_err(|e| told(&e))?;
     let members = members.into_iter().map(|member| pb::HouseholdMember {
         member_id: uuid_text(member.id),
         role: member.role.map_or(0, |role| role as i32),

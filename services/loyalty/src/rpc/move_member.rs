@@ -1,44 +1,15 @@
 //! MergeMembers, UnmergeMembers, AddHouseholdMember and RemoveHouseholdMember, through the ledger.
 
-use prost::Message;
 use proto::rapport::loyalty::v1 as pb;
 use proto::{Path, Violations};
 use requests::{Caller, Written};
 use tonic::{Request, Status};
 
 use super::Api;
-use super::refusal::{DOMAIN, problem};
+use super::refusal::problem;
 use super::wire::{balance, read_token, uuid};
-use crate::domain::{Command, Destination, HouseholdRole, MoveMember, Reply};
-use crate::ledger::{Answered, Asked};
-
-/// What the four requests have in common.
-struct Given<'a> {
-    request_id: &'a str,
-    member_id: &'a str,
-    note: &'a str,
-}
-
-/// Sends a move through the ledger.
-async fn send<M: Message, R: Message + Default>(
-    api: &Api,
-    (caller, message, method): (Caller, &M, &'static str),
-    given: Given<'_>,
-    to: impl FnOnce(&mut Violations) -> Destination,
-    encode: fn(&Answered<'_>) -> Written,
-) -> Result<(R, bool), Status> {
-    let mut found = Violations::default();
-    let request_id = uuid(given.request_id, &Path::ROOT, "request_id", &mut found);
-    let member_id = uuid(given.member_id, &Path::ROOT, "member_id", &mut found);
-    let to = to(&mut found);
-    if matches!(to, Destination::Member(into) if into == member_id) {
-        found.add(&Path::ROOT, "into_member_id", "must name somebody else than member_id");
-    }
-    found.into_result(DOMAIN)?;
-    let command = Command::MoveMember(MoveMember { member_id, to, note: given.note.to_owned() });
-    let call = Asked { call: caller.call(DOMAIN, method, request_id, message), encode };
-    api.submit(&caller, member_id, command, call).await
-}
+use crate::domain::{Command, Destination, HouseholdRole, MoveMember};
+use crate::ledger::Answered;
 
 /// Writes the handler of one of the four.
 macro_rules! handler {
@@ -52,10 +23,16 @@ macro_rules! handler {
             ) -> Result<pb::$response, Status> {
                 let (caller, message) = Caller::open(request)?;
                 let pb::$request { request_id, member_id, note, .. } = &message;
-                let given = Given { request_id, member_id, note };
                 let to: fn(&pb::$request, &mut Violations) -> Destination = $to;
-                let to = |found: &mut Violations| to(&message, found);
-                let submitted = send(api, (caller, &message, $method), given, to, encode).await;
+                let command = |member_id, found: &mut Violations| {
+                    let to = to(&message, found);
+                    if matches!(to, Destination::Member(into) if into == member_id) {
+                        found.add(&Path::ROOT, "into_member_id", "must name somebody else than member_id");
+                    }
+                    Command::MoveMember(MoveMember { member_id, to, note: note.clone() })
+                };
+                let (asked, ids) = ((caller, &message, $method), (request_id.as_str(), member_id.as_str()));
+                let submitted = api.submit_about(asked, ids, command, encode).await;
                 let (response, replayed): (pb::$response, bool) = submitted?;
                 Ok(pb::$response { replayed, ..response })
             }
@@ -113,24 +90,21 @@ pub(super) mod update_household_member {
         request: Request<pb::UpdateHouseholdMemberRequest>,
     ) -> Result<pb::UpdateHouseholdMemberResponse, Status> {
         let (caller, message) = Caller::open(request)?;
-        let mut found = Violations::default();
-        let request_id = uuid(&message.request_id, &Path::ROOT, "request_id", &mut found);
-        let member_id = uuid(&message.member_id, &Path::ROOT, "member_id", &mut found);
-        let role = role(message.role, &mut found);
-        found.into_result(DOMAIN)?;
-        let call = Asked { call: caller.call(DOMAIN, "UpdateHouseholdMember", request_id, &message), encode };
-        let submitted = api.submit(&caller, member_id, Command::ChangeRole(role), call).await;
+        let pb::UpdateHouseholdMemberRequest { request_id, member_id, role: given } = &message;
+        let command = |_, found: &mut Violations| Command::ChangeRole(role(*given, found));
+        let (asked, ids) =
+            ((caller, &message, "UpdateHouseholdMember"), (request_id.as_str(), member_id.as_str()));
+        let submitted = api.submit_about(asked, ids, command, encode).await;
         let (response, replayed): (pb::UpdateHouseholdMemberResponse, bool) = submitted?;
         Ok(pb::UpdateHouseholdMemberResponse { replayed, ..response })
     }
 
     fn encode(answered: &Answered<'_>) -> Written {
         match answered.answer {
-            Ok(Reply::Done) => {
+            Ok(_) => {
                 let role = answered.wallet.role.map_or(0, |role| role as i32);
                 Written::done(&pb::UpdateHouseholdMemberResponse { role, replayed: false })
             }
-            Ok(_) => Written::done(&pb::UpdateHouseholdMemberResponse::default()),
             Err(refusal) => Written::refused(&problem(refusal)),
         }
     }

@@ -41,12 +41,14 @@ pub(super) async fn handle(
     let commands: Vec<RecordActivity> = message.activities.iter().enumerate().map(activity).collect();
     found.into_result(DOMAIN)?;
     let now = now.unwrap_or_else(|| api.clock.now());
-    let program = program(api, &caller, &message, member_id).await?;
-    let simulation = match member_id {
-        Some(id) => {
-            let (owner, _) = api.located(&caller.tenant, id).await?;
-            of_member(api, (&owner, id), &program, &commands, now).await?
-        }
+    let member = match member_id {
+        Some(id) => Some((id, api.located(&caller.tenant, id).await?)),
+        None => None,
+    };
+    let program_id = member.as_ref().map(|(_, (_, wallet))| wallet.program_id.clone());
+    let program = program(api, &caller, &message, program_id).await?;
+    let simulation = match &member {
+        Some((id, (owner, _))) => of_member(api, (owner, *id), &program, &commands, now).await?,
         None => {
             let wallet = Wallet::opened(Uuid::nil(), &program, now, 0);
             Simulation::new(State { past: Some(Past::default()), ..State::new(wallet) }, now)
@@ -84,16 +86,13 @@ async fn program(
     api: &Api,
     caller: &Caller,
     message: &pb::SimulateActivityRequest,
-    member_id: Option<Uuid>,
+    of_member: Option<String>,
 ) -> Result<Program, Status> {
     use pb::simulate_activity_request::{Rules, Who};
     let db = api.db.reader();
-    let program_id = match (member_id, message.who.as_ref()) {
+    let program_id = match (of_member, message.who.as_ref()) {
         (None, Some(Who::ProgramId(id))) => id.clone(),
-        (id, _) => {
-            let (_, wallet) = api.located(&caller.tenant, id.unwrap_or_default()).await?;
-            wallet.program_id
-        }
+        (of_member, _) => of_member.unwrap_or_default(),
     };
     let program = programs::find(db, &caller.tenant, &program_id).await.map_err(|e| told(&e))?;
     let program = program.ok_or_else(|| program_not_found(&program_id))?;

@@ -278,19 +278,20 @@ const CHECKS: &[(&str, &str)] = &[
          WHERE w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)",
     ),
     (
-        // A command is recorded under the wallet that it names; it may act on another one.
+        // A command is recorded under the wallet that it names: its own, or that of the member who acts.
         "postings_name_a_recorded_command",
         "SELECT (SELECT p.wallet_id FROM posting p WHERE p.tenant_id = $1 \
              AND p.request_id = x.request_id LIMIT 1) AS wallet_id, x.posted AS diff \
-         FROM (SELECT request_id, SUM(posted) AS posted FROM ( \
-             SELECT p.request_id, 1 AS posted, 0 AS recorded FROM posting p JOIN wallet w \
+         FROM (SELECT scope_id, request_id, SUM(posted) AS posted FROM ( \
+             SELECT p.actor_member_id AS scope_id, p.request_id, 1 AS posted, 0 AS recorded \
+             FROM posting p JOIN wallet w \
              ON w.bucket = p.bucket AND w.tenant_id = p.tenant_id AND w.wallet_id = p.wallet_id \
              LEFT JOIN command c ON c.bucket = p.bucket AND c.tenant_id = p.tenant_id \
              AND c.scope_id = p.wallet_id AND c.request_id = p.request_id \
              WHERE p.reason NOT IN (2, 5, 7) AND p.debit <> 11 AND c.request_id IS NULL \
              AND w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2) \
-             UNION ALL SELECT c.request_id, 0, 1 FROM command c WHERE c.tenant_id = $1) t \
-           GROUP BY request_id HAVING SUM(posted) > 0 AND SUM(recorded) = 0) x",
+             UNION ALL SELECT c.scope_id, c.request_id, 0, 1 FROM command c WHERE c.tenant_id = $1) t \
+           GROUP BY scope_id, request_id HAVING SUM(posted) > 0 AND SUM(recorded) = 0) x",
     ),
     (
         // What one wallet gave by a request, another one received by it.

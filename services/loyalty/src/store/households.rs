@@ -1,14 +1,11 @@
 //! Household rows.
 
 use ambient::Time;
-use db::sea_orm::sea_query::{Expr, ExprTrait};
 use db::sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use db::{Owner, Tenant, Tx};
 use uuid::Uuid;
 
-use super::entity::{household, member};
-use super::members;
-use crate::domain::Member;
+use super::entity::household;
 
 /// Members who share a wallet, which has the same id.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,22 +27,6 @@ pub struct Household {
 pub async fn find(db: &impl ConnectionTrait, owner: &Owner) -> Result<Option<Household>, db::Error> {
     let key = (owner.bucket(), owner.tenant().id().to_owned(), owner.id());
     Ok(household::Entity::find_by_id(key).one(db).await?.map(domain))
-}
-
-/// Those whose points are in the household's wallet: its members by their ids, also those who were merged
-/// into them.
-///
-/// # Errors
-/// That the database refused, or `Damaged` for a row that does not make sense.
-pub async fn members(db: &impl ConnectionTrait, owner: &Owner) -> Result<Vec<Member>, db::Error> {
-    let rows = member::Entity::find()
-        .filter(member::Column::TenantId.eq(owner.tenant().id()))
-        .filter(member::Column::WalletId.eq(owner.id()))
-        .filter(Expr::col(member::Column::WalletId).ne(Expr::col(member::Column::MemberId)))
-        .order_by_asc(member::Column::MemberId)
-        .all(db)
-        .await?;
-    rows.into_iter().map(members::domain).collect()
 }
 
 /// One page of a program's households with ids above `after`, by id.

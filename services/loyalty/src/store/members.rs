@@ -3,15 +3,15 @@
 use std::collections::HashMap;
 
 use ambient::Time;
-use db::sea_orm::sea_query::ArrayType;
+use db::sea_orm::sea_query::{ArrayType, Expr, ExprTrait};
 use db::sea_orm::{
-    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QuerySelect, Statement,
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Statement,
 };
 use db::{Keyed, OWNER_TYPES, Owner, Tenant, Tx, select_in};
 use uuid::Uuid;
 
 use super::entity::member;
-use super::{member_keys, moves, nil, reviews};
+use super::{member_keys, nil, reviews};
 use crate::domain::{HouseholdRole, Member, MemberState, Profile};
 
 /// A program, and the caller's own key of a member in it.
@@ -116,6 +116,22 @@ pub async fn find_all_external(
     Ok(rows.into_iter().map(|row| ((row.program_id, row.external_id), row.member_id)).collect())
 }
 
+/// Those whose points are in this wallet though it is not their own, by their ids.
+///
+/// # Errors
+/// As [`find`].
+pub async fn elsewhere_in(db: &impl ConnectionTrait, owner: &Owner) -> Result<Vec<Member>, db::Error> {
+    use member::Column as C;
+    let rows = member::Entity::find()
+        .filter(C::TenantId.eq(owner.tenant().id()))
+        .filter(C::WalletId.eq(owner.id()))
+        .filter(Expr::col(C::WalletId).ne(Expr::col(C::MemberId)))
+        .order_by_asc(C::MemberId)
+        .all(db)
+        .await?;
+    rows.into_iter().map(domain).collect()
+}
+
 /// Writes new members, each with the id of the request that enrolled it.
 ///
 /// # Errors
@@ -158,7 +174,7 @@ pub(super) async fn change_state(
     let mut ids = vec![owner.id()];
     if state == MemberState::Erased {
         // Whoever was merged into the member is the same customer.
-        ids.extend(moves::others_in(tx, owner).await?);
+        ids.extend(elsewhere_in(tx, owner).await?.into_iter().map(|member| member.id));
     }
     for id in ids {
         let Some(mut member) = lock(tx, owner.tenant(), id).await? else { continue };
