@@ -37,6 +37,7 @@ fn answer() -> pb::GetBalanceResponse {
         balance: Some(balance),
         tier: Some(tier),
         read_token: "1-01234567-12345".into(),
+        further_balances: Vec::new(),
     }
 }
 

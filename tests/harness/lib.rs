@@ -6,6 +6,7 @@ pub mod house;
 pub mod log;
 pub mod model;
 pub mod model_client;
+pub mod model_purses;
 pub mod model_tiers;
 pub mod moves;
 mod postgres;

@@ -76,8 +76,17 @@ pub enum Do {
     Extend(i64, i64),
     /// Give back what expired at this moment or later.
     Reinstate(i64),
+    /// Come by, for something of another currency.
+    Come,
     /// Apply what is due.
     Settle,
+}
+
+impl Do {
+    /// It is about points of one currency.
+    pub fn names_currency(self) -> bool {
+        matches!(self, Do::Adjust(_) | Do::Redeem(_) | Do::Extend(..) | Do::Reinstate(_))
+    }
 }
 
 /// What is answered.
@@ -266,6 +275,10 @@ impl Model {
     fn decide(&mut self, command: Do) -> Result<Told, &'static str> {
         match command {
             Do::Settle => Ok(Told::Done),
+            Do::Come => {
+                self.slide(self.now);
+                Ok(Told::Done)
+            }
             Do::Buy { key, cents, at } => self.buy(key, cents, at),
             Do::Confirm(key) => {
                 self.counting(key)?;

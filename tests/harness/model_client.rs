@@ -1,16 +1,107 @@
 //! The model's commands and policies as calls of the running service.
 
 use ambient::Time;
+use proto::google::r#type::Money;
 use proto::rapport::loyalty::v1 as pb;
 use rpc::client::Client;
 use tonic::Status;
 
 use crate::calls::{self, balance, program, request_id, timestamp, usd};
 use crate::model::{Do, Policy, Release, Returns, Told, Totals};
-use crate::model_tiers::{Falls, Span, Tiers};
+use crate::model_purses::Shop;
+use crate::model_tiers::{Falls, Later, Span, Tiers};
+
+/// The code of the further currency of a shop.
+pub const COINS: &str = "coins";
+
+/// Creates the program of a shop. Its tiers change on the next day, if they do.
+pub async fn create_shop(client: &Client, program_id: &str, shop: &Shop) {
+    create(client, program_id, shop).await;
+    let tiers = shop.purses[0].tiers;
+    let Some(Later { dollars, falls, grace_days, .. }) = tiers.later else { return };
+    let policy = Policy { tiers: Tiers { dollars, falls, grace_days, ..tiers }, ..shop.purses[0] };
+    let mut program = program_message(program_id, policy);
+    if shop.by_credits {
+        count_credits(&mut program, dollars);
+    }
+    let request = pb::UpdateProgramRequest {
+        request_id: request_id(),
+        program: Some(program),
+        update_mask: Some(prost_types::FieldMask { paths: vec!["tiers".into(), "tier_policy".into()] }),
+    };
+    let mut programs = pb::program_service_client::ProgramServiceClient::new(client.clone());
+    programs.update_program(request).await.expect("the tiers change");
+}
+
+/// Thresholds as so many credits, one for each cent.
+fn count_credits(program: &mut pb::Program, dollars: &[i64]) {
+    program.tier_policy.as_mut().expect("a policy").basis = pb::TierBasis::Credits.into();
+    for (tier, dollars) in program.tiers.iter_mut().zip([0].iter().chain(dollars)) {
+        (tier.threshold, tier.threshold_count) = (None, dollars * 100);
+    }
+}
+
+async fn create(client: &Client, program_id: &str, shop: &Shop) {
+    let program = program_message(program_id, shop.purses[0]);
+    let currency = |code: &str| pb::FurtherCurrency { code: code.into(), ..Default::default() };
+    let coins = shop
+        .purses
+        .get(1)
+        .map(|policy| pb::FurtherCurrency { expiry_policy: Some(expiry(policy)), ..currency(COINS) });
+    let status = shop
+        .by_credits
+        .then(|| pb::FurtherCurrency { kind: pb::CurrencyKind::Qualifying.into(), ..currency("status") });
+    let further_currencies: Vec<_> = coins.into_iter().chain(status).collect();
+    if further_currencies.is_empty() {
+        calls::create_program_like(client, program).await;
+        return;
+    }
+    let mut program = pb::Program { further_currencies, earning_rule: None, ..program };
+    if shop.by_credits {
+        count_credits(&mut program, shop.purses[0].tiers.dollars);
+    }
+    calls::create_program_like(client, program).await;
+    let rule = |code: &str, points: i64, per: Money| pb::Rule {
+        rule_id: format!("purchases-{code}"),
+        point_currency_code: code.into(),
+        activity_types: vec![pb::ActivityType::Purchase.into()],
+        effect: Some(pb::rule::Effect::PointsPerAmount(pb::PointsPerAmount {
+            points,
+            per: Some(per),
+            ..Default::default()
+        })),
+        ..Default::default()
+    };
+    let codes = ["", COINS].into_iter().zip(&shop.purses);
+    let mut rules: Vec<_> =
+        codes.map(|(code, policy)| rule(code, policy.points_per_dollar, usd(1, 0))).collect();
+    rules.extend(shop.by_credits.then(|| rule("status", 1, usd(0, 1))));
+    activate(client, pb::RuleSet { program_id: program_id.into(), rules, ..Default::default() }).await;
+}
+
+/// Lets rules hold from now on.
+async fn activate(client: &Client, rules: pb::RuleSet) {
+    let mut service = pb::rule_service_client::RuleServiceClient::new(client.clone());
+    let (program_id, rule_set) = (rules.program_id.clone(), Some(rules));
+    let request = pb::CreateRuleSetRequest { request_id: request_id(), rule_set };
+    let draft = service.create_rule_set(request).await.expect("a draft").into_inner();
+    let version = draft.rule_set.expect("a rule set").version;
+    let request =
+        pb::ActivateRuleSetRequest { request_id: request_id(), program_id, version, start_time: None };
+    service.activate_rule_set(request).await.expect("the rules hold");
+}
+
+fn expiry(policy: &Policy) -> pb::ExpiryPolicy {
+    let life = i32::try_from(policy.life_days).expect("days");
+    pb::ExpiryPolicy {
+        policy: Some(pb::expiry_policy::Policy::RollingDays(life)),
+        round_to: 0,
+        sliding: policy.sliding,
+    }
+}
 
 /// A program with this policy.
-pub fn program_message(program_id: &str, policy: Policy) -> pb::Program {
+fn program_message(program_id: &str, policy: Policy) -> pb::Program {
     use pb::release_policy::Policy as When;
     let when = match policy.release {
         Release::AtOnce => None,
@@ -22,18 +113,13 @@ pub fn program_message(program_id: &str, policy: Policy) -> pb::Program {
         threshold: Some(usd(*dollars, 0)),
         ..Default::default()
     };
-    let life = i32::try_from(policy.life_days).expect("days");
     pb::Program {
         earning_rule: Some(pb::EarningRule {
             points: policy.points_per_dollar,
             per: Some(usd(1, 0)),
             version: 0,
         }),
-        expiry_policy: Some(pb::ExpiryPolicy {
-            policy: Some(pb::expiry_policy::Policy::RollingDays(life)),
-            round_to: 0,
-            sliding: policy.sliding,
-        }),
+        expiry_policy: Some(expiry(&policy)),
         release_policy: when.map(|policy| pb::ReleasePolicy { policy: Some(policy) }),
         return_policy: match policy.returns {
             Returns::OnlyPending => pb::ReturnPolicy::OnlyPending.into(),
@@ -65,11 +151,12 @@ fn tier_policy(tiers: Tiers) -> pb::TierPolicy {
     }
 }
 
-/// Offers something for [`Do::Redeem`].
-pub async fn offer(client: &Client, program_id: &str, price_points: i64) {
+/// Offers something for [`Do::Redeem`], for points of a purse.
+pub async fn offer(client: &Client, program_id: &str, purse: usize, price_points: i64) {
     let reward = pb::Reward {
         program_id: program_id.into(),
-        reward_id: format!("for-{price_points}"),
+        reward_id: reward_id(purse, price_points),
+        currency_code: code(purse),
         price_points,
         stock: Some(pb::reward::Stock::Unlimited(true)),
         ..Default::default()
@@ -79,7 +166,16 @@ pub async fn offer(client: &Client, program_id: &str, price_points: i64) {
     rewards.create_reward(request).await.expect("the reward is created");
 }
 
-/// Calls the service and returns what it told, with the balance after it.
+fn code(purse: usize) -> String {
+    if purse == 0 { String::new() } else { COINS.to_owned() }
+}
+
+fn reward_id(purse: usize, price: i64) -> String {
+    format!("for-{price}-of-{purse}")
+}
+
+/// Calls the service and returns what it told of each currency, or of the one that it was asked about, with
+/// the balance after it of that one, or of the main one.
 ///
 /// # Panics
 /// If it refuses as the model never does.
@@ -87,11 +183,16 @@ pub async fn call(
     client: &Client,
     request_id: &str,
     member_id: &str,
-    command: Do,
-) -> (Told, Option<pb::Balance>) {
+    (purse, command): (usize, Do),
+) -> (Vec<Told>, Option<pb::Balance>) {
     let (request_id, member_id) = (request_id.to_owned(), member_id.to_owned());
-    let asked = ask(client, request_id, member_id, command).await;
-    asked.map_or_else(|status| (Told::Refused(known(&status)), None), |(told, balance)| (told, balance))
+    let asked = if command.names_currency() {
+        let asked = ask_of(client, request_id, member_id, (purse, command)).await;
+        asked.map(|(told, balance)| (vec![told], balance))
+    } else {
+        ask(client, request_id, member_id, command).await
+    };
+    asked.unwrap_or_else(|status| (vec![Told::Refused(known(&status))], None))
 }
 
 fn known(status: &Status) -> &'static str {
@@ -113,7 +214,7 @@ async fn ask(
     request_id: String,
     member_id: String,
     command: Do,
-) -> Result<(Told, Option<pb::Balance>), Status> {
+) -> Result<(Vec<Told>, Option<pb::Balance>), Status> {
     let mut activities = pb::activity_service_client::ActivityServiceClient::new(client.clone());
     let money = |cents: i64| usd(cents / 100, i32::try_from(cents % 100).expect("cents"));
     match command {
@@ -124,7 +225,8 @@ async fn ask(
                 .list_lots(pb::ListLotsRequest { member_id: member_id.clone(), ..Default::default() })
                 .await?;
             let request = pb::GetBalanceRequest { member_id, ..Default::default() };
-            Ok((Told::Done, balance(client, request).await?.balance))
+            let told = balance(client, request).await?;
+            Ok((vec![Told::Done; 1 + told.further_balances.len()], told.balance))
         }
         Do::Buy { key, cents, at } => {
             let activity = pb::Activity {
@@ -136,20 +238,23 @@ async fn ask(
             };
             let request = pb::RecordActivityRequest { request_id, member_id, activity: Some(activity) };
             let done = activities.record_activity(request).await?.into_inner();
-            Ok((Told::Earned(done.activity.expect("an activity").points), done.balance))
+            let activity = done.activity.expect("an activity");
+            let further = activity.further_points.iter().map(|earned| Told::Earned(earned.points));
+            Ok(([Told::Earned(activity.points)].into_iter().chain(further).collect(), done.balance))
         }
         Do::Confirm(key) => {
             let activity = Some(pb::confirm_activity_request::Activity::ExternalId(format!("order-{key}")));
             let request = pb::ConfirmActivityRequest { request_id, member_id, activity };
             let done = activities.confirm_activity(request).await?.into_inner();
-            Ok((Told::Released(done.points_released), done.balance))
+            let further = done.further_points_released.iter().map(|one| Told::Released(one.points));
+            Ok(([Told::Released(done.points_released)].into_iter().chain(further).collect(), done.balance))
         }
         Do::Cancel(key) => {
             let activity = Some(pb::cancel_activity_request::Activity::ExternalId(format!("order-{key}")));
             let request =
                 pb::CancelActivityRequest { request_id, member_id, activity, reason: "changed".into() };
             let done = activities.cancel_activity(request).await?.into_inner();
-            Ok((back(done.reversal), done.balance))
+            Ok((done.reversal.iter().chain(&done.further_reversals).map(back).collect(), done.balance))
         }
         Do::Return(key, part) => {
             use pb::reverse_activity_request::{Activity, Returned};
@@ -161,38 +266,57 @@ async fn ask(
                 reason: "broken".into(),
             };
             let done = activities.reverse_activity(request).await?.into_inner();
-            Ok((back(done.reversal), done.balance))
+            Ok((done.reversal.iter().chain(&done.further_reversals).map(back).collect(), done.balance))
         }
-        Do::Adjust(points) => adjust(client, request_id, member_id, points).await,
-        Do::Extend(..) | Do::Reinstate(_) => prolong(client, request_id, member_id, command).await,
-        Do::Redeem(price) => {
-            let reward_id = format!("for-{price}");
-            let request = pb::RedeemRewardRequest { request_id, member_id, reward_id, quantity: 1 };
-            Ok((Told::Done, calls::redeem(client, request).await?.balance))
+        Do::Adjust(_) | Do::Extend(..) | Do::Reinstate(_) | Do::Redeem(_) | Do::Come => {
+            panic!("{command:?} is not about all currencies")
         }
     }
 }
 
-async fn prolong(
+async fn ask_of(
     client: &Client,
     request_id: String,
     member_id: String,
-    command: Do,
+    (purse, command): (usize, Do),
 ) -> Result<(Told, Option<pb::Balance>), Status> {
+    let currency_code = code(purse);
+    if let Do::Redeem(price) = command {
+        let reward_id = reward_id(purse, price);
+        let request = pb::RedeemRewardRequest { request_id, member_id, reward_id, quantity: 1 };
+        return Ok((Told::Done, calls::redeem(client, request).await?.balance));
+    }
+    if let Do::Adjust(points) = command {
+        return adjust(client, request_id, member_id, (currency_code, points)).await;
+    }
     let mut service = pb::points_service_client::PointsServiceClient::new(client.clone());
     let moment = |at: i64| Some(timestamp(Time::from_micros(at)));
     let (reason, approver) = ("goodwill".to_owned(), "chief".to_owned());
     if let Do::Extend(before, to) = command {
         let (expiring_before, expire_time) = (moment(before), moment(to));
-        let request =
-            pb::ExtendExpiryRequest { request_id, member_id, expiring_before, expire_time, reason, approver };
+        let request = pb::ExtendExpiryRequest {
+            request_id,
+            member_id,
+            expiring_before,
+            expire_time,
+            reason,
+            approver,
+            currency_code,
+        };
         let done = service.extend_expiry(request).await?.into_inner();
         return Ok((Told::Points(done.points_extended), done.balance));
     }
     let Do::Reinstate(since) = command else { panic!("{command:?} lets nothing live longer") };
     let (expired_since, expire_time) = (moment(since), None);
-    let request =
-        pb::ReinstatePointsRequest { request_id, member_id, expired_since, expire_time, reason, approver };
+    let request = pb::ReinstatePointsRequest {
+        request_id,
+        member_id,
+        expired_since,
+        expire_time,
+        reason,
+        approver,
+        currency_code,
+    };
     let done = service.reinstate_points(request).await?.into_inner();
     Ok((Told::Points(done.points_reinstated), done.balance))
 }
@@ -201,7 +325,7 @@ async fn adjust(
     client: &Client,
     request_id: String,
     member_id: String,
-    points: i64,
+    (currency_code, points): (String, i64),
 ) -> Result<(Told, Option<pb::Balance>), Status> {
     let mut service = pb::points_service_client::PointsServiceClient::new(client.clone());
     let request = pb::AdjustPointsRequest {
@@ -212,12 +336,12 @@ async fn adjust(
         approver: "chief".into(),
         expected_version: 0,
         for_review: false,
+        currency_code,
     };
     Ok((Told::Done, service.adjust_points(request).await?.into_inner().balance))
 }
 
-fn back(reversal: Option<pb::Reversal>) -> Told {
-    let r = reversal.expect("a reversal");
+fn back(r: &pb::Reversal) -> Told {
     let taken = [r.points_from_pending, r.points_from_available];
     Told::Back([r.points_owed, taken[0], taken[1], r.points_in_arrears, r.points_waived])
 }

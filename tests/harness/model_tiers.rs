@@ -40,6 +40,21 @@ pub struct Tiers {
     pub falls: Falls,
     /// How much longer they are held.
     pub grace_days: u32,
+    /// What holds from a day on.
+    pub later: Option<Later>,
+}
+
+/// Other terms.
+#[derive(Clone, Copy, Debug)]
+pub struct Later {
+    /// They hold from so many days after joining on.
+    pub days: u64,
+    /// Dollars that reach the tiers above the lowest.
+    pub dollars: &'static [i64],
+    /// How tiers are lost.
+    pub falls: Falls,
+    /// How much longer they are held.
+    pub grace_days: u32,
 }
 
 impl Tiers {
@@ -51,8 +66,13 @@ impl Tiers {
             if until == Some(day) {
                 (rank, until) = self.fall(joined, spent, rank, day);
             }
+            let changes = self.later.is_some_and(|later| day == joined + Days::new(later.days));
+            let risen = self.reached(joined, day, self.sum(joined, spent, day, false));
+            if changes && risen > rank {
+                (rank, until) = (risen, self.hold(joined, day));
+            }
             let bought = spent.iter().any(|(date, cents)| *date == day && *cents > 0);
-            let reached = self.reached(self.sum(joined, spent, day, true));
+            let reached = self.reached(joined, day, self.sum(joined, spent, day, true));
             if bought && reached >= rank && reached > 1 {
                 (rank, until) = (reached, self.hold(joined, day));
             }
@@ -67,38 +87,47 @@ impl Tiers {
         rank: usize,
         day: NaiveDate,
     ) -> (usize, Option<NaiveDate>) {
-        let by_now = self.reached(self.sum(joined, spent, day, false)).min(rank - 1);
+        let by_now = self.reached(joined, day, self.sum(joined, spent, day, false)).min(rank - 1);
         let (before, end) = match self.span {
             Span::CalendarYear | Span::Anniversary => {
                 let last = self.start(joined, day) - Days::new(1);
                 let anniversary = if self.span == Span::Anniversary { joined } else { JANUARY };
                 let next = on(self.start(joined, day).year() + 1, anniversary);
-                (self.reached(self.sum(joined, spent, last, true)), next)
+                (self.reached(joined, day, self.sum(joined, spent, last, true)), next)
             }
             Span::Months(months) => (1, day + Months::new(months)),
             Span::Lifetime => unreachable!("a tier of a lifetime has no end"),
         };
-        let before = before.min(rank - 1).max(if self.falls == Falls::OneDown { rank - 1 } else { 1 });
+        let Later { falls, grace_days, .. } = self.on(joined, day);
+        let before = before.min(rank - 1).max(if falls == Falls::OneDown { rank - 1 } else { 1 });
         if by_now >= before && by_now > 1 {
             return (by_now, self.hold(joined, day));
         }
-        (before, (before > 1).then(|| end + Days::new(self.grace_days.into())))
+        (before, (before > 1 && falls != Falls::Never).then(|| end + Days::new(grace_days.into())))
     }
 
     /// The first day without a tier that was reached or kept on `day`.
     fn hold(&self, joined: NaiveDate, day: NaiveDate) -> Option<NaiveDate> {
+        let Later { falls, grace_days, .. } = self.on(joined, day);
         let end = match self.span {
-            _ if self.falls == Falls::Never => return None,
+            _ if falls == Falls::Never => return None,
             Span::Lifetime => return None,
             Span::Months(months) => day + Months::new(months),
             Span::CalendarYear => on(day.year() + 2, JANUARY),
             Span::Anniversary => on(self.start(joined, day).year() + 2, joined),
         };
-        Some(end + Days::new(self.grace_days.into()))
+        Some(end + Days::new(grace_days.into()))
     }
 
-    fn reached(&self, cents: i64) -> usize {
-        1 + self.dollars.iter().filter(|dollars| **dollars * 100 <= cents).count()
+    /// What holds on a day.
+    fn on(&self, joined: NaiveDate, day: NaiveDate) -> Later {
+        let Tiers { dollars, falls, grace_days, .. } = *self;
+        let first = Later { days: 0, dollars, falls, grace_days };
+        self.later.filter(|later| joined + Days::new(later.days) <= day).unwrap_or(first)
+    }
+
+    fn reached(&self, joined: NaiveDate, day: NaiveDate, cents: i64) -> usize {
+        1 + self.on(joined, day).dollars.iter().filter(|dollars| **dollars * 100 <= cents).count()
     }
 
     /// The first day of the period of a day.

@@ -2,8 +2,14 @@
 
 use db::sea_orm::ConnectionTrait;
 use futures::FutureExt;
-use harness::calls::{create_program, create_reward, enroll, purchase, record, redeem, redemption};
+use harness::calls::{
+    PROGRAM, create_program_like, create_reward, enroll, program, purchase, record, redeem, redemption,
+};
 use harness::house::House;
+use proto::rapport::loyalty::v1 as pb;
+
+use crate::points_are_of_several_currencies::{COINS, coins, of};
+use crate::rules_say_what_activities_earn::{per_dollar, under};
 
 in_process! { one_row_of_each_kind; }
 
@@ -47,11 +53,28 @@ const DAMAGES: &[(&str, &str)] = &[
     ("UPDATE reward_stock SET remaining = 0", "stock_matches_redemptions"),
     ("DELETE FROM command WHERE method = 'RedeemReward'", "postings_name_a_recorded_command"),
     ("DELETE FROM event_log WHERE aggregate_seq = 2", "events_are_numbered_without_gaps"),
+    (MORE_COINS, "wallet_totals_match_postings"),
+    (MORE_COINS, "member_and_program_accounts_agree"),
+    (MORE_COINS, "available_and_pending_match_lots"),
+    ("UPDATE wallet SET purses = ''", "wallet_totals_match_postings"),
+    ("UPDATE posting SET purse = 0 WHERE purse = 1", "wallet_totals_match_postings"),
+    ("UPDATE posting SET purse = 2 WHERE purse = 1", "wallet_totals_match_postings"),
+    ("UPDATE posting SET purse = 0 WHERE purse = 1", "credits_match_their_lots"),
+    ("UPDATE lot SET purse = 0 WHERE purse = 1", "available_and_pending_match_lots"),
+    ("UPDATE lot SET expired = 1 WHERE purse = 1", "expired_matches_lots"),
+    ("UPDATE lot SET expire_time = expire_time - 1 WHERE purse = 1", "nothing_falls_due_unnoticed"),
+    ("UPDATE activity SET earned = REPLACE(earned, '2000', '2001')", "activities_match_their_postings"),
+    ("UPDATE activity SET earned = ''", "activities_match_their_postings"),
+    ("UPDATE program SET tier_basis = 4", "tier_credits_match_activities"),
 ];
+
+const MORE_COINS: &str =
+    "UPDATE wallet SET purses = REPLACE(purses, '\"available\":2000', '\"available\":2001')";
 
 async fn one_row_of_each_kind(house: House) {
     let client = house.client();
-    create_program(&client).await;
+    create_program_like(&client, pb::Program { further_currencies: vec![coins()], ..program(PROGRAM) }).await;
+    under(&client, vec![per_dollar("points", 1), of(COINS, per_dollar("coins", 2))]).await;
     create_reward(&client, "mug", 30, Some(10)).await;
     let member = enroll(&client, "anna").await;
     record(&client, purchase(&member, 1_000)).await.unwrap();
@@ -73,7 +96,8 @@ async fn one_row_of_each_kind(house: House) {
         });
         let report = outcome.await.unwrap_err().to_string();
         assert!(!report.contains("stored row is damaged: 0 "), "{damage} damages nothing");
-        let found = report.split("Check {").find(|text| text.contains(check)).expect("the check exists");
+        let found = report.split("Check {").find(|text| text.contains(check));
+        let found = found.unwrap_or_else(|| panic!("{damage}: no {check} in {report}"));
         assert!(!found.contains("violations: 0"), "{damage} is not found by {check}: {report}");
         assert!(!report.contains("Report { imbalance: 0"), "{damage}: {report}");
     }

@@ -256,6 +256,7 @@ async fn twenty_gifts_at_once_are_twenty_gifts(house: House) {
     let gift = |_| {
         let mut points = pb::points_service_client::PointsServiceClient::new(client.clone());
         let request = pb::AdjustPointsRequest {
+            currency_code: String::new(),
             request_id: request_id(),
             member_id: member.clone(),
             points: 100,

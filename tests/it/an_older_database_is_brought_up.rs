@@ -81,7 +81,7 @@ async fn spend_of_two_years_becomes_standings(on: On) {
     db::migrate::<loyalty::Migrator>(&db).await.expect("the migration applies");
     let mut found = Vec::new();
     for owner in &owners {
-        let wallet = wallets::find(db.reader(), owner).await.unwrap().expect("a wallet");
+        let wallet = wallets::find(db.reader(), owner).await.unwrap().expect("a wallet").wallet;
         let rows = tiers::known_at(db.reader(), owner, Time::MAX).await.unwrap();
         assert_eq!(i64::try_from(rows.len()).unwrap(), wallet.tier_seq);
         assert_eq!(rows.iter().map(|row| row.rank).collect::<Vec<_>>(), ranks_of(&wallet));

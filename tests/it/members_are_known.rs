@@ -389,6 +389,7 @@ async fn nothing_personal_is_left_of_the_erased(house: House) {
         let note = if *from == other { String::new() } else { "Marker-6 gave it".to_owned() };
         let (member_id, to_member_id) = (from.clone(), to.clone());
         let gift = pb::TransferPointsRequest {
+            currency_code: String::new(),
             request_id: request_id(),
             member_id,
             to_member_id,

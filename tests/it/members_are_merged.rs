@@ -143,6 +143,7 @@ async fn a_return_finds_the_points_where_they_are(house: House) {
     // What expired before a move is not given back after it: no return owes it any more.
     unmerge(&client, &card).await.unwrap();
     let again = pb::ReinstatePointsRequest {
+        currency_code: String::new(),
         request_id: request_id(),
         member_id: card.clone(),
         expired_since: Some(timestamp(START)),

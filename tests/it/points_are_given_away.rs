@@ -29,6 +29,7 @@ fn day(n: i64) -> Time {
 
 fn gift(from: &str, to: &str, points: i64) -> pb::TransferPointsRequest {
     pb::TransferPointsRequest {
+        currency_code: String::new(),
         request_id: request_id(),
         member_id: from.into(),
         to_member_id: to.into(),

@@ -32,6 +32,7 @@ async fn extend(
     (before, to): (Time, Time),
 ) -> Result<pb::ExtendExpiryResponse, Status> {
     let request = pb::ExtendExpiryRequest {
+        currency_code: String::new(),
         request_id: request_id(),
         member_id: member_id.into(),
         expiring_before: Some(timestamp(before)),
@@ -44,6 +45,7 @@ async fn extend(
 
 fn reinstatement(member_id: &str, since: Time) -> pb::ReinstatePointsRequest {
     pb::ReinstatePointsRequest {
+        currency_code: String::new(),
         request_id: request_id(),
         member_id: member_id.into(),
         expired_since: Some(timestamp(since)),

@@ -18,6 +18,7 @@ in_process! {
     a_coffee_shop_gives_stars;
     a_hotel_counts_nights;
     a_grocery_takes_coupons;
+    an_airline_counts_tier_points;
 }
 
 fn example(name: &str) -> PathBuf {
@@ -122,12 +123,12 @@ async fn what_cannot_change_is_refused_as_a_whole(house: House) {
     let file = dir.path().join("grocery.toml");
     let text = std::fs::read_to_string(example("grocery.toml")).unwrap();
     applied(&house, "grocery.toml").await;
-    let changed = text.replace("threshold = \"3000\"", "threshold = \"4000\"");
+    let changed = text.replace("time_zone = \"Europe/Berlin\"", "time_zone = \"Europe/Paris\"");
     let changed = changed.replace("price_points = 500", "price_points = 600");
     std::fs::write(&file, changed.replace("after_days = 14", "after_days = 7")).unwrap();
     let (code, _, told) = programs(&house, "apply", &file).await;
     assert_eq!(code, 1);
-    let expected = "error: nothing was changed: program.tiers[gold].threshold, rewards[five-euros] cannot be \
+    let expected = "error: nothing was changed: program.time_zone, rewards[five-euros] cannot be \
                     changed once it is there\n";
     assert_eq!(told, expected);
     let mut programs_of = ProgramServiceClient::new(house.client());
@@ -223,6 +224,40 @@ async fn a_hotel_counts_nights(house: House) {
     let reversed = activities.reverse_activity(back).await.unwrap().into_inner();
     assert_eq!(reversed.reversal.unwrap().points_owed, 6_000);
     assert_eq!(tier(&client).await, ("silver".into(), 19, 6));
+    house.end().await;
+}
+
+async fn an_airline_counts_tier_points(house: House) {
+    let client = applied(&house, "airline.toml").await;
+    assert!(changed(&house, "diff", &example("airline.toml")).await.is_empty());
+    let flyer = enroll_in(&client, "airline", "flyer").await;
+    let flight = with(activity(&flyer, pb::ActivityType::Purchase, START), |it| {
+        it.amount = money("NOK", 8_000);
+        it.items = vec![item("business", 4, money("NOK", 7_000)), item("economy", 3, money("NOK", 1_000))];
+    });
+    let delay = |how: &str| {
+        with(activity(&flyer, pb::ActivityType::Custom, START), |it| {
+            it.attributes = [("delay".into(), how.into())].into();
+        })
+    };
+    let flown = record(&client, flight).await.unwrap().activity.unwrap();
+    assert_eq!((flown.points, flown.credits), (800, 300));
+    record(&client, delay("short")).await.unwrap();
+    record(&client, delay("long")).await.unwrap();
+    let request = pb::GetBalanceRequest { member_id: flyer.clone(), ..Default::default() };
+    let read = harness::calls::balance(&client, request).await.unwrap();
+    let [care] = read.further_balances.as_slice() else { panic!("{read:?}") };
+    assert_eq!((care.currency_code.as_str(), care.available), ("care", 5));
+    assert_eq!(read.tier.unwrap().tier_id, "silver");
+    let meal = harness::calls::redeem(&client, harness::calls::redemption(&flyer, "meal")).await.unwrap();
+    assert_eq!(meal.balance.unwrap().available, 0);
+
+    let dir = tempfile::tempdir().unwrap();
+    let other = dir.path().join("airline.toml");
+    let text = std::fs::read_to_string(example("airline.toml")).unwrap();
+    std::fs::write(&other, text.replace("rolling_months = 6 ", "rolling_months = 9 ")).unwrap();
+    let expected = ["program.further_currencies[1].expiry_policy.rolling_months"];
+    assert_eq!(changed(&house, "apply", &other).await, expected);
     house.end().await;
 }
 

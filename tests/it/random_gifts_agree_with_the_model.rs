@@ -11,7 +11,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use uuid::Uuid;
 
-use crate::random_commands_agree_with_the_model::program_of;
+use crate::random_decisions_agree_with_the_model::program_of;
 
 const COMMANDS: usize = 60_000;
 const PER_TRIO: usize = 150;
@@ -72,6 +72,7 @@ impl Trio {
 
     fn adjust(&mut self, at: usize, points: i64, life_days: i64, now: i64) {
         let command = Command::AdjustPoints(AdjustPoints {
+            currency: String::new(),
             member_id: self.states[at].wallet.id,
             points,
             note: String::new(),
@@ -89,6 +90,7 @@ impl Trio {
 
     fn give(&mut self, from: usize, to: usize, points: i64, now: i64) {
         let command = Command::TransferPoints(TransferPoints {
+            currency: String::new(),
             member_id: self.states[from].wallet.id,
             to_member_id: self.states[to].wallet.id,
             points,
@@ -117,7 +119,7 @@ impl Trio {
             let wanted: Vec<_> = self.model[at].iter().map(|(end, _, points)| (*end, *points)).collect();
             assert_eq!(seen, wanted);
         }
-        let transferred = self.states.iter().map(|state| state.wallet.totals.transferred);
+        let transferred = self.states.iter().map(|state| state.wallet.main().totals.transferred);
         assert_eq!(transferred.sum::<i64>(), 0);
     }
 }
@@ -132,7 +134,8 @@ fn random_gifts_are_what_a_list_of_points_makes_of_them() {
     for _ in 0..COMMANDS / PER_TRIO {
         let life_days = rng.random_range(1..60);
         let mut now = 1_700_000_000_000_000;
-        let tiers = Tiers { span: Span::Lifetime, falls: Falls::Never, grace_days: 0, dollars: &[] };
+        let tiers =
+            Tiers { span: Span::Lifetime, falls: Falls::Never, grace_days: 0, dollars: &[], later: None };
         let program = program_of(Policy {
             points_per_dollar: 1,
             release: Release::AtOnce,

@@ -1,20 +1,24 @@
 //! Random purchases, gifts, returns and jumps of time, while members are merged and told apart, join
-//! households and leave them, give what a list of points with names and ends gives.
+//! households and leave them, give what a list of points with names and ends gives. Everything is done twice,
+//! with points and with coins: the lots of the one are those of the other.
 
 use std::collections::BTreeMap;
 
 use ambient::Time;
 use harness::calls::{
-    PROGRAM, balance_of, create_program, create_reward, enroll, purchase, reason, record, redeem, redemption,
+    PROGRAM, balance_of, create_program_like, enroll, program, purchase, reason, record, redeem, redemption,
     request_id,
 };
 use harness::house::{House, START};
-use harness::moves::{household, join, leave, merge, merger, reverse, unmerge};
+use harness::moves::{household, join, leave, merge, merger, unmerge};
 use pb::points_service_client::PointsServiceClient;
 use proto::rapport::loyalty::v1 as pb;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use rpc::client::Client;
+
+use crate::points_are_of_several_currencies::{COINS, coins, of, offer, take_back};
+use crate::rules_say_what_activities_earn::{per_dollar, under};
 
 in_process! {
     wherever_points_go_they_are_the_ones_of_the_model;
@@ -26,6 +30,8 @@ const HOUSEHOLDS: usize = 2;
 const HOUR: i64 = 3_600_000_000;
 const LIFE: i64 = 90 * 24 * HOUR;
 const PRICE: i64 = 50;
+const CODES: [&str; 2] = ["points", COINS];
+const REWARDS: [&str; 2] = ["mug", "sticker"];
 
 /// Points that end together: in which wallet, in whose name, the how-manieth there, and of which purchase.
 struct Lot {
@@ -194,6 +200,13 @@ impl Model {
     }
 }
 
+/// How many points and coins were moved.
+macro_rules! told {
+    ($moved:expr) => {
+        ($moved.points_moved, $moved.further_points_moved.iter().map(|coins| coins.points).sum::<i64>())
+    };
+}
+
 /// The suite beside its model.
 struct Both {
     client: Client,
@@ -212,36 +225,49 @@ impl Both {
     }
 
     async fn give(&mut self, from: usize, to: usize, points: i64) {
-        let request = pb::TransferPointsRequest {
-            request_id: request_id(),
-            member_id: self.ids[from].clone(),
-            to_member_id: self.ids[to].clone(),
-            points,
-            ..Default::default()
-        };
-        let given = PointsServiceClient::new(self.client.clone()).transfer_points(request).await;
-        let told = given.map(|_| ()).map_err(|status| reason(&status));
-        assert_eq!(told, self.model.give(from, to, points).map_err(str::to_owned));
+        let expected = self.model.give(from, to, points).map_err(str::to_owned);
+        for code in CODES {
+            let request = pb::TransferPointsRequest {
+                request_id: request_id(),
+                member_id: self.ids[from].clone(),
+                to_member_id: self.ids[to].clone(),
+                points,
+                currency_code: code.into(),
+                ..Default::default()
+            };
+            let given = PointsServiceClient::new(self.client.clone()).transfer_points(request).await;
+            assert_eq!(given.map(|_| ()).map_err(|status| reason(&status)), expected, "{code}");
+        }
+    }
+
+    async fn redeem(&mut self, name: usize) {
+        let expected = self.model.spend(name, PRICE).map(|_| ()).map_err(str::to_owned);
+        for reward in REWARDS {
+            let spent = redeem(&self.client, redemption(&self.ids[name], reward)).await;
+            assert_eq!(spent.map(|_| ()).map_err(|status| reason(&status)), expected, "{reward}");
+        }
     }
 
     async fn adjust(&mut self, name: usize, points: i64) {
-        let request = pb::AdjustPointsRequest {
-            request_id: request_id(),
-            member_id: self.ids[name].clone(),
-            points,
-            reason: "random".into(),
-            approver: "model".into(),
-            ..Default::default()
-        };
-        let given = PointsServiceClient::new(self.client.clone()).adjust_points(request).await;
-        let told = given.map(|_| ()).map_err(|status| reason(&status));
         let expected = if points > 0 {
             self.model.add(self.model.wallet(name), name, self.now + LIFE, points, None);
             Ok(())
         } else {
             self.model.spend(name, -points).map(|_| ()).map_err(str::to_owned)
         };
-        assert_eq!(told, expected);
+        for code in CODES {
+            let request = pb::AdjustPointsRequest {
+                request_id: request_id(),
+                member_id: self.ids[name].clone(),
+                points,
+                reason: "random".into(),
+                approver: "model".into(),
+                currency_code: code.into(),
+                ..Default::default()
+            };
+            let given = PointsServiceClient::new(self.client.clone()).adjust_points(request).await;
+            assert_eq!(given.map(|_| ()).map_err(|status| reason(&status)), expected, "{code}");
+        }
     }
 
     async fn reverse_one(&mut self, rng: &mut StdRng) {
@@ -250,10 +276,32 @@ impl Both {
             return;
         };
         let (n, name, id) = (*n, bought.name, bought.id.clone());
-        let told = reverse(&self.client, &self.ids[name], &id).await.unwrap();
+        let told = self.take_back(name, id).await;
         let (owed, taken) = self.model.reverse(n);
         let expected = (owed, taken, owed - taken);
-        assert_eq!((told.points_owed, told.points_from_available, told.points_waived), expected);
+        for (code, told) in CODES.into_iter().zip(&told) {
+            assert_eq!(told.currency_code, code);
+            assert_eq!(
+                (told.points_owed, told.points_from_available, told.points_waived),
+                expected,
+                "{code}"
+            );
+        }
+        assert_eq!(told.len(), CODES.len());
+    }
+
+    /// What became of the points and the coins.
+    async fn take_back(&self, name: usize, activity_id: String) -> Vec<pb::Reversal> {
+        use pb::reverse_activity_request::{Activity, Returned};
+        let request = pb::ReverseActivityRequest {
+            request_id: request_id(),
+            member_id: self.ids[name].clone(),
+            activity: Some(Activity::ActivityId(activity_id)),
+            returned: Some(Returned::Whole(true)),
+            reason: "random".into(),
+        };
+        let told = take_back(&self.client, request).await.unwrap();
+        told.reversal.into_iter().chain(told.further_reversals).collect()
     }
 
     async fn moves(&mut self, rng: &mut StdRng) {
@@ -264,16 +312,17 @@ impl Both {
         let (told, expected) = match rng.random_range(0..4) {
             0 => {
                 let merged = merge(client, merger(&id, &self.ids[other])).await;
-                (merged.map(|m| m.points_moved), self.model.merge(name, other))
+                (merged.map(|m| told!(m)), self.model.merge(name, other))
             }
-            1 => (unmerge(client, &id).await.map(|m| m.points_moved), self.model.unmerge(name)),
+            1 => (unmerge(client, &id).await.map(|m| told!(m)), self.model.unmerge(name)),
             2 => {
                 let joined = join(client, &self.ids[home], &id, pb::HouseholdRole::Redeemer).await;
-                (joined.map(|m| m.points_moved), self.model.join(name, home))
+                (joined.map(|m| told!(m)), self.model.join(name, home))
             }
-            _ => (leave(client, &id).await.map(|m| m.points_moved), self.model.leave(name)),
+            _ => (leave(client, &id).await.map(|m| told!(m)), self.model.leave(name)),
         };
-        assert_eq!(told.map_err(|status| reason(&status)), expected.map_err(str::to_owned));
+        let expected = expected.map(|points| (points, points)).map_err(str::to_owned);
+        assert_eq!(told.map_err(|status| reason(&status)), expected);
     }
 
     async fn check(&mut self, name: usize) {
@@ -287,13 +336,15 @@ impl Both {
         let lots = PointsServiceClient::new(self.client.clone()).list_lots(request).await.unwrap();
         let end =
             |lot: &pb::Lot| lot.expire_time.map(|at| at.seconds * 1_000_000 + i64::from(at.nanos / 1_000));
-        let seen: Vec<_> =
-            lots.get_ref().lots.iter().map(|lot| (end(lot), lot.remaining, &lot.member_id)).collect();
         let wallet = self.model.wallet(name);
         self.model.lots.sort_by_key(|lot| lot.place);
-        let lots = self.model.lots.iter().filter(|lot| lot.wallet == wallet);
-        let wanted: Vec<_> = lots.map(|lot| (Some(lot.end), lot.left, &self.ids[lot.name])).collect();
-        assert_eq!(seen, wanted);
+        let there = self.model.lots.iter().filter(|lot| lot.wallet == wallet);
+        let wanted: Vec<_> = there.map(|lot| (Some(lot.end), lot.left, &self.ids[lot.name])).collect();
+        for code in CODES {
+            let lots = lots.get_ref().lots.iter().filter(|lot| lot.currency_code == code);
+            let seen: Vec<_> = lots.map(|lot| (end(lot), lot.remaining, &lot.member_id)).collect();
+            assert_eq!(seen, wanted, "{code}");
+        }
     }
 }
 
@@ -304,8 +355,12 @@ async fn wherever_points_go_they_are_the_ones_of_the_model(house: House) {
     eprintln!("RAPPORT_SEED={seed}");
     let mut rng = StdRng::seed_from_u64(seed);
     let client = house.client();
-    create_program(&client).await;
-    create_reward(&client, "mug", PRICE, None).await;
+    let coins = pb::FurtherCurrency { expiry_policy: program(PROGRAM).expiry_policy, ..coins() };
+    create_program_like(&client, pb::Program { further_currencies: vec![coins], ..program(PROGRAM) }).await;
+    under(&client, vec![per_dollar("points", 1), of(COINS, per_dollar("coins", 1))]).await;
+    for (reward, code) in REWARDS.into_iter().zip(CODES) {
+        offer(&client, (reward, code), PRICE).await.unwrap();
+    }
     let mut ids = Vec::new();
     for n in 0..MEMBERS {
         ids.push(enroll(&client, &format!("member {n}")).await);
@@ -320,11 +375,7 @@ async fn wherever_points_go_they_are_the_ones_of_the_model(house: House) {
         let points = rng.random_range(1..300);
         match rng.random_range(0..20) {
             0..5 => both.buy(name, points).await,
-            5..8 => {
-                let spent = redeem(&both.client, redemption(&both.ids[name], "mug")).await;
-                let expected = both.model.spend(name, PRICE).map(|_| ()).map_err(str::to_owned);
-                assert_eq!(spent.map(|_| ()).map_err(|status| reason(&status)), expected);
-            }
+            5..8 => both.redeem(name).await,
             8..11 => both.give(name, (name + step) % MEMBERS, points).await,
             11 => both.adjust(name, points).await,
             12 => both.adjust(name, -points).await,

@@ -32,7 +32,7 @@ pub(crate) fn rule(rule_id: &str, effect: Effect) -> pb::Rule {
     pb::Rule { rule_id: rule_id.into(), effect: Some(effect), ..Default::default() }
 }
 
-fn fixed(rule_id: &str, points: i64) -> pb::Rule {
+pub(crate) fn fixed(rule_id: &str, points: i64) -> pb::Rule {
     rule(rule_id, Effect::FixedPoints(points))
 }
 

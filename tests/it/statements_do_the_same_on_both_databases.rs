@@ -59,6 +59,7 @@ async fn two_migrations_at_once_one_waits() {
 
 fn program() -> loyalty::domain::Program {
     loyalty::domain::Program {
+        further: Vec::new(),
         id: "club".into(),
         display_name: "Club".into(),
         time_zone: chrono_tz::UTC,

@@ -38,14 +38,9 @@ where
     E: EntityTrait,
     E::Model: ModelTrait<Entity = E> + Sync,
 {
-    let columns: Vec<E::Column> = E::Column::iter().collect();
-    let head = format!("INSERT INTO \"{}\" ({}) ", E::default().table_name(), names::<E>(&columns));
-    run::<E>(tx, rows, &columns, |source| match source {
-        Source::Arrays(arrays) => format!("{head}SELECT * FROM unnest({arrays}) {on_conflict}"),
-        Source::Values(values) => format!("{head}VALUES {values} {on_conflict}"),
-    })
-    .await
-    .map(|_| ())
+    let mut writes = Writes::new(tx);
+    writes.upsert::<E>(rows, on_conflict)?;
+    writes.run(tx).await
 }
 
 /// Writes the columns `set` of all rows, found by their primary keys.
@@ -58,27 +53,29 @@ where
     E::Model: ModelTrait<Entity = E> + Sync,
     E::Column: Copy,
 {
-    let mut columns: Vec<E::Column> = E::PrimaryKey::iter().map(PrimaryKeyToColumn::into_column).collect();
-    let keys = columns.len();
-    columns.extend_from_slice(set);
-    let table = E::default().table_name().to_owned();
-    let listed = names::<E>(&columns);
-    let assign = joined(&columns[keys..], ", ", |c| format!("\"{c}\" = u.\"{c}\""));
-    let matched = joined(&columns[..keys], " AND ", |c| format!("\"{table}\".\"{c}\" = u.\"{c}\""));
-    let written = run::<E>(tx, rows, &columns, |source| match source {
-        Source::Arrays(arrays) => {
-            format!("UPDATE \"{table}\" SET {assign} FROM unnest({arrays}) AS u({listed}) WHERE {matched}")
-        }
-        Source::Values(values) => format!(
-            "WITH u({listed}) AS (VALUES {values}) UPDATE \"{table}\" SET {assign} FROM u WHERE {matched}"
-        ),
-    })
-    .await?;
-    if written != rows.len() as u64 {
-        let missing = format!("{} rows of {table} to update, {written} found", rows.len());
-        return Err(Error::Damaged(missing));
-    }
-    Ok(())
+    let mut writes = Writes::new(tx);
+    writes.update::<E>(rows, set)?;
+    writes.run(tx).await
+}
+
+/// Statements over many rows that are written together: PostgreSQL gets one for all of them, and answers
+/// once. None may depend on what another one of them wrote.
+#[derive(Debug)]
+pub struct Writes {
+    backend: DbBackend,
+    parts: Vec<Part>,
+    /// How many values the parts have.
+    values: usize,
+}
+
+/// What is written to one table.
+#[derive(Debug)]
+struct Part {
+    table: String,
+    /// One on PostgreSQL, one for each chunk on SQLite.
+    statements: Vec<(String, Vec<Value>)>,
+    /// How many rows must be found.
+    expected: Option<u64>,
 }
 
 /// Where a statement takes its rows from.
@@ -89,38 +86,159 @@ enum Source {
     Values(String),
 }
 
-async fn run<E>(
-    tx: &Tx,
-    rows: &[E::Model],
-    columns: &[E::Column],
-    sql: impl Fn(Source) -> String,
-) -> Result<u64, Error>
-where
-    E: EntityTrait,
-    E::Model: ModelTrait<Entity = E>,
-    E::Column: Copy,
-{
-    if rows.is_empty() {
-        return Ok(0);
+impl Writes {
+    /// Nothing yet.
+    pub fn new(tx: &Tx) -> Writes {
+        Writes { backend: tx.get_database_backend(), parts: Vec::new(), values: 0 }
     }
-    if tx.get_database_backend() == DbBackend::Postgres {
-        let types: Vec<ArrayType> = columns.iter().map(|c| E::Model::get_value_type(*c)).collect();
-        let arrays = columns.iter().zip(&types).map(|(column, ty)| {
-            let values = rows.iter().map(|row| row.get(*column)).collect();
-            Value::Array(ty.clone(), Some(Box::new(values)))
-        });
-        let statement =
-            Statement::from_sql_and_values(DbBackend::Postgres, sql(Source::Arrays(casts(&types)?)), arrays);
-        return Ok(tx.execute_raw(statement).await?.rows_affected());
+
+    /// Adds rows to be inserted, as [`bulk_insert`] does.
+    ///
+    /// # Errors
+    /// `Error::Damaged` for a column of a type that has no statement.
+    pub fn insert<E>(&mut self, rows: &[E::Model]) -> Result<(), Error>
+    where
+        E: EntityTrait,
+        E::Model: ModelTrait<Entity = E>,
+    {
+        self.upsert::<E>(rows, "")
     }
-    let mut written = 0;
-    for chunk in chunks(rows) {
-        let values = chunk.iter().flat_map(|row| columns.iter().map(|c| row.get(*c)));
-        let text = sql(Source::Values(marks(chunk.len(), columns.len())));
-        let statement = Statement::from_sql_and_values(DbBackend::Sqlite, text, values);
-        written += tx.execute_raw(statement).await?.rows_affected();
+
+    /// Adds rows to be inserted, as [`bulk_upsert`] does.
+    ///
+    /// # Errors
+    /// As [`Writes::insert`].
+    pub fn upsert<E>(&mut self, rows: &[E::Model], on_conflict: &str) -> Result<(), Error>
+    where
+        E: EntityTrait,
+        E::Model: ModelTrait<Entity = E>,
+    {
+        let columns: Vec<E::Column> = E::Column::iter().collect();
+        let head = format!("INSERT INTO \"{}\" ({}) ", E::default().table_name(), names::<E>(&columns));
+        self.add::<E>(rows, &columns, None, |source| match source {
+            Source::Arrays(arrays) => format!("{head}SELECT * FROM unnest({arrays}) {on_conflict}"),
+            Source::Values(values) => format!("{head}VALUES {values} {on_conflict}"),
+        })
     }
-    Ok(written)
+
+    /// Adds rows to be changed, as [`bulk_update`] does.
+    ///
+    /// # Errors
+    /// As [`Writes::insert`].
+    pub fn update<E>(&mut self, rows: &[E::Model], set: &[E::Column]) -> Result<(), Error>
+    where
+        E: EntityTrait,
+        E::Model: ModelTrait<Entity = E>,
+        E::Column: Copy,
+    {
+        let mut columns: Vec<E::Column> =
+            E::PrimaryKey::iter().map(PrimaryKeyToColumn::into_column).collect();
+        let keys = columns.len();
+        columns.extend_from_slice(set);
+        let table = E::default().table_name().to_owned();
+        let listed = names::<E>(&columns);
+        let assign = joined(&columns[keys..], ", ", |c| format!("\"{c}\" = u.\"{c}\""));
+        let matched = joined(&columns[..keys], " AND ", |c| format!("\"{table}\".\"{c}\" = u.\"{c}\""));
+        let expected = Some(rows.len() as u64);
+        self.add::<E>(rows, &columns, expected, |source| match source {
+            Source::Arrays(arrays) => format!(
+                "UPDATE \"{table}\" SET {assign} FROM unnest({arrays}) AS u({listed}) WHERE {matched}"
+            ),
+            Source::Values(values) => format!(
+                "WITH u({listed}) AS (VALUES {values}) UPDATE \"{table}\" SET {assign} FROM u WHERE {matched}"
+            ),
+        })
+    }
+
+    fn add<E>(
+        &mut self,
+        rows: &[E::Model],
+        columns: &[E::Column],
+        expected: Option<u64>,
+        sql: impl Fn(Source) -> String,
+    ) -> Result<(), Error>
+    where
+        E: EntityTrait,
+        E::Model: ModelTrait<Entity = E>,
+        E::Column: Copy,
+    {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let table = E::default().table_name().to_owned();
+        let statements = if self.backend == DbBackend::Postgres {
+            let types: Vec<ArrayType> = columns.iter().map(|c| E::Model::get_value_type(*c)).collect();
+            let array = |(column, ty): (&E::Column, &ArrayType)| {
+                let values = rows.iter().map(|row| row.get(*column)).collect();
+                Value::Array(ty.clone(), Some(Box::new(values)))
+            };
+            let text = sql(Source::Arrays(casts(&types, self.values)?));
+            self.values += columns.len();
+            vec![(text, columns.iter().zip(&types).map(array).collect())]
+        } else {
+            let of_chunk = |chunk: &[E::Model]| {
+                let values = chunk.iter().flat_map(|row| columns.iter().map(|c| row.get(*c)));
+                (sql(Source::Values(marks(chunk.len(), columns.len()))), values.collect())
+            };
+            chunks(rows).map(of_chunk).collect()
+        };
+        self.parts.push(Part { table, statements, expected });
+        Ok(())
+    }
+
+    /// Writes everything.
+    ///
+    /// # Errors
+    /// `Error::Constraint` if a row breaks a rule of its table, `Error::Damaged` if one that is to be changed
+    /// is not there: then the transaction must not be committed.
+    pub async fn run(self, tx: &Tx) -> Result<(), Error> {
+        let Writes { backend, parts, .. } = self;
+        if backend == DbBackend::Postgres && parts.len() > 1 {
+            return together(tx, parts).await;
+        }
+        for Part { table, statements, expected } in parts {
+            let mut written = 0;
+            for (text, values) in statements {
+                let statement = Statement::from_sql_and_values(backend, text, values);
+                written += tx.execute_raw(statement).await?.rows_affected();
+            }
+            check(&table, expected, written)?;
+        }
+        Ok(())
+    }
+}
+
+/// One statement that writes all parts, each as a part of its WITH, and tells how many rows each wrote.
+async fn together(tx: &Tx, parts: Vec<Part>) -> Result<(), Error> {
+    let (mut with, mut counts, mut values) = (Vec::new(), Vec::new(), Vec::new());
+    let mut checks = Vec::new();
+    for (n, Part { table, statements, expected }) in parts.into_iter().enumerate() {
+        for (text, of_part) in statements {
+            with.push(format!("w{n} AS ({text} RETURNING 1)"));
+            values.extend(of_part);
+        }
+        counts.push(format!("(SELECT COUNT(*) FROM w{n}) AS c{n}"));
+        checks.push((table, expected));
+    }
+    let text = format!("WITH {} SELECT {}", with.join(", "), counts.join(", "));
+    let statement = Statement::from_sql_and_values(DbBackend::Postgres, text, values);
+    let Some(row) = tx.query_one_raw(statement).await? else {
+        return Err(Error::Damaged("a statement told nothing".into()));
+    };
+    for (n, (table, expected)) in checks.into_iter().enumerate() {
+        let written: i64 = row.try_get("", &format!("c{n}"))?;
+        check(&table, expected, u64::try_from(written).unwrap_or(0))?;
+    }
+    Ok(())
+}
+
+fn check(table: &str, expected: Option<u64>, written: u64) -> Result<(), Error> {
+    match expected {
+        Some(expected) if expected != written => {
+            Err(Error::Damaged(format!("{expected} rows of {table} to update, {written} found")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Cuts rows into the largest chunks that have a statement.
@@ -139,13 +257,13 @@ pub(crate) fn marks(rows: usize, columns: usize) -> String {
     vec![row; rows].join(",")
 }
 
-/// `$1::int8[],$2::uuid[]` for columns of these types.
-pub(crate) fn casts(types: &[ArrayType]) -> Result<String, Error> {
+/// `$1::int8[],$2::uuid[]` for columns of these types, after so many other values.
+pub(crate) fn casts(types: &[ArrayType], after: usize) -> Result<String, Error> {
     let mut text = String::new();
     for (i, ty) in types.iter().enumerate() {
         let separator = if i == 0 { "" } else { "," };
         // Writing to a String does not fail.
-        let _ = write!(text, "{separator}${}::{}[]", i + 1, pg_type(ty)?);
+        let _ = write!(text, "{separator}${}::{}[]", after + i + 1, pg_type(ty)?);
     }
     Ok(text)
 }
@@ -186,7 +304,8 @@ mod tests {
     #[test]
     fn placeholders_have_the_shape_of_the_rows() {
         assert_eq!(marks(2, 3), "(?,?,?),(?,?,?)");
-        assert_eq!(casts(&[ArrayType::BigInt, ArrayType::Uuid]).unwrap(), "$1::int8[],$2::uuid[]");
-        assert!(casts(&[ArrayType::Float]).is_err());
+        assert_eq!(casts(&[ArrayType::BigInt, ArrayType::Uuid], 0).unwrap(), "$1::int8[],$2::uuid[]");
+        assert_eq!(casts(&[ArrayType::String], 7).unwrap(), "$8::text[]");
+        assert!(casts(&[ArrayType::Float], 0).is_err());
     }
 }

@@ -24,7 +24,7 @@ mod transact;
 mod walk;
 
 pub use bucket::{BUCKETS, bucket_of};
-pub use bulk::{bulk_insert, bulk_update, bulk_upsert};
+pub use bulk::{Writes, bulk_insert, bulk_update, bulk_upsert};
 pub use connect::{Db, Settings, Synchronous};
 pub use data_dir::DataDir;
 pub use error::Error;

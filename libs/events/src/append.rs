@@ -29,8 +29,18 @@ pub struct Event {
 /// `db::Error::Constraint` if one of the numbers was used before: the caller did not hold its aggregate's
 /// lock.
 pub async fn append(tx: &db::Tx, events: Vec<Event>) -> Result<(), db::Error> {
+    let mut writes = db::Writes::new(tx);
+    append_to(&mut writes, events)?;
+    writes.run(tx).await
+}
+
+/// The same, together with other writes of the transaction.
+///
+/// # Errors
+/// As [`append`].
+pub fn append_to(writes: &mut db::Writes, events: Vec<Event>) -> Result<(), db::Error> {
     let rows: Vec<event::Model> = events.into_iter().map(row).collect();
-    db::bulk_insert::<event::Entity>(tx, &rows).await
+    writes.insert::<event::Entity>(&rows)
 }
 
 fn row(event: Event) -> event::Model {

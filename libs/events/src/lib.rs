@@ -21,7 +21,7 @@ mod state;
 mod subscriber;
 mod trace;
 
-pub use append::{Event, append, event_id, machine_now_micros, next_order_key};
+pub use append::{Event, append, append_to, event_id, machine_now_micros, next_order_key};
 pub use bell::Bell;
 pub use handler::{Apply, Cause, Failed, Handler, Received};
 pub use log::Log;

@@ -114,8 +114,18 @@ fn found(row: command::Model) -> ((Owner, Uuid), Record) {
 /// # Errors
 /// `Constraint` if one of the ids was recorded meanwhile: decide again.
 pub async fn insert(tx: &Tx, records: Vec<(Owner, Record)>) -> Result<(), db::Error> {
+    let mut writes = db::Writes::new(tx);
+    insert_to(&mut writes, records)?;
+    writes.run(tx).await
+}
+
+/// The same, together with other writes of the transaction.
+///
+/// # Errors
+/// As [`insert`].
+pub fn insert_to(writes: &mut db::Writes, records: Vec<(Owner, Record)>) -> Result<(), db::Error> {
     let rows: Vec<command::Model> = records.into_iter().map(|(owner, record)| row(&owner, record)).collect();
-    db::bulk_insert::<command::Entity>(tx, &rows).await
+    writes.insert::<command::Entity>(&rows)
 }
 
 fn row(owner: &Owner, record: Record) -> command::Model {

@@ -108,7 +108,7 @@ impl Service {
     /// The worker that settles due wallets, to be driven by hand.
     pub fn settler(&self) -> Settler {
         let Api { db, clock, ids, lanes, .. } = self.api.clone();
-        Settler { db, clock, ids, lanes }
+        Settler { db, clock, ids, lanes, lifted: Arc::default() }
     }
 
     /// What seals its page tokens.

@@ -1,13 +1,14 @@
 //! What a member did.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use ambient::Time;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::rules::{Facts, LineItem, MemberFacts, Room};
-use super::{Ladder, Money};
+use super::{Money, Program, local_date};
 
 /// Kinds of activities. The numbers are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,20 +118,31 @@ pub struct Activity {
     pub amount: Option<Money>,
     /// The caller's own key; empty if none.
     pub external_id: String,
-    /// Points it earned.
-    pub points: i64,
+    /// What it earned, by purse; nothing of purses in which it earned nothing.
+    pub earned: Vec<Earning>,
+    /// Credits that it was granted and that were not taken back; they count where credits count for tiers.
+    pub credits: i64,
     /// What became of it.
     pub state: ActivityState,
-    /// Points of it that were owed back so far.
-    pub points_reversed: i64,
-    /// Points of it that expired in wallets that it was in before.
-    pub expired_before: i64,
     /// What was given back of the amount so far, in millionths of the currency's unit.
     pub returned_micros: i64,
     /// What else is known of it.
     pub detail: Detail,
     /// What its points were granted by.
     pub pinned: Pinned,
+}
+
+/// What an activity earned in one purse.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Earning {
+    /// Which purse.
+    pub purse: u32,
+    /// Points it earned; positive.
+    pub points: i64,
+    /// Points of it that were owed back so far.
+    pub reversed: i64,
+    /// Points of it that expired in wallets that it was in before.
+    pub expired_before: i64,
     /// The lots it opened: the number of the first, and how many; their numbers follow each other.
     pub lots: (i64, i64),
 }
@@ -189,10 +201,39 @@ impl Line {
     }
 }
 
-impl Activity {
+impl Earning {
     /// Points that may yet be owed back, whatever is given back.
-    pub fn points_owed_max(&self) -> i64 {
-        self.points.saturating_sub(self.points_reversed).max(0)
+    pub fn owed_max(&self) -> i64 {
+        self.points.saturating_sub(self.reversed).max(0)
+    }
+
+    /// The numbers of its lots.
+    pub fn lot_numbers(&self) -> Range<i64> {
+        let (first, count) = self.lots;
+        first..first.saturating_add(count)
+    }
+}
+
+impl Activity {
+    /// What it earned in one purse.
+    pub fn earning(&self, purse: u32) -> Earning {
+        let found = self.earned.iter().find(|earning| earning.purse == purse);
+        found.copied().unwrap_or(Earning { purse, ..Earning::default() })
+    }
+
+    /// What it earned of the program's main currency.
+    pub fn main(&self) -> Earning {
+        self.earning(0)
+    }
+
+    /// What it earned of further currencies.
+    pub fn further(&self) -> Vec<Earning> {
+        self.earned.iter().filter(|earning| earning.purse > 0).copied().collect()
+    }
+
+    /// The numbers of the lots that it opened.
+    pub fn lot_numbers(&self) -> impl Iterator<Item = i64> + use<'_> {
+        self.earned.iter().flat_map(Earning::lot_numbers)
     }
 
     /// As it was before anything was given back.
@@ -200,11 +241,13 @@ impl Activity {
         let lines = self.detail.lines.iter().map(|line| Line { item: line.item.clone(), returned: 0 });
         let detail = Detail { lines: lines.collect(), ..self.detail.clone() };
         let state = ActivityState::Recorded;
-        Activity { detail, state, points_reversed: 0, returned_micros: 0, ..self.clone() }
+        let earned = self.earned.iter().map(|earning| Earning { reversed: 0, ..*earning }).collect();
+        Activity { detail, state, earned, returned_micros: 0, ..self.clone() }
     }
 
     /// What rules see of what is left of it.
-    pub fn facts<'a>(&'a self, ladder: &'a Ladder) -> Facts<'a> {
+    pub fn facts<'a>(&'a self, program: &'a Program) -> Facts<'a> {
+        let (ladder, day) = (&program.ladder, local_date(program.time_zone, self.occurred_time));
         let lines = &self.detail.lines;
         let left: Vec<i64> = lines.iter().map(|line| line.left_micros(line.returned)).collect();
         let of_items =
@@ -228,7 +271,7 @@ impl Activity {
             attributes: &self.detail.attributes,
             tier_id: ladder.tier_id(self.pinned.tier_rank),
             tier_rank: self.pinned.tier_rank,
-            earn_percent: ladder.earn_percent(self.pinned.tier_rank),
+            earn_percent: ladder.earn_percent(day, self.pinned.tier_rank),
             member: self.pinned.member.as_deref(),
         }
     }

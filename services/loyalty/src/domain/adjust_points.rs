@@ -12,6 +12,8 @@ pub struct AdjustPoints {
     pub member_id: Uuid,
     /// To give (positive) or to take (negative); never 0.
     pub points: i64,
+    /// The code of their currency; empty: the main one.
+    pub currency: String,
     /// Reason and approver.
     pub note: String,
     /// Refuse unless the wallet has this version.
@@ -22,21 +24,22 @@ pub struct AdjustPoints {
 
 pub(super) fn adjust(book: &mut Book<'_>, command: &AdjustPoints) -> Result<Reply, Refusal> {
     book.expect_version(command.expected_version)?;
+    let purse = book.program.spendable(&command.currency)?;
     let source =
         Source { actor_member_id: command.member_id, note: command.note.clone(), ..Source::default() };
     if command.points > 0 {
-        book.open_lot(command.points, (book.now, book.now), &source)?;
-        let accounts = (Account::Adjusted, Account::Available);
+        book.open_lot(purse, command.points, (book.now, book.now), &source)?;
+        let accounts = (purse, Account::Adjusted, Account::Available);
         book.post(accounts, command.points, Reason::Adjust, book.now, source)?;
-        book.repay(book.now)?;
+        book.repay(purse, book.now)?;
     } else {
         let points = command.points.checked_neg().ok_or(Refusal::AmountOverflow)?;
-        book.debit_lots(points, Account::Adjusted, Reason::Adjust, book.now, source)?;
+        book.debit_lots((purse, Account::Adjusted), points, Reason::Adjust, book.now, source)?;
     }
     book.announce(Event::PointsAdjusted {
         member_id: command.member_id,
         points: command.points,
-        available: book.out.wallet.totals.available,
+        left: book.left(purse),
     });
     Ok(Reply::Done)
 }

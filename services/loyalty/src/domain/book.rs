@@ -8,8 +8,8 @@ use super::rules::Counter;
 use super::tiers::DayCredits;
 use super::warn_expiry::next_warn;
 use super::{
-    Activity, Allocation, Event, HandedOver, Lot, LotKey, Past, Posting, Program, Redemption, Referred,
-    Refusal, State, TierRow, Wallet, local_date,
+    Activity, Allocation, Event, HandedOver, Left, Lot, LotKey, Past, Points, Posting, Program, Redemption,
+    Referred, Refusal, State, TierRow, Told, Totals, Wallet, local_date,
 };
 
 /// Everything to be written and announced. Rows are numbered by the wallet.
@@ -49,19 +49,22 @@ pub struct Outcome {
     pub other: Option<Box<Outcome>>,
 }
 
+/// Lots by their purses: number, points and moment of each.
+pub(super) type PerPurse = BTreeMap<u32, Vec<(i64, i64, Time)>>;
+
 #[derive(Clone)]
 pub(super) struct Book<'a> {
     pub(super) program: &'a Program,
     pub(super) now: Time,
     pub(super) out: Outcome,
     pub(super) before: &'a State,
-    /// How far debits have come that take stored lots in their order.
-    pub(super) reached: Option<LotKey>,
+    /// How far debits of each purse have come that take stored lots in their order.
+    pub(super) reached: BTreeMap<u32, LotKey>,
     /// Lots of `out.lots` that hold points that may be spent.
     pub(super) open: BTreeSet<LotKey>,
-    pub(super) released: Vec<(i64, i64, Time)>,
-    pub(super) expired: Vec<(i64, i64, Time)>,
-    pub(super) reinstated: Vec<(i64, i64, Time)>,
+    pub(super) released: PerPurse,
+    pub(super) expired: PerPurse,
+    pub(super) reinstated: PerPurse,
     pub(super) tier_changed: Option<Time>,
     /// What reaches back before the standing, as this command leaves it.
     pub(super) past: Option<Past>,
@@ -93,11 +96,11 @@ impl<'a> Book<'a> {
             now,
             out,
             before,
-            reached: None,
+            reached: BTreeMap::new(),
             open: BTreeSet::new(),
-            released: Vec::new(),
-            expired: Vec::new(),
-            reinstated: Vec::new(),
+            released: PerPurse::new(),
+            expired: PerPurse::new(),
+            reinstated: PerPurse::new(),
             tier_changed: None,
             past: before.past.clone(),
         }
@@ -112,6 +115,25 @@ impl<'a> Book<'a> {
         }
     }
 
+    /// What may be spent of a purse now.
+    pub(super) fn left(&self, purse: u32) -> Left {
+        let available = self.out.wallet.purse(purse).totals.available;
+        Left { currency: self.code(purse), available }
+    }
+
+    pub(super) fn code(&self, purse: u32) -> String {
+        self.program.code_of(purse).to_owned()
+    }
+
+    /// Points by the codes of their currencies.
+    pub(super) fn told(&self, points: &Points) -> Told {
+        let further = points.iter().filter(|(purse, _)| **purse > 0);
+        Told {
+            main: points.get(&0).copied().unwrap_or(0),
+            further: further.map(|(purse, points)| (self.code(*purse), *points)).collect(),
+        }
+    }
+
     pub(super) fn announce(&mut self, event: Event) {
         self.out.events.push(event);
     }
@@ -119,18 +141,17 @@ impl<'a> Book<'a> {
     /// Closes the book: adds the announcements that sum up the whole command, numbers them, checks the
     /// totals.
     pub(super) fn close(mut self) -> Result<Outcome, Refusal> {
-        let available = self.out.wallet.totals.available;
-        if !self.released.is_empty() {
-            let lots = std::mem::take(&mut self.released);
-            self.announce(Event::PointsReleased { lots, available });
+        for (purse, lots) in std::mem::take(&mut self.released) {
+            let left = self.left(purse);
+            self.announce(Event::PointsReleased { lots, left });
         }
-        if !self.expired.is_empty() {
-            let lots = std::mem::take(&mut self.expired);
-            self.announce(Event::PointsExpired { lots, available });
+        for (purse, lots) in std::mem::take(&mut self.expired) {
+            let left = self.left(purse);
+            self.announce(Event::PointsExpired { lots, left });
         }
-        if !self.reinstated.is_empty() {
-            let lots = std::mem::take(&mut self.reinstated);
-            self.announce(Event::PointsReinstated { lots, available });
+        for (purse, lots) in std::mem::take(&mut self.reinstated) {
+            let left = self.left(purse);
+            self.announce(Event::PointsReinstated { lots, left });
         }
         let (from_rank, to_rank) = (self.before.wallet.tier.rank, self.out.wallet.tier.rank);
         if let Some(effective_time) = self.tier_changed.filter(|_| from_rank != to_rank) {
@@ -167,7 +188,14 @@ impl<'a> Book<'a> {
 
 /// What must hold after every command, whatever it was. A failure is a bug, caught by the command's guard.
 fn check(out: &Outcome) {
-    let t = &out.wallet.totals;
+    out.wallet.purses.iter().for_each(|purse| check_totals(&purse.totals));
+    assert!(
+        out.lots.values().all(|l| (0..=l.points).contains(&l.remaining)),
+        "a lot holds what it cannot hold"
+    );
+}
+
+fn check_totals(t: &Totals) {
     assert!(
         t.available >= 0 && t.pending >= 0 && t.held >= 0 && t.arrears >= 0,
         "a member account is negative"
@@ -178,10 +206,6 @@ fn check(out: &Outcome) {
     let program = sum(&[t.issued, t.adjusted, t.waived, t.transferred])
         .checked_sub(sum(&[t.redeemed, t.expired, t.reversed]));
     assert!(member == program, "member and program accounts differ");
-    assert!(
-        out.lots.values().all(|l| (0..=l.points).contains(&l.remaining)),
-        "a lot holds what it cannot hold"
-    );
 }
 
 pub(super) fn plus(a: i64, b: i64) -> Result<i64, Refusal> {

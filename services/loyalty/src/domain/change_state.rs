@@ -4,8 +4,9 @@
 
 use uuid::Uuid;
 
-use super::book::{Book, plus};
+use super::book::Book;
 use super::move_member::elsewhere;
+use super::purse::{Points, add};
 use super::{
     Account, Command, Event, Lot, MemberState, MoveRefusal, Reason, Refusal, Reply, Source, StateChange,
 };
@@ -50,14 +51,15 @@ pub(super) fn change(book: &mut Book<'_>, command: &ChangeState) -> Result<Reply
         return Err(Refusal::MemberClosed);
     }
     if done {
-        return Ok(Reply::State { state: from, forfeited: 0 });
+        return Ok(Reply::State { state: from, forfeited: Points::new() });
     }
     book.out.wallet.state = to;
-    let forfeited = if to.is_over() && !from.is_over() { forfeit(book, command)? } else { 0 };
+    let leaves = to.is_over() && !from.is_over();
+    let forfeited = if leaves { forfeit(book, command)? } else { Points::new() };
     if !(from.is_over() && to == MemberState::Erased) {
         let state = if to == MemberState::Erased { MemberState::Closed } else { to };
         let (member_id, note, change_time) = (command.member_id, command.note.clone(), book.now);
-        let change = StateChange { member_id, state, note, forfeited, change_time };
+        let change = StateChange { member_id, state, note, forfeited: book.told(&forfeited), change_time };
         book.announce(Event::MemberStateChanged(change));
     }
     if to == MemberState::Erased {
@@ -67,17 +69,21 @@ pub(super) fn change(book: &mut Book<'_>, command: &ChangeState) -> Result<Reply
 }
 
 /// Takes all that is left; returns how many points that were.
-fn forfeit(book: &mut Book<'_>, command: &ChangeState) -> Result<i64, Refusal> {
+fn forfeit(book: &mut Book<'_>, command: &ChangeState) -> Result<Points, Refusal> {
     let source =
         Source { actor_member_id: command.member_id, note: command.note.clone(), ..Source::default() };
-    let totals = book.out.wallet.totals;
+    let mut forfeited = Points::new();
     let lots: Vec<Lot> = book.held_lots();
     for lot in lots {
+        add(&mut forfeited, lot.key.purse, lot.remaining)?;
         book.forfeit(lot, source.clone())?;
     }
-    if totals.arrears > 0 {
-        let accounts = (Account::Waived, Account::Arrears);
-        book.post(accounts, totals.arrears, Reason::Forfeit, book.now, source)?;
+    for purse in book.purses() {
+        let arrears = book.out.wallet.purse(purse).totals.arrears;
+        if arrears > 0 {
+            let accounts = (purse, Account::Waived, Account::Arrears);
+            book.post(accounts, arrears, Reason::Forfeit, book.now, source.clone())?;
+        }
     }
-    plus(totals.available, totals.pending)
+    Ok(forfeited)
 }

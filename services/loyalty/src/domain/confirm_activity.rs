@@ -2,7 +2,8 @@
 
 use uuid::Uuid;
 
-use super::book::{Book, plus};
+use super::book::Book;
+use super::purse::{Points, add};
 use super::reverse_activity::still_counts;
 use super::{Activity, ActivityRef, Refusal, Reply};
 
@@ -22,12 +23,12 @@ pub(super) fn confirm(
     activity: Option<&Activity>,
 ) -> Result<Reply, Refusal> {
     let activity = still_counts(&command.activity, activity)?;
-    let mut released = 0;
-    for lot in book.lots_of(activity).into_iter().filter(super::Lot::is_waiting) {
-        released = plus(released, lot.remaining)?;
+    let mut released = Points::new();
+    for lot in book.lots_of(activity.lot_numbers()).into_iter().filter(super::Lot::is_waiting) {
+        add(&mut released, lot.key.purse, lot.remaining)?;
         book.release(lot, book.now, command.member_id)?;
     }
     book.find_next_release();
-    book.repay(book.now)?;
+    book.repay_all(book.now)?;
     Ok(Reply::Confirmed(activity.clone(), released))
 }

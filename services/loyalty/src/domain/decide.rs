@@ -9,11 +9,11 @@ use super::book::{Book, Outcome};
 use super::rules::Counter;
 use super::{
     Activity, ActivityRef, AdjustPoints, Belongings, CancelActivity, ChangeState, ConfirmActivity,
-    ExtendExpiry, HouseholdRole, Lot, LotKey, Member, MemberState, MoveMember, Past, Program, RecordActivity,
-    RedeemReward, Redemption, Refusal, ReinstatePoints, Reversal, ReverseActivity, ReviewState, Reward,
-    Stock, TransferPoints, Wallet, adjust_points, change_state, confirm_activity, extend_expiry, household,
-    move_member, record_activity, redeem_reward, reinstate_points, reopen_referral, reverse_activity, review,
-    settle, transfer_points, velocity, warn_expiry,
+    ExtendExpiry, HouseholdRole, Lot, LotKey, Member, MemberState, MoveMember, Past, Points, Program,
+    RecordActivity, RedeemReward, Redemption, Refusal, ReinstatePoints, Reversal, ReverseActivity,
+    ReviewState, Reward, Stock, TransferPoints, Wallet, adjust_points, change_state, confirm_activity,
+    extend_expiry, household, move_member, record_activity, redeem_reward, reinstate_points, reopen_referral,
+    reverse_activity, review, settle, transfer_points, velocity, warn_expiry,
 };
 
 /// What a decision looks at.
@@ -105,13 +105,13 @@ pub enum Reply {
     /// Nothing further.
     Done,
     /// How many points it was about.
-    Points(i64),
+    Points(Points),
     /// The activity as recorded.
     Recorded(Activity),
     /// The activity as confirmed, and how many of its points were released.
-    Confirmed(Activity, i64),
-    /// The activity as it is now, and what became of its points.
-    Reversed(Activity, Reversal),
+    Confirmed(Activity, Points),
+    /// The activity as it is now, and what became of its points: of the main currency, then of others.
+    Reversed(Activity, Vec<Reversal>),
     /// The redemption made.
     Redeemed(Redemption),
     /// The state of the member, and how many points were forfeited.
@@ -119,11 +119,16 @@ pub enum Reply {
         /// Now.
         state: MemberState,
         /// How many.
-        forfeited: i64,
+        forfeited: Points,
     },
 }
 
 impl Reply {
+    /// So many points of one purse.
+    pub(super) fn of(purse: u32, points: i64) -> Reply {
+        Reply::Points(Points::from([(purse, points)]))
+    }
+
     /// The activity that was recorded or changed.
     pub fn activity(&self) -> Option<&Activity> {
         match self {
@@ -134,16 +139,16 @@ impl Reply {
         }
     }
 
-    /// What became of the points of the activity that was taken back.
-    pub fn reversal(&self) -> Option<&Reversal> {
+    /// What became of the points of the activity that was taken back, by purse.
+    pub fn reversals(&self) -> &[Reversal] {
         match self {
-            Reply::Reversed(_, reversal) => Some(reversal),
+            Reply::Reversed(_, reversals) => reversals,
             Reply::Done
             | Reply::Points(_)
             | Reply::Recorded(_)
             | Reply::Confirmed(..)
             | Reply::Redeemed(_)
-            | Reply::State { .. } => None,
+            | Reply::State { .. } => &[],
         }
     }
 
@@ -161,11 +166,12 @@ impl Reply {
     }
 
     /// How many points were released, live longer, were given back or forfeited.
-    pub fn points(&self) -> i64 {
+    pub fn points(&self) -> &Points {
+        static NONE: Points = Points::new();
         match self {
-            Reply::Points(points) | Reply::Confirmed(_, points) => *points,
-            Reply::State { forfeited, .. } => *forfeited,
-            Reply::Done | Reply::Recorded(_) | Reply::Reversed(..) | Reply::Redeemed(_) => 0,
+            Reply::Points(points) | Reply::Confirmed(_, points) => points,
+            Reply::State { forfeited, .. } => forfeited,
+            Reply::Done | Reply::Recorded(_) | Reply::Reversed(..) | Reply::Redeemed(_) => &NONE,
         }
     }
 }
@@ -269,6 +275,17 @@ impl Command {
         matches!(self, Command::ChangeState(_) | Command::ChangeRole(_) | Command::ReopenReferral)
     }
 
+    /// The code of the points currency that it is about; empty: the main one.
+    pub fn currency(&self) -> &str {
+        match self {
+            Command::AdjustPoints(adjust) => &adjust.currency,
+            Command::TransferPoints(transfer) => &transfer.currency,
+            Command::ExtendExpiry(extend) => &extend.currency,
+            Command::ReinstatePoints(reinstate) => &reinstate.currency,
+            _ => "",
+        }
+    }
+
     /// The second wallet that this command names.
     pub fn other_wallet(&self) -> Option<Uuid> {
         match self {
@@ -278,9 +295,18 @@ impl Command {
         }
     }
 
-    /// The most points this command may debit from lots in their order, given the activity and the reward
-    /// that it names; 0 if it debits none.
-    pub fn debit_max(&self, activity: Option<&Activity>, reward: Option<&Reward>) -> i64 {
+    /// The most points this command may debit from the lots of each purse in their order, given the program
+    /// and the activity and the reward that it names; nothing if it debits none.
+    pub fn debit_max(
+        &self,
+        program: &Program,
+        activity: Option<&Activity>,
+        reward: Option<&Reward>,
+    ) -> Points {
+        let of = |currency: &str, points: i64| {
+            let purse = program.spendable(currency).ok().filter(|_| points > 0);
+            purse.map(|purse| (purse, points)).into_iter().collect()
+        };
         match self {
             Command::Settle
             | Command::RecordActivity(_)
@@ -292,13 +318,16 @@ impl Command {
             | Command::MoveMember(_)
             | Command::ChangeRole(_)
             | Command::ReopenReferral
-            | Command::RejectReview => 0,
-            Command::ReverseActivity(_) => activity.map_or(0, Activity::points_owed_max),
-            Command::AdjustPoints(adjust) => adjust.points.saturating_neg().max(0),
-            Command::TransferPoints(transfer) => transfer.points,
-            Command::RedeemReward(redeem) => {
-                reward.map_or(0, |r| r.price_points.saturating_mul(redeem.quantity))
+            | Command::RejectReview => Points::new(),
+            Command::ReverseActivity(_) => {
+                let earned = activity.into_iter().flat_map(|activity| &activity.earned);
+                earned.map(|earning| (earning.purse, earning.owed_max())).collect()
             }
+            Command::AdjustPoints(adjust) => of(&adjust.currency, adjust.points.saturating_neg()),
+            Command::TransferPoints(transfer) => of(&transfer.currency, transfer.points),
+            Command::RedeemReward(redeem) => reward.map_or_else(Points::new, |reward| {
+                of(&reward.currency, reward.price_points.saturating_mul(redeem.quantity))
+            }),
         }
     }
 }

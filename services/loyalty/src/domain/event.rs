@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::{Activity, Credits, Destination, MemberState, Money, Redemption, Reversal};
 
-/// One announcement; at most one of a kind per command. `available` is the total right after it.
+/// One announcement; at most one of a kind per command and points currency.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// A member did something.
@@ -28,8 +28,8 @@ pub enum Event {
     PointsReleased {
         /// Lot number, points and moment of each.
         lots: Vec<(i64, i64, Time)>,
-        /// Points that may be spent now.
-        available: i64,
+        /// What may be spent now.
+        left: Left,
     },
     /// An activity was taken back or cancelled, all of it or in part.
     ActivityReversed(Box<Taken>),
@@ -37,15 +37,15 @@ pub enum Event {
     PointsExpired {
         /// Lot number, points and moment of each.
         lots: Vec<(i64, i64, Time)>,
-        /// Points that may be spent now.
-        available: i64,
+        /// What may be spent now.
+        left: Left,
     },
     /// Points that had expired may be spent again.
     PointsReinstated {
         /// Lot number, points and new expiry of each.
         lots: Vec<(i64, i64, Time)>,
-        /// Points that may be spent now.
-        available: i64,
+        /// What may be spent now.
+        left: Left,
     },
     /// Points will expire soon unless they are spent.
     PointsExpiring {
@@ -55,8 +55,8 @@ pub enum Event {
         first_expire_time: Time,
         /// When the last of them expire.
         last_expire_time: Time,
-        /// Points that may be spent now.
-        available: i64,
+        /// What may be spent now.
+        left: Left,
     },
     /// Somebody gave or took points by hand.
     PointsAdjusted {
@@ -64,8 +64,8 @@ pub enum Event {
         member_id: Uuid,
         /// Given if positive.
         points: i64,
-        /// Points that may be spent now.
-        available: i64,
+        /// What may be spent now.
+        left: Left,
     },
     /// Points went to another member, or came from one.
     PointsTransferred(Transferred),
@@ -90,9 +90,27 @@ pub enum Event {
     RewardRedeemed {
         /// The redemption.
         redemption: Redemption,
-        /// Points that may be spent now.
-        available: i64,
+        /// What may be spent now.
+        left: Left,
     },
+}
+
+/// What may be spent of a purse.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Left {
+    /// The code of its currency.
+    pub currency: String,
+    /// Points.
+    pub available: i64,
+}
+
+/// Points of all currencies.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    /// Of the main one.
+    pub main: i64,
+    /// Of further ones, by their codes.
+    pub further: Vec<(String, i64)>,
 }
 
 /// What an activity earned.
@@ -110,8 +128,8 @@ pub struct Earned {
     pub activate_time: Time,
     /// When they expire; `NEVER` also if that is not known before they are confirmed.
     pub expire_time: Time,
-    /// Points that may be spent now.
-    pub available: i64,
+    /// What may be spent now.
+    pub left: Left,
 }
 
 /// What was taken back.
@@ -121,12 +139,12 @@ pub struct Taken {
     pub activity: Activity,
     /// What was given back of the amount this time.
     pub returned: Option<Money>,
-    /// What became of the points.
-    pub reversal: Reversal,
+    /// What became of the points, by the codes of their currencies.
+    pub reversals: Vec<(String, Reversal)>,
     /// When.
     pub reverse_time: Time,
-    /// Points that may be spent now.
-    pub available: i64,
+    /// What may be spent now of the main currency.
+    pub left: Left,
 }
 
 /// A member who was suspended, reactivated, or left.
@@ -139,7 +157,7 @@ pub struct StateChange {
     /// Why.
     pub note: String,
     /// Points that were forfeited.
-    pub forfeited: i64,
+    pub forfeited: Told,
     /// When.
     pub change_time: Time,
 }
@@ -153,8 +171,8 @@ pub struct Transferred {
     pub other_member_id: Uuid,
     /// Received if positive, given if negative.
     pub points: i64,
-    /// Points that may be spent now.
-    pub available: i64,
+    /// What may be spent now.
+    pub left: Left,
 }
 
 /// A member whose points are in another wallet from now on.
@@ -167,7 +185,7 @@ pub struct MemberMoved {
     /// The wallet that got the points, or gave them back.
     pub other_wallet_id: Uuid,
     /// How many points, pending ones too.
-    pub points: i64,
+    pub points: Told,
     /// When.
     pub move_time: Time,
 }

@@ -3,11 +3,12 @@
 use ambient::Time;
 use chrono::{Datelike, Days, NaiveDate};
 use chrono_tz::Tz;
+use serde::{Deserialize, Serialize};
 
 use super::calendar::{add_months, end_of_day, local_date};
 
 /// When points end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Expiry {
     /// How long they live.
     pub life: Life,
@@ -18,7 +19,7 @@ pub struct Expiry {
 }
 
 /// How long points live.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Life {
     /// For ever.
     Never,
@@ -37,14 +38,14 @@ pub enum Life {
 }
 
 /// A day of every year. 29 February is the last day of February in years that lack it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MonthDay {
     month: u32,
     day: u32,
 }
 
 /// A period of the calendar. The numbers are stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[repr(i32)]
 pub enum Period {
     /// A month.

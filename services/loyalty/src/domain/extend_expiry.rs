@@ -6,8 +6,10 @@ use super::book::{Book, plus};
 use super::{Refusal, Reply};
 
 /// The command. It never makes a life shorter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExtendExpiry {
+    /// The code of the points' currency; empty: the main one.
+    pub currency: String,
     /// Points that would expire before this moment.
     pub expiring_before: Time,
     /// When they are to expire.
@@ -15,19 +17,20 @@ pub struct ExtendExpiry {
 }
 
 pub(super) fn extend(book: &mut Book<'_>, command: &ExtendExpiry) -> Result<Reply, Refusal> {
-    let ExtendExpiry { expiring_before, expire_time } = *command;
+    let ExtendExpiry { expiring_before, expire_time, .. } = *command;
+    let purse = book.program.spendable(&command.currency)?;
     if expire_time <= book.now {
         return Err(Refusal::ExpiresInPast { expire_time, now: book.now });
     }
     let mut points = 0;
     for lot in book.held_lots() {
-        if book.lives_until(&lot) < expiring_before.min(expire_time) {
+        if lot.key.purse == purse && book.lives_until(&lot) < expiring_before.min(expire_time) {
             points = plus(points, lot.remaining)?;
             book.extend(lot, expire_time);
         }
     }
-    book.find_next_expire();
-    Ok(Reply::Points(points))
+    book.find_next_expire(purse);
+    Ok(Reply::of(purse, points))
 }
 
 #[cfg(test)]
@@ -37,7 +40,7 @@ mod tests {
     use crate::domain::{Command, Life, Release};
 
     fn extend(expiring_before: Time, expire_time: Time) -> Command {
-        Command::ExtendExpiry(ExtendExpiry { expiring_before, expire_time })
+        Command::ExtendExpiry(ExtendExpiry { currency: String::new(), expiring_before, expire_time })
     }
 
     #[test]
@@ -49,11 +52,11 @@ mod tests {
         ledger.earn(7, day_10, day_10).unwrap();
         // The first 5 expire on day 90, which is not before day 90; the others on day 100.
         let none = ledger.run(&extend(now.plus_micros(90 * DAY), later), day_10);
-        assert_eq!(none, Ok(Reply::Points(0)));
-        assert_eq!(ledger.run(&extend(now.plus_micros(95 * DAY), later), day_10), Ok(Reply::Points(5)));
+        assert_eq!(none, Ok(Reply::of(0, 0)));
+        assert_eq!(ledger.run(&extend(now.plus_micros(95 * DAY), later), day_10), Ok(Reply::of(0, 5)));
         assert_eq!(ledger.state.wallet.next_expire(), now.plus_micros(100 * DAY));
         let shorter = extend(now.plus_micros(400 * DAY), now.plus_micros(99 * DAY));
-        assert_eq!(ledger.run(&shorter, day_10), Ok(Reply::Points(0)));
+        assert_eq!(ledger.run(&shorter, day_10), Ok(Reply::of(0, 0)));
         ledger.run(&Command::Settle, now.plus_micros(100 * DAY)).unwrap();
         assert_eq!(ledger.available(), 5);
         ledger.run(&Command::Settle, later).unwrap();
@@ -69,10 +72,10 @@ mod tests {
         ledger.earn(5, now, now).unwrap();
         let day_90 = now.plus_micros(90 * DAY);
         let far = now.plus_micros(500 * DAY);
-        assert_eq!(ledger.run(&extend(far, far), day_90), Ok(Reply::Points(0)));
+        assert_eq!(ledger.run(&extend(far, far), day_90), Ok(Reply::of(0, 0)));
         ledger.program.release = Release::AfterDays(30);
         ledger.earn(8, day_90, day_90).unwrap();
-        assert_eq!(ledger.run(&extend(far, far), day_90), Ok(Reply::Points(8)));
+        assert_eq!(ledger.run(&extend(far, far), day_90), Ok(Reply::of(0, 8)));
         ledger.run(&Command::Settle, far.plus_micros(-1)).unwrap();
         assert_eq!(ledger.available(), 8);
         ledger.run(&Command::Settle, far).unwrap();

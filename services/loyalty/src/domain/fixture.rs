@@ -27,6 +27,7 @@ pub(super) fn program() -> Program {
         time_zone: chrono_tz::UTC,
         currency: usd(),
         points: PointCurrency { code: "points".into(), display_name: "Points".into() },
+        further: Vec::new(),
         rule: None,
         rule_sets: EarningRule { points: 1, per_micros: 1_000_000 }
             .rule_set(chrono_tz::UTC, Time::NEVER)
@@ -94,9 +95,9 @@ impl Ledger {
             self.activities.insert(activity.id, activity);
         }
         let open: i64 = self.state.lots.values().map(|lot| lot.remaining).sum();
-        assert_eq!(open, self.state.wallet.totals.available);
+        assert_eq!(open, self.state.wallet.main().totals.available);
         let first = self.state.lots.keys().next().map_or(Time::NEVER, |key| key.expire_time);
-        assert_eq!(first, self.state.wallet.first_expire);
+        assert_eq!(first, self.state.wallet.main().first_expire);
         decision.answer
     }
 
@@ -105,7 +106,7 @@ impl Ledger {
     }
 
     pub(super) fn available(&self) -> i64 {
-        self.state.wallet.totals.available
+        self.state.wallet.main().totals.available
     }
 }
 
@@ -127,6 +128,7 @@ pub(super) fn reward(price_points: i64) -> Reward {
         id: "mug".into(),
         display_name: "Mug".into(),
         price_points,
+        currency: String::new(),
         version: 5,
         create_time: Time::MIN,
         counted: false,
@@ -147,6 +149,7 @@ pub(super) fn adjust(points: i64, expected_version: Option<i64>) -> Command {
     Command::AdjustPoints(AdjustPoints {
         member_id: Uuid::from_u128(1),
         points,
+        currency: String::new(),
         note,
         expected_version,
         for_review: false,

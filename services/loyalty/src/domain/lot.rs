@@ -3,9 +3,11 @@
 use ambient::Time;
 use uuid::Uuid;
 
-/// Order of debits: earliest expiry first, then the oldest.
+/// Order of debits within a purse: earliest expiry first, then the oldest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LotKey {
+    /// The purse that it is in.
+    pub purse: u32,
     /// From when its points may no longer be spent.
     pub expire_time: Time,
     /// Its number within the wallet, from 1.
@@ -13,7 +15,7 @@ pub struct LotKey {
 }
 
 /// One lot. It may be spent in the half-open interval from `activate_time` to `expire_time`, or to the moment
-/// up to which the wallet keeps all its points alive, if that is later.
+/// up to which its purse keeps all its points alive, if that is later.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lot {
     /// Its place in the order of debits.

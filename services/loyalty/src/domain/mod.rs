@@ -26,6 +26,7 @@ mod move_member;
 mod movements;
 mod posting;
 mod program;
+mod purse;
 mod record_activity;
 mod redeem_reward;
 mod referral;
@@ -47,14 +48,14 @@ mod velocity;
 mod wallet;
 mod warn_expiry;
 
-pub use activity::{Activity, ActivityKind, ActivityRef, ActivityState, Detail, Line, Pinned};
+pub use activity::{Activity, ActivityKind, ActivityRef, ActivityState, Detail, Earning, Line, Pinned};
 pub use adjust_points::AdjustPoints;
 pub use book::Outcome;
 pub use calendar::{end_of_day, local_date, start_of_day, start_of_year};
 pub use change_state::ChangeState;
 pub use confirm_activity::ConfirmActivity;
 pub use decide::{Command, Context, Decision, Reply, State, decide, view};
-pub use event::{AtRisk, Earned, Event, MemberMoved, StateChange, Taken, Transferred};
+pub use event::{AtRisk, Earned, Event, Left, MemberMoved, StateChange, Taken, Told, Transferred};
 pub use expiry::{Expiry, Life, MonthDay, Period};
 pub use extend_expiry::ExtendExpiry;
 pub use household::HouseholdRole;
@@ -63,7 +64,8 @@ pub use member::{Member, MemberKey, MemberState, Profile};
 pub use money::{Currency, Money};
 pub use move_member::{Belongings, Destination, HandedOver, MoveMember, MoveRefusal};
 pub use posting::{Account, Posting, Reason, Source};
-pub use program::{EarningRule, PointCurrency, Program, RuleSet};
+pub use program::{CurrencyKind, EarningRule, FurtherCurrency, PointCurrency, Program, RuleSet};
+pub use purse::{Points, Purse, Totals};
 pub use record_activity::RecordActivity;
 pub use redeem_reward::{RedeemReward, Redemption, RedemptionState};
 pub use referral::{ReferralPolicy, ReferralState, Referred, referral_code};
@@ -76,9 +78,9 @@ pub use reward::{Reward, Stock};
 pub use simulation::Simulation;
 pub use term::{Term, TermRefusal, activate, retire};
 pub use tiers::{
-    Basis, Credits, DayCredits, Downgrade, Ladder, Past, Standing, Tier, TierPolicy, TierRow, TierStatus,
-    Window,
+    Basis, Credits, DayCredits, Downgrade, Earlier, Ladder, Past, Standing, Tier, TierPolicy, TierRow,
+    TierStatus, Window,
 };
 pub use transfer_points::TransferPoints;
 pub use velocity::{Breach, Movement, VelocityLimit, VelocityWindow};
-pub use wallet::{Totals, Wallet};
+pub use wallet::Wallet;

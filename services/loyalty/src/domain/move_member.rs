@@ -10,9 +10,10 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 use super::book::{Book, plus};
+use super::purse::{Points, add};
 use super::tiers::DayCredits;
 use super::{
-    Account, Activity, Context, Event, HouseholdRole, Lot, MemberMoved, Reason, Refusal, Reply, Source,
+    Account, Activity, Context, Earning, Event, HouseholdRole, MemberMoved, Reason, Refusal, Reply, Source,
     State, Wallet, settle,
 };
 
@@ -90,8 +91,8 @@ pub enum MoveRefusal {
     },
 }
 
-/// By the ids of activities: the number of the first lot, and how many.
-pub(super) type Renumbered = BTreeMap<Uuid, (i64, i64)>;
+/// By the ids of activities and purses: the number of the first lot, and how many.
+pub(super) type Renumbered = BTreeMap<(Uuid, u32), (i64, i64)>;
 
 /// Rows that change hands with a member.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,6 +101,8 @@ pub struct HandedOver {
     pub members: Vec<Uuid>,
     /// The lots that activities have from now on.
     pub lots: Renumbered,
+    /// What activities earned of further currencies, as it was before.
+    pub further: BTreeMap<Uuid, Vec<Earning>>,
 }
 
 impl From<MoveRefusal> for Refusal {
@@ -150,8 +153,12 @@ pub(super) fn move_member<'a>(
     };
     at_home.out.wallet.moved_to = leaves_own.then(|| command.to_wallet());
     let (member_id, to, move_time) = (command.member_id, command.to, at_home.now);
-    at_home.announce(Event::MemberMoved(MemberMoved { member_id, to, other_wallet_id, points, move_time }));
-    book.out.handed_over = Some(HandedOver { members: belongings.members.clone(), lots });
+    let told = at_home.told(&points);
+    let told = MemberMoved { member_id, to, other_wallet_id, points: told, move_time };
+    at_home.announce(Event::MemberMoved(told));
+    let further = belongings.activities.iter().map(|activity| (activity.id, activity.further()));
+    let further = further.filter(|(_, earned)| !earned.is_empty()).collect();
+    book.out.handed_over = Some(HandedOver { members: belongings.members.clone(), lots, further });
     book.out.other = Some(Box::new(there.close()?));
     Ok(Reply::Points(points))
 }
@@ -213,7 +220,7 @@ fn hand_over(
     there: &mut Book<'_>,
     command: &MoveMember,
     belongings: &Belongings,
-) -> Result<(i64, Renumbered), Refusal> {
+) -> Result<(Points, Renumbered), Refusal> {
     let source = |other_wallet_id| Source {
         actor_member_id: command.member_id,
         note: command.note.clone(),
@@ -221,10 +228,14 @@ fn hand_over(
         ..Source::default()
     };
     let (from, to) = (book.out.wallet.id, there.out.wallet.id);
-    let owed = if command.to.is_own() { 0 } else { book.out.wallet.totals.arrears };
-    if owed > 0 {
-        book.post((Account::Transfer, Account::Arrears), owed, Reason::Move, book.now, source(to))?;
-        there.post((Account::Arrears, Account::Transfer), owed, Reason::Move, book.now, source(from))?;
+    for purse in book.purses().filter(|_| !command.to.is_own()) {
+        let owed = book.out.wallet.purse(purse).totals.arrears;
+        if owed > 0 {
+            let [given, taken] =
+                [(Account::Transfer, Account::Arrears), (Account::Arrears, Account::Transfer)];
+            book.post((purse, given.0, given.1), owed, Reason::Move, book.now, source(to))?;
+            there.post((purse, taken.0, taken.1), owed, Reason::Move, book.now, source(from))?;
+        }
     }
     let mut lots = book.held_lots();
     lots.retain(|lot| belongings.members.contains(&lot.member_id));
@@ -234,13 +245,16 @@ fn hand_over(
     }
     book.give_lots(&lots, source(to))?;
     let numbers = there.receive_lots(&lots, from, source(from))?;
-    there.repay(there.now)?;
-    let points = lots.iter().try_fold(0, |sum, lot: &Lot| plus(sum, lot.remaining))?;
-    let kept = belongings.activities.iter().filter(|activity| activity.lots.1 > 0).map(|activity| {
-        let (first, count) = activity.lots;
-        let mut kept = numbers.range(first..first.saturating_add(count)).map(|(_, number)| *number);
+    there.repay_all(there.now)?;
+    let mut points = Points::new();
+    lots.iter().try_for_each(|lot| add(&mut points, lot.key.purse, lot.remaining))?;
+    let earned = belongings.activities.iter().flat_map(|activity| {
+        activity.earned.iter().map(|earning| ((activity.id, earning.purse), earning.lot_numbers()))
+    });
+    let kept = earned.filter(|(_, lots)| !lots.is_empty()).map(|(of, lots)| {
+        let mut kept = numbers.range(lots).map(|(_, number)| *number);
         let count = i64::try_from(kept.clone().count()).unwrap_or(0);
-        (activity.id, (kept.next().unwrap_or(1), count))
+        (of, (kept.next().unwrap_or(1), count))
     });
     Ok((points, kept.collect()))
 }

@@ -7,23 +7,24 @@ use ambient::Time;
 use uuid::Uuid;
 
 use super::book::{Book, minus, next, plus};
-use super::{Account, Activity, Allocation, Lot, LotKey, Origin, Posting, Reason, Refusal, Source};
+use super::{Account, Allocation, Lot, LotKey, Origin, Posting, Reason, Refusal, Source};
 
 impl Book<'_> {
     pub(super) fn post(
         &mut self,
-        (debit, credit): (Account, Account),
+        (purse, debit, credit): (u32, Account, Account),
         points: i64,
         reason: Reason,
         effective_time: Time,
         source: Source,
     ) -> Result<i64, Refusal> {
         assert!(points > 0, "a posting moves at least one point");
-        self.out.wallet.totals.post(debit, credit, points)?;
+        self.out.wallet.purse_mut(purse).totals.post(debit, credit, points)?;
         let seq = next(&mut self.out.wallet.posting_seq)?;
         let create_time = self.now;
         self.out.postings.push(Posting {
             seq,
+            purse,
             debit,
             credit,
             points,
@@ -38,13 +39,14 @@ impl Book<'_> {
     /// Opens a lot of points that were granted at `granted`.
     pub(super) fn open_lot(
         &mut self,
+        purse: u32,
         points: i64,
         (granted, activate_time): (Time, Time),
         source: &Source,
     ) -> Result<Lot, Refusal> {
         let number = next(&mut self.out.wallet.lot_seq)?;
         let lot = Lot {
-            key: LotKey { expire_time: self.program.expire_time(activate_time), number },
+            key: LotKey { purse, expire_time: self.program.expire_time(purse, activate_time), number },
             points,
             remaining: points,
             activate_time,
@@ -77,15 +79,15 @@ impl Book<'_> {
 
     /// Gives away all that lots of this wallet hold.
     pub(super) fn give_lots(&mut self, lots: &[Lot], source: Source) -> Result<(), Refusal> {
-        for (account, points) in held(lots)? {
-            let accounts = (account, Account::Transfer);
+        for ((purse, account), points) in held(lots)? {
+            let accounts = (purse, account, Account::Transfer);
             let seq = self.post(accounts, points, Reason::Move, self.now, source.clone())?;
-            for lot in lots.iter().filter(|lot| account_of(lot) == account) {
+            for lot in lots.iter().filter(|lot| account_of(lot) == (purse, account)) {
                 self.allocate(seq, lot.clone(), lot.remaining, self.now)?;
             }
         }
         self.find_next_release();
-        self.find_next_expire();
+        self.find_next_expiries();
         Ok(())
     }
 
@@ -96,8 +98,8 @@ impl Book<'_> {
         wallet_id: Uuid,
         source: Source,
     ) -> Result<BTreeMap<i64, i64>, Refusal> {
-        for (account, points) in held(lots)? {
-            let accounts = (Account::Transfer, account);
+        for ((purse, account), points) in held(lots)? {
+            let accounts = (purse, Account::Transfer, account);
             self.post(accounts, points, Reason::Move, self.now, source.clone())?;
         }
         let continued = lots.iter().map(|lot| Ok((lot.key.number, self.continue_lot(lot, wallet_id)?)));
@@ -107,49 +109,61 @@ impl Book<'_> {
     /// Makes a pending lot spendable from `at` on.
     pub(super) fn release(&mut self, mut lot: Lot, at: Time, actor_member_id: Uuid) -> Result<Lot, Refusal> {
         let source = Source { actor_member_id, ..of_lot(&lot) };
-        self.post((Account::Pending, Account::Available), lot.remaining, Reason::Release, at, source)?;
+        let accounts = (lot.key.purse, Account::Pending, Account::Available);
+        self.post(accounts, lot.remaining, Reason::Release, at, source)?;
         if lot.activate_time.is_never() {
-            self.set_expiry(&mut lot, self.program.expire_time(at));
+            let expire_time = self.program.expire_time(lot.key.purse, at);
+            self.set_expiry(&mut lot, expire_time);
         }
         (lot.pending, lot.activate_time) = (false, at);
-        self.released.push((lot.key.number, lot.remaining, at));
+        self.released.entry(lot.key.purse).or_default().push((lot.key.number, lot.remaining, at));
         self.keep(lot.clone());
         Ok(lot)
     }
 
     /// Uses what became available to repay what is owed. Whoever owes has nothing else available.
-    pub(super) fn repay(&mut self, at: Time) -> Result<(), Refusal> {
-        let totals = self.out.wallet.totals;
+    pub(super) fn repay(&mut self, purse: u32, at: Time) -> Result<(), Refusal> {
+        let totals = self.out.wallet.purse(purse).totals;
         let points = totals.arrears.min(totals.available);
         if points == 0 {
             return Ok(());
         }
-        self.debit_lots(points, Account::Arrears, Reason::Repay, at, Source::default())
+        self.debit_lots((purse, Account::Arrears), points, Reason::Repay, at, Source::default())
     }
 
-    /// Takes points from the lots in the order of debits.
+    /// Repays of each purse.
+    pub(super) fn repay_all(&mut self, at: Time) -> Result<(), Refusal> {
+        self.purses().try_for_each(|purse| self.repay(purse, at))
+    }
+
+    /// The numbers of the wallet's purses.
+    pub(super) fn purses(&self) -> impl Iterator<Item = u32> + use<> {
+        0..u32::try_from(self.out.wallet.purses.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Takes points from the lots of a purse in the order of debits.
     pub(super) fn debit_lots(
         &mut self,
+        (purse, credit): (u32, Account),
         points: i64,
-        credit: Account,
         reason: Reason,
         at: Time,
         source: Source,
     ) -> Result<(), Refusal> {
-        let available = self.out.wallet.totals.available;
+        let available = self.out.wallet.purse(purse).totals.available;
         if available < points {
             return Err(Refusal::InsufficientPoints { needed: points, available });
         }
-        let seq = self.post((Account::Available, credit), points, reason, at, source)?;
+        let seq = self.post((purse, Account::Available, credit), points, reason, at, source)?;
         let mut left = points;
         while left > 0 {
-            let lot = self.first_open_lot().expect("open lots cover what is available");
+            let lot = self.first_open_lot(purse).expect("open lots cover what is available");
             let taken = left.min(lot.remaining);
             self.pass(lot.key);
             self.allocate(seq, lot, taken, at)?;
             left = minus(left, taken)?;
         }
-        self.find_next_expire();
+        self.find_next_expire(purse);
         Ok(())
     }
 
@@ -162,23 +176,23 @@ impl Book<'_> {
         source: Source,
     ) -> Result<(), Refusal> {
         let (pending, at) = (lot.pending, self.now);
-        let debit = account_of(&lot);
-        let seq = self.post((debit, Account::Reversed), points, reason, at, source)?;
+        let (purse, debit) = account_of(&lot);
+        let seq = self.post((purse, debit, Account::Reversed), points, reason, at, source)?;
         self.allocate(seq, lot, points, at)?;
         if pending {
             self.find_next_release();
         } else {
-            self.find_next_expire();
+            self.find_next_expire(purse);
         }
         Ok(())
     }
 
     /// Ends the life of a lot at its own moment.
     pub(super) fn expire(&mut self, mut lot: Lot) -> Result<(), Refusal> {
-        let (points, at) = (lot.remaining, self.lives_until(&lot));
-        let seq =
-            self.post((Account::Available, Account::Expired), points, Reason::Expire, at, of_lot(&lot))?;
-        self.expired.push((lot.key.number, points, at));
+        let (purse, points, at) = (lot.key.purse, lot.remaining, self.lives_until(&lot));
+        let accounts = (purse, Account::Available, Account::Expired);
+        let seq = self.post(accounts, points, Reason::Expire, at, of_lot(&lot))?;
+        self.expired.entry(purse).or_default().push((lot.key.number, points, at));
         lot.expired = plus(lot.expired, points)?;
         self.pass(lot.key);
         self.allocate(seq, lot, points, at)
@@ -188,12 +202,12 @@ impl Book<'_> {
     pub(super) fn forfeit(&mut self, mut lot: Lot, source: Source) -> Result<(), Refusal> {
         let points = lot.remaining;
         lot.expired = plus(lot.expired, points)?;
-        let debit = account_of(&lot);
+        let (purse, debit) = account_of(&lot);
         let source = Source { activity_id: lot.activity_id, rule_version: lot.rule_version, ..source };
-        let seq = self.post((debit, Account::Expired), points, Reason::Forfeit, self.now, source)?;
+        let seq = self.post((purse, debit, Account::Expired), points, Reason::Forfeit, self.now, source)?;
         self.allocate(seq, lot, points, self.now)?;
         self.find_next_release();
-        self.find_next_expire();
+        self.find_next_expire(purse);
         Ok(())
     }
 
@@ -207,7 +221,9 @@ impl Book<'_> {
         let (points, at) = (std::mem::take(&mut lot.expired), self.now);
         let Source { actor_member_id, note, .. } = source.clone();
         let source = Source { actor_member_id, note, ..of_lot(&lot) };
-        let seq = self.post((Account::Expired, Account::Available), points, Reason::Reinstate, at, source)?;
+        let purse = lot.key.purse;
+        let accounts = (purse, Account::Expired, Account::Available);
+        let seq = self.post(accounts, points, Reason::Reinstate, at, source)?;
         let (posting_seq, lot_number) = (seq, lot.key.number);
         let effective_time = at;
         self.out.allocations.push(Allocation {
@@ -217,7 +233,7 @@ impl Book<'_> {
             credit: true,
             effective_time,
         });
-        self.reinstated.push((lot_number, points, expire_time));
+        self.reinstated.entry(purse).or_default().push((lot_number, points, expire_time));
         lot.remaining = plus(lot.remaining, points)?;
         self.set_expiry(&mut lot, expire_time);
         self.keep(lot);
@@ -240,14 +256,16 @@ impl Book<'_> {
 
     /// When a lot that was not emptied before expires.
     pub(super) fn lives_until(&self, lot: &Lot) -> Time {
-        self.out.wallet.lives_until(lot.key.expire_time)
+        self.out.wallet.purse(lot.key.purse).lives_until(lot.key.expire_time)
     }
 
     /// The member was active at `at`: points that slide live from then on.
     pub(super) fn slide(&mut self, at: Time) {
-        if self.program.expiry.sliding {
-            let wallet = &mut self.out.wallet;
-            wallet.alive_until = wallet.alive_until.max(self.program.expire_time(at));
+        let last = u32::try_from(self.program.further.len()).unwrap_or(u32::MAX);
+        for purse in (0..=last).filter(|purse| self.program.expiry_of(*purse).sliding) {
+            let until = self.program.expire_time(purse, at);
+            let purse = self.out.wallet.purse_mut(purse);
+            purse.alive_until = purse.alive_until.max(until);
         }
     }
 
@@ -269,8 +287,9 @@ impl Book<'_> {
         let wallet = &mut self.out.wallet;
         if lot.is_open() {
             self.open.insert(lot.key);
-            if wallet.lives_until(lot.key.expire_time) > self.now {
-                wallet.first_expire = wallet.first_expire.min(lot.key.expire_time);
+            let purse = wallet.purse_mut(lot.key.purse);
+            if purse.lives_until(lot.key.expire_time) > self.now {
+                purse.first_expire = purse.first_expire.min(lot.key.expire_time);
             }
         } else {
             self.open.remove(&lot.key);
@@ -284,16 +303,19 @@ impl Book<'_> {
     /// Debits have come as far as this lot, if it is one of the state's.
     fn pass(&mut self, key: LotKey) {
         if self.before.lots.contains_key(&key) {
-            self.reached = self.reached.max(Some(key));
+            let reached = self.reached.entry(key.purse).or_insert(key);
+            *reached = key.max(*reached);
         }
     }
 
-    /// The lot that the next debit takes from.
-    pub(super) fn first_open_lot(&self) -> Option<Lot> {
-        let from = self.reached.map_or(Bound::Unbounded, Bound::Excluded);
-        let mut untouched = self.before.lots.range((from, Bound::Unbounded));
+    /// The lot that the next debit of a purse takes from.
+    pub(super) fn first_open_lot(&self, purse: u32) -> Option<Lot> {
+        let first = LotKey { purse, expire_time: Time::MIN, number: 0 };
+        let last = LotKey { purse, expire_time: Time::NEVER, number: i64::MAX };
+        let from = self.reached.get(&purse).map_or(Bound::Included(first), |key| Bound::Excluded(*key));
+        let mut untouched = self.before.lots.range((from, Bound::Included(last)));
         let stored = untouched.find(|(key, _)| !self.out.lots.contains_key(&key.number)).map(|(_, lot)| lot);
-        let changed = self.open.first().and_then(|key| self.out.lots.get(&key.number));
+        let changed = self.open.range(first..=last).next().and_then(|key| self.out.lots.get(&key.number));
         stored.into_iter().chain(changed).min_by_key(|lot| lot.key).cloned()
     }
 
@@ -304,10 +326,8 @@ impl Book<'_> {
         stored.chain(self.out.lots.values()).filter(|lot| lot.is_open())
     }
 
-    /// The lots of an activity, as they are now.
-    pub(super) fn lots_of(&self, activity: &Activity) -> Vec<Lot> {
-        let (first, count) = activity.lots;
-        let numbers = first..first.saturating_add(count);
+    /// Lots with these numbers, as they are now.
+    pub(super) fn lots_of(&self, numbers: impl Iterator<Item = i64>) -> Vec<Lot> {
         numbers
             .filter_map(|number| self.out.lots.get(&number).or_else(|| self.before.lot(number)).cloned())
             .collect()
@@ -329,9 +349,15 @@ impl Book<'_> {
         stored.chain(self.out.lots.values().filter(|lot| wanted(lot))).cloned().collect()
     }
 
-    /// Finds anew when points next expire: after lots were debited that are in the state.
-    pub(super) fn find_next_expire(&mut self) {
-        self.out.wallet.first_expire = self.first_open_lot().map_or(Time::NEVER, |lot| lot.key.expire_time);
+    /// Finds anew when points of a purse next expire: after lots were debited that are in the state.
+    pub(super) fn find_next_expire(&mut self, purse: u32) {
+        let first = self.first_open_lot(purse).map_or(Time::NEVER, |lot| lot.key.expire_time);
+        self.out.wallet.purse_mut(purse).first_expire = first;
+    }
+
+    /// The same of all purses.
+    pub(super) fn find_next_expiries(&mut self) {
+        self.purses().for_each(|purse| self.find_next_expire(purse));
     }
 
     /// Finds anew when pending points are next released: after lots that are in the state stopped to wait.
@@ -343,19 +369,16 @@ impl Book<'_> {
     }
 }
 
-fn account_of(lot: &Lot) -> Account {
-    if lot.pending { Account::Pending } else { Account::Available }
+fn account_of(lot: &Lot) -> (u32, Account) {
+    (lot.key.purse, if lot.pending { Account::Pending } else { Account::Available })
 }
 
 /// What lots hold of each account of the member, if anything.
-fn held(lots: &[Lot]) -> Result<Vec<(Account, i64)>, Refusal> {
-    let mut held = Vec::new();
-    for account in [Account::Pending, Account::Available] {
-        let of_account = lots.iter().filter(|lot| account_of(lot) == account);
-        let points = of_account.map(|lot| lot.remaining).try_fold(0, plus)?;
-        if points > 0 {
-            held.push((account, points));
-        }
+fn held(lots: &[Lot]) -> Result<BTreeMap<(u32, Account), i64>, Refusal> {
+    let mut held = BTreeMap::new();
+    for lot in lots.iter().filter(|lot| lot.remaining > 0) {
+        let points = held.entry(account_of(lot)).or_default();
+        *points = plus(*points, lot.remaining)?;
     }
     Ok(held)
 }

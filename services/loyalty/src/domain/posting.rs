@@ -4,7 +4,7 @@ use ambient::Time;
 use uuid::Uuid;
 
 /// Accounts that points move between. The numbers are stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(i32)]
 pub enum Account {
     /// Member: granted, not yet released.
@@ -106,6 +106,8 @@ impl Reason {
 pub struct Posting {
     /// Number within the wallet, from 1.
     pub seq: i64,
+    /// The purse: both accounts are of its currency.
+    pub purse: u32,
     /// The account it leaves.
     pub debit: Account,
     /// The account it reaches.

@@ -3,11 +3,11 @@
 use ambient::Time;
 use uuid::Uuid;
 
-use super::book::{Book, plus};
+use super::book::{Book, next};
 use super::rules::evaluate;
 use super::{
-    Account, Activity, ActivityKind, ActivityState, Context, Detail, Earned, Event, Member, Money, Pinned,
-    Reason, Refusal, Reply, Source,
+    Account, Activity, ActivityKind, ActivityState, Context, Detail, Earned, Earning, Event, Member, Money,
+    Pinned, Reason, Refusal, Reply, Source,
 };
 
 /// The command.
@@ -62,14 +62,12 @@ pub(super) fn record(
         occurred_time: command.occurred_at(book.now),
         amount: command.amount,
         external_id: command.external_id.clone(),
-        points: 0,
+        earned: Vec::new(),
+        credits: 0,
         state: ActivityState::Recorded,
-        points_reversed: 0,
-        expired_before: 0,
         returned_micros: 0,
         detail: command.detail.clone(),
         pinned: Pinned::default(),
-        lots: (plus(book.out.wallet.lot_seq, 1)?, 0),
     };
     grant(book, &mut activity, context)?;
     book.out.recorded = Some(activity.clone());
@@ -77,8 +75,8 @@ pub(super) fn record(
     book.announce(Event::ActivityRecorded { activity: activity.clone() });
     let effective = activity.occurred_time;
     book.slide(effective);
-    if activity.points > 0 {
-        earn(book, &activity, effective)?;
+    for earning in &activity.earned {
+        earn(book, &activity, earning, effective)?;
     }
     book.count_credits(book.program.ladder.policy.credits(&activity), effective, effective)?;
     Ok(Reply::Recorded(activity))
@@ -97,16 +95,24 @@ fn grant(book: &mut Book<'_>, activity: &mut Activity, context: Context<'_>) -> 
         let used = context.used.get(&counter).copied().unwrap_or(0);
         activity.pinned.room.insert(counter, limit.saturating_sub(used).max(0));
     }
-    let evaluation = evaluate(&set.rules, &activity.facts(&book.program.ladder), &activity.pinned.room)?;
-    activity.points = evaluation.points;
-    activity.lots.1 = i64::from(evaluation.points > 0);
+    let evaluation = evaluate(&set.rules, &activity.facts(book.program), &activity.pinned.room)?;
+    let mut lot_seq = book.out.wallet.lot_seq;
+    for (purse, points) in evaluation.points {
+        if book.program.qualifies(purse) {
+            activity.credits = points;
+        } else {
+            let lots = (next(&mut lot_seq)?, 1);
+            activity.earned.push(Earning { purse, points, lots, ..Earning::default() });
+        }
+    }
     // What no cap could have cut need not be kept to evaluate it again.
     activity.pinned.room.retain(|counter, _| evaluation.looked_at.contains(counter));
     book.out.counted = evaluation.counted;
     Ok(())
 }
 
-fn earn(book: &mut Book<'_>, activity: &Activity, at: Time) -> Result<(), Refusal> {
+fn earn(book: &mut Book<'_>, activity: &Activity, earning: &Earning, at: Time) -> Result<(), Refusal> {
+    let Earning { purse, points, .. } = *earning;
     let rule_version = activity.pinned.rule_version;
     let source = Source {
         actor_member_id: activity.member_id,
@@ -115,9 +121,9 @@ fn earn(book: &mut Book<'_>, activity: &Activity, at: Time) -> Result<(), Refusa
         ..Source::default()
     };
     let activate_time = book.program.release.activate_time(at);
-    let mut lot = book.open_lot(activity.points, (at, activate_time), &source)?;
+    let mut lot = book.open_lot(purse, points, (at, activate_time), &source)?;
     let credit = if lot.pending { Account::Pending } else { Account::Available };
-    book.post((Account::Issued, credit), activity.points, Reason::Earn, at, source)?;
+    book.post((purse, Account::Issued, credit), points, Reason::Earn, at, source)?;
     // Points of long ago are released and expire in this commit, each at its own moment.
     if lot.pending && activate_time <= book.now {
         lot = book.release(lot, activate_time, Uuid::nil())?;
@@ -125,15 +131,15 @@ fn earn(book: &mut Book<'_>, activity: &Activity, at: Time) -> Result<(), Refusa
     if lot.is_open() && book.lives_until(&lot) <= book.now {
         book.expire(lot.clone())?;
     }
-    book.repay(book.now)?;
+    book.repay(purse, book.now)?;
     book.announce(Event::PointsEarned(Earned {
         member_id: activity.member_id,
         activity_id: activity.id,
         lot_number: lot.key.number,
-        points: activity.points,
+        points,
         activate_time,
         expire_time: book.lives_until(&lot),
-        available: book.out.wallet.totals.available,
+        left: book.left(purse),
     }));
     Ok(())
 }

@@ -44,6 +44,8 @@ pub struct Redemption {
     pub quantity: i64,
     /// Points paid.
     pub points: i64,
+    /// The code of their currency; empty: the main one.
+    pub currency: String,
     /// Where it stands.
     pub state: RedemptionState,
     /// When it was made.
@@ -57,8 +59,10 @@ pub(super) fn redeem(
 ) -> Result<Reply, Refusal> {
     let reward_id = || command.reward_id.clone();
     let (reward, stock) = offer.ok_or_else(|| Refusal::RewardNotFound { reward_id: reward_id() })?;
-    let price_points = book.program.ladder.discounted(book.out.wallet.tier.rank, reward.price_points);
+    let (today, rank) = (book.local_day(book.now), book.out.wallet.tier.rank);
+    let price_points = book.program.ladder.discounted(today, rank, reward.price_points);
     let points = price_points.checked_mul(command.quantity).ok_or(Refusal::AmountOverflow)?;
+    let purse = book.program.spendable(&reward.currency)?;
     if let Stock::Remaining(remaining) = stock {
         if remaining < command.quantity {
             return Err(Refusal::OutOfStock { reward_id: reward_id(), remaining });
@@ -73,6 +77,7 @@ pub(super) fn redeem(
         reward_version: reward.version,
         quantity: command.quantity,
         points,
+        currency: book.code(purse),
         state: RedemptionState::Captured,
         create_time: book.now,
     };
@@ -82,9 +87,9 @@ pub(super) fn redeem(
         ..Source::default()
     };
     book.slide(book.now);
-    book.debit_lots(points, Account::Redeemed, Reason::Redeem, book.now, source)?;
+    book.debit_lots((purse, Account::Redeemed), points, Reason::Redeem, book.now, source)?;
     book.out.redemption = Some(redemption.clone());
-    let available = book.out.wallet.totals.available;
-    book.announce(Event::RewardRedeemed { redemption: redemption.clone(), available });
+    let left = book.left(purse);
+    book.announce(Event::RewardRedeemed { redemption: redemption.clone(), left });
     Ok(Reply::Redeemed(redemption))
 }

@@ -112,14 +112,12 @@ mod tests {
             occurred_time,
             amount: Some(Money { currency: usd(), micros }),
             external_id: String::new(),
-            points: 0,
+            earned: Vec::new(),
+            credits: 0,
             state: ActivityState::Recorded,
-            points_reversed: 0,
-            expired_before: 0,
             returned_micros: 0,
             detail: Detail::default(),
             pinned: Pinned::default(),
-            lots: (1, 0),
         }
     }
 

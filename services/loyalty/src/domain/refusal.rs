@@ -119,6 +119,23 @@ pub enum Refusal {
         /// The present.
         now: Time,
     },
+    /// The program has no points currency with this code.
+    PointCurrencyNotFound {
+        /// The code given.
+        code: String,
+    },
+    /// Points of this currency are credits for tiers: no wallet holds any.
+    NotSpendable {
+        /// Its code.
+        code: String,
+    },
+    /// Members may be in this tier: it keeps its place and its id.
+    TierInUse {
+        /// Which.
+        tier_id: String,
+    },
+    /// Credits were counted by it: what counts for tiers, and over which days, stays.
+    TierPolicyInUse,
     /// A sum would not fit.
     AmountOverflow,
     /// Fewer points than needed.

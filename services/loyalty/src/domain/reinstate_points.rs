@@ -14,6 +14,8 @@ use super::{Refusal, Reply, Source};
 pub struct ReinstatePoints {
     /// Whose points.
     pub member_id: Uuid,
+    /// The code of their currency; empty: the main one.
+    pub currency: String,
     /// Points that expired at this moment or later.
     pub expired_since: Time,
     /// When they are to expire; as if they were earned now if not given.
@@ -23,7 +25,8 @@ pub struct ReinstatePoints {
 }
 
 pub(super) fn reinstate(book: &mut Book<'_>, command: &ReinstatePoints) -> Result<Reply, Refusal> {
-    let expire_time = command.expire_time.unwrap_or_else(|| book.program.expire_time(book.now));
+    let purse = book.program.spendable(&command.currency)?;
+    let expire_time = command.expire_time.unwrap_or_else(|| book.program.expire_time(purse, book.now));
     if expire_time <= book.now {
         return Err(Refusal::ExpiresInPast { expire_time, now: book.now });
     }
@@ -31,13 +34,14 @@ pub(super) fn reinstate(book: &mut Book<'_>, command: &ReinstatePoints) -> Resul
         Source { actor_member_id: command.member_id, note: command.note.clone(), ..Source::default() };
     let mut points = 0;
     for lot in book.emptied_lots() {
-        if lot.expired > 0 && !lot.returned && lot.key.expire_time >= command.expired_since {
+        let expired = lot.key.purse == purse && lot.expired > 0;
+        if expired && !lot.returned && lot.key.expire_time >= command.expired_since {
             points = plus(points, lot.expired)?;
             book.reinstate(lot, expire_time, &source)?;
         }
     }
-    book.repay(book.now)?;
-    Ok(Reply::Points(points))
+    book.repay(purse, book.now)?;
+    Ok(Reply::of(purse, points))
 }
 
 #[cfg(test)]
@@ -48,7 +52,8 @@ mod tests {
 
     fn reinstate(expired_since: Time, expire_time: Option<Time>) -> Command {
         let (member_id, note) = (Uuid::from_u128(1), "goodwill".to_owned());
-        Command::ReinstatePoints(ReinstatePoints { member_id, expired_since, expire_time, note })
+        let currency = String::new();
+        Command::ReinstatePoints(ReinstatePoints { member_id, currency, expired_since, expire_time, note })
     }
 
     #[test]
@@ -59,19 +64,19 @@ mod tests {
         ledger.earn(150, now, now).unwrap();
         ledger.run(&redeem(1), now).unwrap();
         let too_late = ledger.run(&reinstate(day_90.plus_micros(1), None), day_91);
-        assert_eq!((too_late, ledger.available()), (Ok(Reply::Points(0)), 0));
+        assert_eq!((too_late, ledger.available()), (Ok(Reply::of(0, 0)), 0));
         let past = Refusal::ExpiresInPast { expire_time: day_91, now: day_91 };
         assert_eq!(ledger.run(&reinstate(day_90, Some(day_91)), day_91), Err(past));
-        assert_eq!(ledger.run(&reinstate(day_90, None), day_91), Ok(Reply::Points(50)));
-        assert_eq!((ledger.available(), ledger.state.wallet.totals.expired), (50, 0));
-        assert_eq!(ledger.run(&reinstate(day_90, None), day_91), Ok(Reply::Points(0)));
+        assert_eq!(ledger.run(&reinstate(day_90, None), day_91), Ok(Reply::of(0, 50)));
+        assert_eq!((ledger.available(), ledger.state.wallet.main().totals.expired), (50, 0));
+        assert_eq!(ledger.run(&reinstate(day_90, None), day_91), Ok(Reply::of(0, 0)));
         // The same lot as before: a return takes it back, and none of its points count as expired.
         let mut returned = ledger.clone();
         returned.program.return_policy = ReturnPolicy::Unlimited;
         returned.run(&reverse(Returned::Whole), day_91).unwrap();
-        assert_eq!((returned.available(), returned.state.wallet.totals.arrears), (0, 100));
+        assert_eq!((returned.available(), returned.state.wallet.main().totals.arrears), (0, 100));
         ledger.run(&Command::Settle, day_91.plus_micros(90 * DAY)).unwrap();
-        assert_eq!((ledger.available(), ledger.state.wallet.totals.expired), (0, 50));
+        assert_eq!((ledger.available(), ledger.state.wallet.main().totals.expired), (0, 50));
     }
 
     #[test]
@@ -81,8 +86,8 @@ mod tests {
         let mut ledger = Ledger::opened(now);
         ledger.earn(150, now, now).unwrap();
         ledger.run(&reverse(Returned::Amount(usd_micros(10_000_000))), now).unwrap();
-        assert_eq!(ledger.run(&reinstate(now, None), day_90), Ok(Reply::Points(0)));
-        assert_eq!((ledger.available(), ledger.state.wallet.totals.expired), (0, 140));
+        assert_eq!(ledger.run(&reinstate(now, None), day_90), Ok(Reply::of(0, 0)));
+        assert_eq!((ledger.available(), ledger.state.wallet.main().totals.expired), (0, 140));
     }
 
     #[test]
@@ -95,8 +100,8 @@ mod tests {
         ledger.earn(100, day_90, day_90).unwrap();
         ledger.run(&redeem(1), day_90).unwrap();
         ledger.run(&reverse(Returned::Whole), day_90).unwrap();
-        assert_eq!(ledger.state.wallet.totals.arrears, 100);
-        assert_eq!(ledger.run(&reinstate(now, None), day_90), Ok(Reply::Points(30)));
-        assert_eq!((ledger.available(), ledger.state.wallet.totals.arrears), (0, 70));
+        assert_eq!(ledger.state.wallet.main().totals.arrears, 100);
+        assert_eq!(ledger.run(&reinstate(now, None), day_90), Ok(Reply::of(0, 30)));
+        assert_eq!((ledger.available(), ledger.state.wallet.main().totals.arrears), (0, 70));
     }
 }

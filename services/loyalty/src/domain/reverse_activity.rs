@@ -9,8 +9,8 @@ use uuid::Uuid;
 use super::book::{Book, minus, plus};
 use super::rules::{Evaluation, evaluate_rest};
 use super::{
-    Account, Activity, ActivityRef, ActivityState, Event, Line, Lot, Money, Reason, Refusal, Reply, Source,
-    Taken,
+    Account, Activity, ActivityRef, ActivityState, Event, Line, Lot, Money, Points, Reason, Refusal, Reply,
+    Source, Taken,
 };
 
 /// The command.
@@ -71,6 +71,8 @@ impl ReturnPolicy {
 /// What became of the points of a return.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Reversal {
+    /// Of which purse.
+    pub purse: u32,
     /// Points owed: the sum of the others.
     pub owed: i64,
     /// Taken from the activity's pending points.
@@ -123,18 +125,22 @@ pub(super) fn reverse(
         }
     };
     after.state = if is_whole { ActivityState::Reversed } else { ActivityState::PartlyReversed };
-    let mut lots = book.lots_of(before);
-    for lot in &mut lots {
-        lot.returned = true;
-        book.keep(lot.clone());
-    }
-    let kept = recount(book, before, &after)?;
-    let expired = lots.iter().try_fold(before.expired_before, |sum, lot| plus(sum, lot.expired))?;
-    let owed_so_far = minus(before.points, kept.max(expired))?;
-    let owed = minus(owed_so_far, before.points_reversed)?.max(0);
+    let kept = recount(book, before, &mut after)?;
     let source = Source { note: command.note.clone(), ..source(before, command.member_id) };
-    let reversal = take(book, lots, owed, &source)?;
-    finish(book, after, book.program.ladder.policy.credits(before), returned_micros, reversal)
+    let mut reversals = Vec::with_capacity(before.earned.len());
+    for earning in &before.earned {
+        let mut lots = book.lots_of(earning.lot_numbers());
+        for lot in &mut lots {
+            lot.returned = true;
+            book.keep(lot.clone());
+        }
+        let expired = lots.iter().try_fold(earning.expired_before, |sum, lot| plus(sum, lot.expired))?;
+        let kept = kept.get(&earning.purse).copied().unwrap_or(0);
+        let owed_so_far = minus(earning.points, kept.max(expired))?;
+        let owed = minus(owed_so_far, earning.reversed)?.max(0);
+        reversals.push(take(book, (earning.purse, lots), owed, &source)?);
+    }
+    finish(book, after, book.program.ladder.policy.credits(before), returned_micros, reversals)
 }
 
 /// Marks items as given back; returns what they cost.
@@ -154,11 +160,13 @@ fn give_back(activity: &mut Activity, items: &[(usize, Option<i64>)]) -> Result<
     Ok(micros)
 }
 
-/// Corrects what counts for caps from what was left of the activity to what is left now, and returns the
-/// points that it earns now.
-fn recount(book: &mut Book<'_>, before: &Activity, after: &Activity) -> Result<i64, Refusal> {
+/// Corrects what counts for caps and as credits from what was left of the activity to what is left now, and
+/// returns the points that it earns now.
+fn recount(book: &mut Book<'_>, before: &Activity, after: &mut Activity) -> Result<Points, Refusal> {
     let old = earned_by_rest(book, before)?;
     let new = earned_by_rest(book, after)?;
+    let qualifying = new.points.iter().find(|(purse, _)| book.program.qualifies(**purse));
+    after.credits = before.credits.min(qualifying.map_or(0, |(_, credits)| *credits));
     for (counter, points) in old.counted {
         let change = minus(new.counted.get(&counter).copied().unwrap_or(0), points)?;
         if change != 0 {
@@ -171,12 +179,12 @@ fn recount(book: &mut Book<'_>, before: &Activity, after: &Activity) -> Result<i
 /// What is left of an activity earns under the rules, in the tier and with the room that it was granted by.
 fn earned_by_rest(book: &Book<'_>, activity: &Activity) -> Result<Evaluation, Refusal> {
     let is_over = matches!(activity.state, ActivityState::Reversed | ActivityState::Cancelled);
-    if is_over || activity.points == 0 {
+    if is_over || (activity.earned.is_empty() && activity.credits == 0) {
         return Ok(Evaluation::default());
     }
     let set = book.program.rule_set(activity.pinned.rule_version);
     let set = set.expect("the rules that granted points are known as long as the points");
-    evaluate_rest(&set.rules, &activity.facts(&book.program.ladder), &activity.pinned.room)
+    evaluate_rest(&set.rules, &activity.facts(book.program), &activity.pinned.room)
 }
 
 fn part(book: &Book<'_>, amount: Money, residual_micros: i64) -> Result<i64, Refusal> {
@@ -197,33 +205,42 @@ pub(super) fn cancel(
     activity: Option<&Activity>,
 ) -> Result<Reply, Refusal> {
     let before = still_counts(&command.activity, activity)?;
-    let lots = book.lots_of(before);
-    // Of an activity that moved with its member only the lots are known that held something.
-    let has_gone = lots.is_empty() && before.points > before.points_reversed;
-    if has_gone || lots.iter().any(|lot| !lot.pending) {
-        return Err(Refusal::ActivityReleased { activity_id: before.id });
-    }
     let source = Source { note: command.note.clone(), ..source(before, command.member_id) };
-    let mut reversal = Reversal::default();
-    for lot in lots.into_iter().filter(Lot::is_waiting) {
-        let points = lot.remaining;
-        book.take_from(lot, points, Reason::Cancel, source.clone())?;
-        reversal.from_pending = plus(reversal.from_pending, points)?;
+    let mut reversals = Vec::with_capacity(before.earned.len());
+    for earning in &before.earned {
+        let lots = book.lots_of(earning.lot_numbers());
+        // Of an activity that moved with its member only the lots are known that held something.
+        let has_gone = lots.is_empty() && earning.owed_max() > 0;
+        if has_gone || lots.iter().any(|lot| !lot.pending) {
+            return Err(Refusal::ActivityReleased { activity_id: before.id });
+        }
+        let mut reversal = Reversal { purse: earning.purse, ..Reversal::default() };
+        for lot in lots.into_iter().filter(Lot::is_waiting) {
+            let points = lot.remaining;
+            book.take_from(lot, points, Reason::Cancel, source.clone())?;
+            reversal.from_pending = plus(reversal.from_pending, points)?;
+        }
+        reversal.owed = reversal.from_pending;
+        reversals.push(reversal);
     }
-    reversal.owed = reversal.from_pending;
     let returned_micros = before.residual_micros();
     let returned_in_all = plus(before.returned_micros, returned_micros)?;
-    let after =
+    let mut after =
         Activity { state: ActivityState::Cancelled, returned_micros: returned_in_all, ..before.clone() };
-    recount(book, before, &after)?;
-    finish(book, after, book.program.ladder.policy.credits(before), returned_micros, reversal)
+    recount(book, before, &mut after)?;
+    finish(book, after, book.program.ladder.policy.credits(before), returned_micros, reversals)
 }
 
-/// Takes what is owed: from the activity's own lots, pending ones first, then from others in the order of
-/// debits; the rest becomes arrears or is waived.
-fn take(book: &mut Book<'_>, mut lots: Vec<Lot>, owed: i64, source: &Source) -> Result<Reversal, Refusal> {
+/// Takes what is owed: from the activity's own lots, pending ones first, then from others of the purse in the
+/// order of debits; the rest becomes arrears or is waived.
+fn take(
+    book: &mut Book<'_>,
+    (purse, mut lots): (u32, Vec<Lot>),
+    owed: i64,
+    source: &Source,
+) -> Result<Reversal, Refusal> {
     let policy = book.program.return_policy;
-    let mut reversal = Reversal { owed, ..Reversal::default() };
+    let mut reversal = Reversal { purse, owed, ..Reversal::default() };
     let mut left = owed;
     lots.sort_by_key(|lot| (!lot.pending, lot.key));
     for lot in lots.into_iter().filter(|lot| lot.remaining > 0) {
@@ -236,11 +253,12 @@ fn take(book: &mut Book<'_>, mut lots: Vec<Lot>, owed: i64, source: &Source) -> 
         *taken = plus(*taken, points)?;
         book.take_from(lot, points, Reason::Reverse, source.clone())?;
     }
-    let others = book.out.wallet.totals.available.min(left);
+    let others = book.out.wallet.purse(purse).totals.available.min(left);
     if others > 0 && policy != ReturnPolicy::OnlyPending {
         left = minus(left, others)?;
         reversal.from_available = plus(reversal.from_available, others)?;
-        book.debit_lots(others, Account::Reversed, Reason::Reverse, book.now, source.clone())?;
+        let accounts = (purse, Account::Reversed);
+        book.debit_lots(accounts, others, Reason::Reverse, book.now, source.clone())?;
     }
     if left > 0 {
         let (account, rest) = match policy {
@@ -250,19 +268,22 @@ fn take(book: &mut Book<'_>, mut lots: Vec<Lot>, owed: i64, source: &Source) -> 
             }
         };
         *rest = left;
-        book.post((account, Account::Reversed), left, Reason::Reverse, book.now, source.clone())?;
+        let accounts = (purse, account, Account::Reversed);
+        book.post(accounts, left, Reason::Reverse, book.now, source.clone())?;
     }
     Ok(reversal)
 }
 
 fn finish(
     book: &mut Book<'_>,
-    after: Activity,
+    mut activity: Activity,
     credits_before: i64,
     returned_micros: i64,
-    reversal: Reversal,
+    reversals: Vec<Reversal>,
 ) -> Result<Reply, Refusal> {
-    let mut activity = Activity { points_reversed: plus(after.points_reversed, reversal.owed)?, ..after };
+    for (earning, reversal) in activity.earned.iter_mut().zip(&reversals) {
+        earning.reversed = plus(earning.reversed, reversal.owed)?;
+    }
     if matches!(activity.state, ActivityState::Reversed | ActivityState::Cancelled) {
         activity.detail.lines.iter_mut().for_each(|line| line.returned = line.item.quantity);
     }
@@ -270,10 +291,11 @@ fn finish(
     book.count_credits(credits, activity.occurred_time, book.now)?;
     let returned = activity.amount.map(|amount| Money { micros: returned_micros, ..amount });
     book.out.changed = Some(activity.clone());
-    let (reverse_time, available) = (book.now, book.out.wallet.totals.available);
-    let taken = Taken { activity: activity.clone(), returned, reversal, reverse_time, available };
+    let told = reversals.iter().map(|reversal| (book.code(reversal.purse), *reversal)).collect();
+    let (reverse_time, left) = (book.now, book.left(0));
+    let taken = Taken { activity: activity.clone(), returned, reversals: told, reverse_time, left };
     book.announce(Event::ActivityReversed(Box::new(taken)));
-    Ok(Reply::Reversed(activity, reversal))
+    Ok(Reply::Reversed(activity, reversals))
 }
 
 fn source(activity: &Activity, actor_member_id: Uuid) -> Source {
@@ -291,7 +313,7 @@ mod tests {
     use crate::domain::{Command, ConfirmActivity, Release};
 
     fn reversal(answer: Result<Reply, Refusal>) -> Reversal {
-        *answer.unwrap().reversal().unwrap()
+        answer.unwrap().reversals()[0]
     }
 
     fn part(micros: i64) -> Command {
@@ -316,11 +338,17 @@ mod tests {
             ledger.earn(150, now, now).unwrap();
             ledger.run(&redeem(1), now).unwrap();
             let taken = reversal(ledger.run(&reverse(Returned::Whole), now));
-            let expected =
-                Reversal { owed: 150, from_pending: pending, from_available: available, arrears, waived };
+            let expected = Reversal {
+                purse: 0,
+                owed: 150,
+                from_pending: pending,
+                from_available: available,
+                arrears,
+                waived,
+            };
             assert_eq!(taken, expected, "{policy:?}");
             ledger.run(&adjust(130, None), now).unwrap();
-            let totals = ledger.state.wallet.totals;
+            let totals = ledger.state.wallet.main().totals;
             assert_eq!((totals.arrears, totals.available), (0, 50 - available + 130 - arrears));
         }
     }
@@ -352,7 +380,7 @@ mod tests {
         ledger.run(&reverse(Returned::Whole), now).unwrap();
         let over = Refusal::ActivityOver { activity_id: Uuid::from_u128(7), state: ActivityState::Reversed };
         assert_eq!(ledger.run(&reverse(Returned::Whole), now), Err(over));
-        assert_eq!(ledger.state.wallet.totals.reversed, 1_000);
+        assert_eq!(ledger.state.wallet.main().totals.reversed, 1_000);
     }
 
     #[test]
@@ -361,20 +389,20 @@ mod tests {
         let mut ledger = Ledger::opened(now);
         ledger.program.release = Release::OnConfirmation;
         ledger.earn(70, now, now).unwrap();
-        assert_eq!((ledger.state.wallet.totals.pending, ledger.available()), (70, 0));
+        assert_eq!((ledger.state.wallet.main().totals.pending, ledger.available()), (70, 0));
         let mut other = ledger.clone();
         assert_eq!(reversal(other.run(&cancel(), now)).from_pending, 70);
-        assert_eq!(other.state.wallet.totals.pending, 0);
+        assert_eq!(other.state.wallet.main().totals.pending, 0);
         let (member_id, activity) = (Uuid::from_u128(1), ActivityRef::Id(Uuid::from_u128(7)));
         let confirm = Command::ConfirmActivity(ConfirmActivity { member_id, activity });
         let later = now.plus_micros(200 * DAY);
-        assert_eq!(ledger.run(&confirm, later).unwrap().points(), 70);
+        assert_eq!(ledger.run(&confirm, later).unwrap().points(), &Points::from([(0, 70)]));
         assert_eq!(
             ledger.state.wallet.next_expire(),
             later.plus_micros(90 * DAY),
             "counted from the release"
         );
-        assert_eq!(ledger.run(&confirm, later).unwrap().points(), 0, "once");
+        assert_eq!(ledger.run(&confirm, later).unwrap().points(), &Points::new(), "once");
         let released = Refusal::ActivityReleased { activity_id: Uuid::from_u128(7) };
         assert_eq!(ledger.run(&cancel(), later), Err(released));
     }
@@ -401,7 +429,7 @@ mod tests {
         ledger.run(&reverse(Returned::Whole), now).unwrap();
         ledger.program.release = Release::AfterDays(5);
         ledger.run(&purchase(300_000_000, None), now).unwrap();
-        assert_eq!(ledger.state.wallet.totals.arrears, 100, "pending points do not repay");
+        assert_eq!(ledger.state.wallet.main().totals.arrears, 100, "pending points do not repay");
         ledger.run(&Command::Settle, now.plus_micros(400 * DAY)).unwrap();
         let tail: Vec<_> = ledger.postings.iter().rev().take(3).map(|p| (p.reason, p.points)).collect();
         assert_eq!(tail, [(Reason::Expire, 200), (Reason::Repay, 100), (Reason::Release, 300)]);
@@ -421,7 +449,7 @@ mod tests {
             let mut ledger = Ledger::opened(now);
             ledger.program.return_policy = ReturnPolicy::Unlimited;
             ledger.run(&purchase(micros, None), now).unwrap();
-            let granted = ledger.state.wallet.totals.issued;
+            let granted = ledger.state.wallet.main().totals.issued;
             if spent {
                 let _ = ledger.run(&redeem(1), now);
             }
@@ -435,7 +463,7 @@ mod tests {
             }
             owed += reversal(ledger.run(&reverse(Returned::Whole), now)).owed;
             prop_assert_eq!(owed, granted);
-            prop_assert_eq!(ledger.state.wallet.totals.reversed, granted);
+            prop_assert_eq!(ledger.state.wallet.main().totals.reversed, granted);
         }
     }
 }

@@ -13,6 +13,8 @@ pub struct Reward {
     pub display_name: String,
     /// Price of one unit in points.
     pub price_points: i64,
+    /// The code of their currency; empty: the main one.
+    pub currency: String,
     /// The version that redemptions pin.
     pub version: i64,
     /// When it was created.

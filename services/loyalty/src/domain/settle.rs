@@ -8,7 +8,7 @@ use ambient::Time;
 use uuid::Uuid;
 
 /// Applies releases, expiries and ends of tiers up to the book's `now`. Needs all lots that are due and
-/// the first that is not.
+/// the first of each purse that is not.
 pub(super) fn settle(book: &mut Book<'_>) -> Result<(), Refusal> {
     if book.out.wallet.next_due <= book.now {
         let due = book.before.pending.range(..=(book.now, i64::MAX)).map(|(_, lot)| lot);
@@ -17,18 +17,20 @@ pub(super) fn settle(book: &mut Book<'_>) -> Result<(), Refusal> {
             // Points that end when others are released are gone before these come.
             expire_until(book, at)?;
             book.release(lot.clone(), at, Uuid::nil())?;
-            book.repay(at)?;
+            book.repay(lot.key.purse, at)?;
         }
         expire_until(book, book.now)?;
-        book.find_next_expire();
+        book.find_next_expiries();
         book.find_next_release();
     }
     book.settle_tier()
 }
 
 fn expire_until(book: &mut Book<'_>, at: Time) -> Result<(), Refusal> {
-    while let Some(lot) = book.first_open_lot().filter(|lot| book.lives_until(lot) <= at) {
-        book.expire(lot)?;
+    for purse in book.purses() {
+        while let Some(lot) = book.first_open_lot(purse).filter(|lot| book.lives_until(lot) <= at) {
+            book.expire(lot)?;
+        }
     }
     Ok(())
 }

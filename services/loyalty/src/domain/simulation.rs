@@ -59,9 +59,7 @@ impl Simulation {
         if !activity.external_id.is_empty() {
             self.external.insert(activity.external_id.clone(), activity.id);
         }
-        let (first, count) = activity.lots;
-        let numbers = first..first.saturating_add(count);
-        let opened = numbers.filter_map(|number| outcome.lots.get(&number).cloned()).collect();
+        let opened = activity.lot_numbers().filter_map(|number| outcome.lots.get(&number).cloned()).collect();
         Ok((activity, opened))
     }
 }

@@ -140,7 +140,8 @@ impl Book<'_> {
         if self.next_tier_warn() > self.now {
             return;
         }
-        let status = self.out.wallet.tier.status(&self.program.ladder, self.program.time_zone);
+        let (ladder, zone) = (&self.program.ladder, self.program.time_zone);
+        let status = self.out.wallet.tier.status(ladder, zone, self.local_day(self.now));
         self.out.wallet.tier_warned = self.out.wallet.tier.until;
         let to_stay = self.program.ladder.policy.amount(status.to_stay, self.program.currency);
         let TierStatus { tier_id, rank, until: end_time, .. } = status;

@@ -17,6 +17,8 @@ pub struct TransferPoints {
     pub to_member_id: Uuid,
     /// How many; positive.
     pub points: i64,
+    /// The code of their currency; empty: the main one.
+    pub currency: String,
     /// Why.
     pub note: String,
     /// Refuse unless the wallet of the one who gives has this version.
@@ -29,6 +31,7 @@ pub(super) fn transfer(
     context: Context<'_>,
 ) -> Result<Reply, Refusal> {
     book.expect_version(command.expected_version)?;
+    let purse = book.program.spendable(&command.currency)?;
     let recipient = context.other.filter(|state| state.wallet.program_id == book.program.id);
     let Some(recipient) = recipient else {
         return Err(Refusal::RecipientNotFound { member_id: command.to_member_id });
@@ -41,20 +44,20 @@ pub(super) fn transfer(
     if recipient.wallet.id == book.out.wallet.id {
         return Err(Refusal::RecipientSharesWallet { member_id: command.to_member_id });
     }
-    let lots = give(book, command, recipient.wallet.id)?;
+    let lots = give(book, command, purse, recipient.wallet.id)?;
     let there = Book::open(recipient, book.program, book.now);
-    let received = receive(there, command, (book.out.wallet.id, lots))?;
+    let received = receive(there, command, purse, (book.out.wallet.id, lots))?;
     book.out.other = Some(Box::new(received));
     Ok(Reply::Done)
 }
 
 /// Takes the points; returns what lots they came from, each with the points that it gave.
-fn give(book: &mut Book<'_>, command: &TransferPoints, to: Uuid) -> Result<Vec<Lot>, Refusal> {
+fn give(book: &mut Book<'_>, command: &TransferPoints, purse: u32, to: Uuid) -> Result<Vec<Lot>, Refusal> {
     let TransferPoints { member_id, to_member_id, points, .. } = *command;
     let source = source(command, to);
     book.slide(book.now);
     let first = book.out.allocations.len();
-    book.debit_lots(points, Account::Transfer, Reason::Transfer, book.now, source)?;
+    book.debit_lots((purse, Account::Transfer), points, Reason::Transfer, book.now, source)?;
     let given = book.out.allocations.iter().skip(first);
     let lots = given.filter_map(|taken| {
         let mut lot = book.out.lots.get(&taken.lot_number)?.clone();
@@ -63,9 +66,8 @@ fn give(book: &mut Book<'_>, command: &TransferPoints, to: Uuid) -> Result<Vec<L
         Some(Lot { remaining, member_id, returned: false, ..lot })
     });
     let lots = lots.collect();
-    let available = book.out.wallet.totals.available;
-    let points = points.saturating_neg();
-    let told = Transferred { member_id, other_member_id: to_member_id, points, available };
+    let (points, left) = (points.saturating_neg(), book.left(purse));
+    let told = Transferred { member_id, other_member_id: to_member_id, points, left };
     book.announce(Event::PointsTransferred(told));
     Ok(lots)
 }
@@ -74,18 +76,20 @@ fn give(book: &mut Book<'_>, command: &TransferPoints, to: Uuid) -> Result<Vec<L
 fn receive(
     mut book: Book<'_>,
     command: &TransferPoints,
+    purse: u32,
     (from, lots): (Uuid, Vec<Lot>),
 ) -> Result<Outcome, Refusal> {
     let TransferPoints { member_id: other_member_id, to_member_id: member_id, points, .. } = *command;
     settle::settle(&mut book)?;
     let source = source(command, from);
-    book.post((Account::Transfer, Account::Available), points, Reason::Transfer, book.now, source)?;
+    let accounts = (purse, Account::Transfer, Account::Available);
+    book.post(accounts, points, Reason::Transfer, book.now, source)?;
     for lot in lots {
         book.continue_lot(&lot, from)?;
     }
-    book.repay(book.now)?;
-    let available = book.out.wallet.totals.available;
-    let told = Transferred { member_id, other_member_id, points, available };
+    book.repay(purse, book.now)?;
+    let left = book.left(purse);
+    let told = Transferred { member_id, other_member_id, points, left };
     book.announce(Event::PointsTransferred(told));
     book.close()
 }

@@ -136,11 +136,16 @@ pub(super) fn check(
     approved: bool,
 ) -> Result<(), Refusal> {
     let Some((movement, at)) = movement(command, book.now) else { return Ok(()) };
+    // Points of further currencies are not added to those of the main one.
+    let is_main = |code: &str| code.is_empty() || code == book.program.points.code;
+    let of_main = |code: &str, points: i64| if is_main(code) { points } else { 0 };
     let points = match command {
-        Command::RecordActivity(_) => book.out.recorded.as_ref().map_or(0, |activity| activity.points),
-        Command::RedeemReward(_) => book.out.redemption.as_ref().map_or(0, |redemption| redemption.points),
-        Command::TransferPoints(transfer) => transfer.points,
-        Command::AdjustPoints(adjust) => adjust.points.saturating_abs(),
+        Command::RecordActivity(_) => book.out.recorded.as_ref().map_or(0, |done| done.main().points),
+        Command::RedeemReward(_) => {
+            book.out.redemption.as_ref().map_or(0, |made| of_main(&made.currency, made.points))
+        }
+        Command::TransferPoints(transfer) => of_main(&transfer.currency, transfer.points),
+        Command::AdjustPoints(adjust) => of_main(&adjust.currency, adjust.points.saturating_abs()),
         _ => 0,
     };
     let program = book.program;

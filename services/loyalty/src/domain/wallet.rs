@@ -1,9 +1,9 @@
-//! The wallet: running totals of its accounts and the numbers that its rows are counted with.
+//! The wallet: its purses, where it stands among the tiers, and the numbers that its rows are counted with.
 
 use ambient::Time;
 use uuid::Uuid;
 
-use super::{Account, HouseholdRole, MemberState, Program, Refusal, Standing, local_date, start_of_day};
+use super::{HouseholdRole, MemberState, Program, Purse, Standing, local_date, start_of_day};
 use chrono::NaiveDate;
 
 /// One wallet of one program.
@@ -17,10 +17,6 @@ pub struct Wallet {
     pub version: i64,
     /// The moment of its last decision; business time never goes back behind it.
     pub now: Time,
-    /// The first expiry of its lots.
-    pub first_expire: Time,
-    /// No points expire before this moment.
-    pub alive_until: Time,
     /// When pending points are next released.
     pub next_release: Time,
     /// When something next falls due: points are released or expire, the tier ends, or credits stop to count.
@@ -29,8 +25,9 @@ pub struct Wallet {
     pub warned_until: Time,
     /// When its owner is next to be warned of expiries, or of the end of the tier.
     pub next_warn: Time,
-    /// Running totals.
-    pub totals: Totals,
+    /// What it holds of each currency: first of the program's main one, which is always there, then of the
+    /// further ones as far as it ever held any.
+    pub purses: Vec<Purse>,
     /// Number of the last posting.
     pub posting_seq: i64,
     /// Number of the last lot.
@@ -67,13 +64,11 @@ impl Wallet {
             program_id: program.id.clone(),
             version: 1,
             now,
-            first_expire: Time::NEVER,
-            alive_until: Time::MIN,
             next_release: Time::NEVER,
             next_due: Time::NEVER,
             warned_until: Time::from_micros(0),
             next_warn: Time::NEVER,
-            totals: Totals::default(),
+            purses: vec![Purse::EMPTY],
             posting_seq: 0,
             lot_seq: 0,
             event_seq: 1,
@@ -108,88 +103,32 @@ impl Wallet {
         drops.is_some_and(|day| day <= local(now))
     }
 
-    /// When points next expire.
+    /// What it holds of the program's main currency.
+    pub fn main(&self) -> &Purse {
+        self.purse(0)
+    }
+
+    /// What it holds of one currency.
+    pub fn purse(&self, number: u32) -> &Purse {
+        let place = usize::try_from(number).unwrap_or(usize::MAX);
+        self.purses.get(place).unwrap_or(&Purse::EMPTY)
+    }
+
+    pub(super) fn purse_mut(&mut self, number: u32) -> &mut Purse {
+        let place = usize::try_from(number).expect("programs have few currencies");
+        if self.purses.len() <= place {
+            self.purses.resize(place.saturating_add(1), Purse::EMPTY);
+        }
+        &mut self.purses[place]
+    }
+
+    /// Its purses with their numbers.
+    pub fn numbered(&self) -> impl Iterator<Item = (u32, &Purse)> {
+        (0..).zip(&self.purses)
+    }
+
+    /// When points of any currency next expire.
     pub fn next_expire(&self) -> Time {
-        self.lives_until(self.first_expire)
-    }
-
-    /// When points expire that would expire at `expire_time` if nothing kept them alive.
-    pub fn lives_until(&self, expire_time: Time) -> Time {
-        expire_time.max(self.alive_until)
-    }
-}
-
-/// Totals of a wallet's accounts, in points.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Totals {
-    /// Member account.
-    pub pending: i64,
-    /// Member account; never negative.
-    pub available: i64,
-    /// Member account.
-    pub held: i64,
-    /// Member account: what is owed.
-    pub arrears: i64,
-    /// The wallet's part of the program account.
-    pub issued: i64,
-    /// The wallet's part of the program account.
-    pub reversed: i64,
-    /// The wallet's part of the program account.
-    pub redeemed: i64,
-    /// The wallet's part of the program account.
-    pub expired: i64,
-    /// The wallet's part of the program account; negative if more was taken than given.
-    pub adjusted: i64,
-    /// The wallet's part of the program account.
-    pub waived: i64,
-    /// The wallet's part of the program account: received from other wallets less given to them.
-    pub transferred: i64,
-}
-
-impl Totals {
-    /// The total of one account.
-    pub fn of(&self, account: Account) -> i64 {
-        match account {
-            Account::Pending => self.pending,
-            Account::Available => self.available,
-            Account::Held => self.held,
-            Account::Arrears => self.arrears,
-            Account::Issued => self.issued,
-            Account::Reversed => self.reversed,
-            Account::Redeemed => self.redeemed,
-            Account::Expired => self.expired,
-            Account::Adjusted => self.adjusted,
-            Account::Waived => self.waived,
-            Account::Transfer => self.transferred,
-        }
-    }
-
-    fn of_mut(&mut self, account: Account) -> &mut i64 {
-        match account {
-            Account::Pending => &mut self.pending,
-            Account::Available => &mut self.available,
-            Account::Held => &mut self.held,
-            Account::Arrears => &mut self.arrears,
-            Account::Issued => &mut self.issued,
-            Account::Reversed => &mut self.reversed,
-            Account::Redeemed => &mut self.redeemed,
-            Account::Expired => &mut self.expired,
-            Account::Adjusted => &mut self.adjusted,
-            Account::Waived => &mut self.waived,
-            Account::Transfer => &mut self.transferred,
-        }
-    }
-
-    /// Moves points between two accounts.
-    ///
-    /// # Errors
-    /// `AmountOverflow` if a total does not fit.
-    pub fn post(&mut self, debit: Account, credit: Account, points: i64) -> Result<(), Refusal> {
-        for (account, grows) in [(debit, debit.grows_by_debit()), (credit, !credit.grows_by_debit())] {
-            let total = self.of_mut(account);
-            let moved = if grows { total.checked_add(points) } else { total.checked_sub(points) };
-            *total = moved.ok_or(Refusal::AmountOverflow)?;
-        }
-        Ok(())
+        self.purses.iter().map(Purse::next_expire).min().unwrap_or(Time::NEVER)
     }
 }

@@ -5,6 +5,8 @@
 //! week begins, or a week before points expire, whichever is later. Only [`super::Command::Settle`] warns,
 //! because it needs lots that other commands do not load.
 
+use std::collections::BTreeMap;
+
 use ambient::Time;
 use chrono::{Datelike, Days, NaiveDate};
 use chrono_tz::Tz;
@@ -22,19 +24,19 @@ pub(super) fn warn(book: &mut Book<'_>) -> Result<(), Refusal> {
         return Ok(());
     }
     let until = covered_until(book.program.time_zone, book.now);
-    let (mut points, mut first, mut last) = (0, Time::NEVER, Time::MIN);
+    let mut expiring: BTreeMap<u32, (i64, Time, Time)> = BTreeMap::new();
     for lot in book.open_lots() {
         let at = book.lives_until(lot);
         if at > from && at <= until {
-            points = plus(points, lot.remaining)?;
-            (first, last) = (first.min(at), last.max(at));
+            let (points, first, last) = expiring.entry(lot.key.purse).or_insert((0, at, at));
+            *points = plus(*points, lot.remaining)?;
+            (*first, *last) = (at.min(*first), at.max(*last));
         }
     }
     book.out.wallet.warned_until = until;
-    if points > 0 {
-        let available = book.out.wallet.totals.available;
-        let (first_expire_time, last_expire_time) = (first, last);
-        book.announce(Event::PointsExpiring { points, first_expire_time, last_expire_time, available });
+    for (purse, (points, first_expire_time, last_expire_time)) in expiring {
+        let left = book.left(purse);
+        book.announce(Event::PointsExpiring { points, first_expire_time, last_expire_time, left });
     }
     Ok(())
 }

@@ -130,7 +130,8 @@ impl Batch {
             let decision = decide(&open.state, &request.command, context, self.now);
             let written = request.call.as_ref().map(|asked| {
                 let wallet = answering(&request.command, &decision.outcome);
-                (asked.encode)(&Answered { answer: &decision.answer, wallet, program: &open.program })
+                let (answer, program, command) = (&decision.answer, &*open.program, &request.command);
+                (asked.encode)(&Answered { answer, wallet, program, command })
             });
             (decision, written)
         }));

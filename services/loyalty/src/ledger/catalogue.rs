@@ -7,6 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use db::sea_orm::ConnectionTrait;
 
 use crate::domain::{Program, Reward};
+use crate::store::wallets::Versioned;
 use crate::store::{Tenant, programs, rewards};
 
 /// Programs and rewards by their keys. Clones share it.
@@ -52,6 +53,25 @@ impl Catalogue {
         match self.known(tenant, program_id) {
             Some(known) => Ok(Some(known)),
             None => self.load(db, tenant, program_id).await,
+        }
+    }
+
+    /// The program of a wallet, of the version that it was read with or a later one, which knows all its
+    /// purses; `None` if there is none.
+    ///
+    /// # Errors
+    /// That the database refused.
+    pub async fn of_wallet(
+        &self,
+        db: &impl ConnectionTrait,
+        tenant: &Tenant,
+        found: &Versioned,
+    ) -> Result<Option<Arc<Program>>, db::Error> {
+        let Versioned { wallet, program_version } = found;
+        let found = self.program_since(db, tenant, &wallet.program_id, *program_version).await?;
+        match found.filter(|program| wallet.purses.len() <= program.further.len().saturating_add(1)) {
+            Some(program) => Ok(Some(program)),
+            None => self.load(db, tenant, &wallet.program_id).await,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ambient::Clock;
+use ambient::{Clock, Time};
 use bytes::Bytes;
 use cache::{Cache, Key, Snapshot};
 use db::Db;
@@ -33,8 +33,8 @@ pub struct Deps {
     pub bell: events::Bell,
     /// Programs and rewards.
     pub catalogue: Catalogue,
-    /// Encodes the balance that is published.
-    pub snapshot: fn(&Wallet, &Program) -> Vec<u8>,
+    /// Encodes the balance that is published, as it is at a moment.
+    pub snapshot: fn(&Wallet, &Program, Time) -> Vec<u8>,
 }
 
 /// Why there is no answer.
@@ -161,8 +161,9 @@ impl Deps {
             .iter()
             .map(|(owner, wallet, program)| {
                 let key = Key::new(owner.tenant().id(), owner.id(), "balance");
-                let bytes = Bytes::from((self.snapshot)(wallet, program));
-                (key, Snapshot { version: wallet.version, valid_until: wallet.next_due, bytes })
+                let bytes = Bytes::from((self.snapshot)(wallet, program, wallet.now));
+                let valid_until = program.balance_valid_until(wallet, wallet.now);
+                (key, Snapshot { version: wallet.version, valid_until, bytes })
             })
             .collect();
         if !entries.is_empty() {

@@ -8,10 +8,10 @@ use uuid::Uuid;
 
 use super::batch::{Batch, Open};
 use super::{Catalogue, Request};
-use crate::domain::{ActivityRef, Command, State};
+use crate::domain::{ActivityRef, Command, Points, State};
 use crate::store::activities::ExternalKey;
 use crate::store::counters::{self, Counters};
-use crate::store::wallets::Locked;
+use crate::store::wallets::Versioned;
 use crate::store::{Changes, Owner, activities, lots, members, moves, reviews, rewards, tiers};
 
 impl Batch {
@@ -20,7 +20,7 @@ impl Batch {
         tx: &Tx,
         catalogue: &Catalogue,
         requests: &[Request],
-        locked: HashMap<Owner, Locked>,
+        locked: HashMap<Owner, Versioned>,
         now: Time,
     ) -> Result<Batch, db::Error> {
         let ids: BTreeSet<(Owner, Uuid)> = requests
@@ -136,8 +136,7 @@ impl Batch {
             let Some(open) = self.wallets.get(owner) else { continue };
             let nothing = || (open.want(owner, self.now), false);
             let (want, needed) = wants.entry(owner).or_insert_with(nothing);
-            want.points = want.points.saturating_add(*debt);
-            *needed |= *debt > 0 || open.state.has_due(self.now);
+            *needed |= want.cover(debt) || open.state.has_due(self.now);
         }
         for request in requests {
             let Some(open) = self.wallets.get(request.acts_on()) else { continue };
@@ -145,18 +144,18 @@ impl Batch {
             let activity = self.activity_key(request).and_then(|key| self.activities.get(&key));
             let nothing = || (open.want(request.acts_on(), self.now), false);
             let (want, needed) = wants.entry(request.acts_on()).or_insert_with(nothing);
-            let points = request.command.debit_max(activity, reward.map(AsRef::as_ref));
-            want.points = want.points.saturating_add(points);
+            let debits = request.command.debit_max(&open.program, activity, reward.map(AsRef::as_ref));
+            *needed |= want.cover(&debits);
             let until = request.command.lots_until(&open.state, &open.program, self.now);
             want.due_until = want.due_until.max(until.unwrap_or(want.due_until));
             let since = request.command.expired_since();
             want.expired_since = since.into_iter().chain(want.expired_since).min();
-            if let Some((first, count)) = activity.map(|activity| activity.lots) {
-                want.numbers.extend(first..first.saturating_add(count));
+            if let Some(activity) = activity {
+                want.numbers.extend(activity.lot_numbers());
                 // Any of them may stop to wait: the one that is next then must be known.
                 want.pending = want.pending.map(|n| n + want.numbers.len());
             }
-            *needed |= points > 0 || until.is_some() || since.is_some() || activity.is_some();
+            *needed |= until.is_some() || since.is_some() || activity.is_some();
         }
         let wanted = wants.into_values().filter(|(_, needed)| *needed).map(|(want, _)| want);
         for (owner, lots) in lots::load(tx, wanted.collect()).await? {
@@ -245,10 +244,11 @@ impl Batch {
     }
 
     /// What is owed by the wallet that a member leaves as a whole.
-    fn debt_that_moves(&self, request: &Request) -> i64 {
+    fn debt_that_moves(&self, request: &Request) -> Points {
         let open = self.wallets.get(request.acts_on());
         let moves = matches!(request.command, Command::MoveMember(_));
-        open.filter(|_| moves).map_or(0, |open| open.state.wallet.totals.arrears)
+        let purses = open.filter(|_| moves).into_iter().flat_map(|open| open.state.wallet.numbered());
+        purses.map(|(number, purse)| (number, purse.totals.arrears)).collect()
     }
 }
 
@@ -259,14 +259,15 @@ pub(super) fn review_key(request: &Request) -> Option<(Owner, Uuid)> {
 async fn open(
     tx: &Tx,
     catalogue: &Catalogue,
-    locked: HashMap<Owner, Locked>,
+    locked: HashMap<Owner, Versioned>,
 ) -> Result<HashMap<Owner, Open>, db::Error> {
     let mut wallets = HashMap::with_capacity(locked.len());
-    for (owner, Locked { wallet, program_version }) in locked {
-        let found = catalogue.program_since(tx, owner.tenant(), &wallet.program_id, program_version).await?;
+    for (owner, found) in locked {
+        let program = catalogue.of_wallet(tx, owner.tenant(), &found).await?;
         let missing = || db::Error::Damaged(format!("wallet {} has no program", owner.id()));
-        let program = found.ok_or_else(missing)?;
-        wallets.insert(owner, Open { state: State::new(wallet), program, changed: false, moved: false });
+        let program = program.ok_or_else(missing)?;
+        wallets
+            .insert(owner, Open { state: State::new(found.wallet), program, changed: false, moved: false });
     }
     Ok(wallets)
 }
@@ -274,7 +275,7 @@ async fn open(
 impl Open {
     /// Nothing but what is due.
     fn want(&self, owner: &Owner, now: Time) -> lots::Want {
-        let pending = (self.state.wallet.totals.pending > 0).then_some(0);
+        let pending = self.state.wallet.purses.iter().any(|purse| purse.totals.pending > 0).then_some(0);
         lots::Want { pending, ..lots::Want::due(owner, &self.state.wallet, now.max(self.state.wallet.now)) }
     }
 }

@@ -4,10 +4,10 @@ use prost::Message;
 use proto::rapport::loyalty::v1 as pb;
 
 use crate::domain::{
-    Activity, ActivityState, AtRisk, Destination, Earned, Event, MemberMoved, Money, Redemption, StateChange,
-    Taken, Transferred,
+    Activity, ActivityState, AtRisk, Destination, Earned, Event, Left, MemberMoved, Money, Redemption,
+    Reversal, StateChange, Taken, Told, Transferred,
 };
-use crate::rpc::wire::{count, money, opt_timestamp, spend, timestamp, uuid_text};
+use crate::rpc::wire::{count, money, opt_timestamp, reversal_message, spend, timestamp, uuid_text};
 use crate::store::Owner;
 
 /// The kind and the message of an event.
@@ -28,30 +28,30 @@ pub(super) fn encode(owner: &Owner, program_id: &str, event: &Event) -> (&'stati
         Event::PointsEarned(earned) => {
             ("rapport.loyalty.v1.PointsEarned", points_earned(program_id, earned).encode_to_vec())
         }
-        Event::PointsReleased { lots, available } => {
-            let message = released(owner, program_id, lots, *available);
+        Event::PointsReleased { lots, left } => {
+            let message = released(owner, program_id, lots, left);
             ("rapport.loyalty.v1.PointsReleased", message.encode_to_vec())
         }
         Event::ActivityReversed(of) => {
             ("rapport.loyalty.v1.ActivityReversed", reversed(program_id, of).encode_to_vec())
         }
-        Event::PointsReinstated { lots, available } => {
-            let message = reinstated(owner, program_id, lots, *available);
+        Event::PointsReinstated { lots, left } => {
+            let message = reinstated(owner, program_id, lots, left);
             ("rapport.loyalty.v1.PointsReinstated", message.encode_to_vec())
         }
-        Event::PointsExpired { lots, available } => {
-            let message = expired(owner, program_id, lots, *available);
+        Event::PointsExpired { lots, left } => {
+            let message = expired(owner, program_id, lots, left);
             ("rapport.loyalty.v1.PointsExpired", message.encode_to_vec())
         }
-        Event::PointsExpiring { points, first_expire_time, last_expire_time, available } => {
+        Event::PointsExpiring { points, first_expire_time, last_expire_time, left } => {
             let times = (*first_expire_time, *last_expire_time);
-            let message = expiring(owner, program_id, (*points, *available), times);
+            let message = expiring(owner, program_id, (*points, left), times);
             ("rapport.loyalty.v1.PointsExpiring", message.encode_to_vec())
         }
-        Event::PointsAdjusted { member_id, points, available } => {
-            let member_id = uuid_text(*member_id);
-            let message =
-                pb::PointsAdjusted { member_id, program_id, points: *points, available: *available };
+        Event::PointsAdjusted { member_id, points, left } => {
+            let (member_id, points) = (uuid_text(*member_id), *points);
+            let Left { currency: currency_code, available } = left.clone();
+            let message = pb::PointsAdjusted { member_id, program_id, points, available, currency_code };
             ("rapport.loyalty.v1.PointsAdjusted", message.encode_to_vec())
         }
         Event::PointsTransferred(of) => {
@@ -73,8 +73,8 @@ pub(super) fn encode(owner: &Owner, program_id: &str, event: &Event) -> (&'stati
         Event::TierAtRisk(of) => {
             ("rapport.loyalty.v1.TierAtRisk", tier_at_risk(owner, program_id, of).encode_to_vec())
         }
-        Event::RewardRedeemed { redemption, available } => {
-            let message = redeemed(program_id, redemption, *available);
+        Event::RewardRedeemed { redemption, left } => {
+            let message = redeemed(program_id, redemption, left);
             ("rapport.loyalty.v1.RewardRedeemed", message.encode_to_vec())
         }
     }
@@ -86,38 +86,68 @@ fn state_changed(program_id: String, of: &StateChange) -> pb::MemberStateChanged
         program_id,
         state: of.state as i32,
         reason: of.note.clone(),
-        points_forfeited: of.forfeited,
+        points_forfeited: of.forfeited.main,
+        further_points: further(&of.forfeited),
         change_time: Some(timestamp(of.change_time)),
     }
 }
 
 fn moved(program_id: String, of: &MemberMoved) -> (&'static str, Vec<u8>) {
-    let (member_id, points, at) = (uuid_text(of.member_id), of.points, Some(timestamp(of.move_time)));
-    let wallet_id = uuid_text(of.other_wallet_id);
+    let (member_id, points, at) = (uuid_text(of.member_id), of.points.main, Some(timestamp(of.move_time)));
+    let (wallet_id, further_points) = (uuid_text(of.other_wallet_id), further(&of.points));
     match of.to {
         Destination::Member(id) => {
             let into_member_id = uuid_text(id);
             let merge_time = at;
-            let message =
-                pb::MembersMerged { member_id, program_id, into_member_id, wallet_id, points, merge_time };
+            let message = pb::MembersMerged {
+                member_id,
+                program_id,
+                into_member_id,
+                wallet_id,
+                points,
+                merge_time,
+                further_points,
+            };
             ("rapport.loyalty.v1.MembersMerged", message.encode_to_vec())
         }
         Destination::Unmerged => {
-            let message = pb::MembersUnmerged { member_id, program_id, wallet_id, points, unmerge_time: at };
+            let unmerge_time = at;
+            let message = pb::MembersUnmerged {
+                member_id,
+                program_id,
+                wallet_id,
+                points,
+                unmerge_time,
+                further_points,
+            };
             ("rapport.loyalty.v1.MembersUnmerged", message.encode_to_vec())
         }
         Destination::Household(id, role) => {
             let (household_id, role, join_time) = (uuid_text(id), role as i32, at);
-            let message =
-                pb::HouseholdJoined { member_id, program_id, household_id, role, points, join_time };
+            let message = pb::HouseholdJoined {
+                member_id,
+                program_id,
+                household_id,
+                role,
+                points,
+                join_time,
+                further_points,
+            };
             ("rapport.loyalty.v1.HouseholdJoined", message.encode_to_vec())
         }
         Destination::OutOfHousehold => {
             let (household_id, leave_time) = (wallet_id, at);
-            let message = pb::HouseholdLeft { member_id, program_id, household_id, points, leave_time };
+            let message =
+                pb::HouseholdLeft { member_id, program_id, household_id, points, leave_time, further_points };
             ("rapport.loyalty.v1.HouseholdLeft", message.encode_to_vec())
         }
     }
+}
+
+fn further(points: &Told) -> Vec<pb::CurrencyPoints> {
+    let of =
+        |(code, points): &(String, i64)| pb::CurrencyPoints { currency_code: code.clone(), points: *points };
+    points.further.iter().map(of).collect()
 }
 
 fn transferred(program_id: String, of: &Transferred) -> pb::PointsTransferred {
@@ -126,7 +156,8 @@ fn transferred(program_id: String, of: &Transferred) -> pb::PointsTransferred {
         program_id,
         other_member_id: uuid_text(of.other_member_id),
         points: of.points,
-        available: of.available,
+        available: of.left.available,
+        currency_code: of.left.currency.clone(),
     }
 }
 
@@ -162,11 +193,12 @@ fn points_earned(program_id: String, earned: &Earned) -> pb::PointsEarned {
         points: earned.points,
         activate_time: opt_timestamp(earned.activate_time),
         expire_time: opt_timestamp(earned.expire_time),
-        available: earned.available,
+        available: earned.left.available,
+        currency_code: earned.left.currency.clone(),
     }
 }
 
-fn redeemed(program_id: String, redemption: &Redemption, available: i64) -> pb::RewardRedeemed {
+fn redeemed(program_id: String, redemption: &Redemption, left: &Left) -> pb::RewardRedeemed {
     pb::RewardRedeemed {
         member_id: uuid_text(redemption.member_id),
         program_id,
@@ -174,7 +206,8 @@ fn redeemed(program_id: String, redemption: &Redemption, available: i64) -> pb::
         reward_id: redemption.reward_id.clone(),
         quantity: redemption.quantity,
         points: redemption.points,
-        available,
+        available: left.available,
+        currency_code: redemption.currency.clone(),
         redeem_time: Some(timestamp(redemption.create_time)),
     }
 }
@@ -183,7 +216,7 @@ fn expired(
     owner: &Owner,
     program_id: String,
     lots: &[(i64, i64, ambient::Time)],
-    available: i64,
+    left: &Left,
 ) -> pb::PointsExpired {
     let lot = |(lot_number, points, at): &(i64, i64, ambient::Time)| pb::ExpiredLot {
         lot_number: *lot_number,
@@ -195,7 +228,8 @@ fn expired(
         program_id,
         points: lots.iter().map(|(_, points, _)| points).sum(),
         lots: lots.iter().map(lot).collect(),
-        available,
+        available: left.available,
+        currency_code: left.currency.clone(),
     }
 }
 
@@ -203,7 +237,7 @@ fn reinstated(
     owner: &Owner,
     program_id: String,
     lots: &[(i64, i64, ambient::Time)],
-    available: i64,
+    left: &Left,
 ) -> pb::PointsReinstated {
     let lot = |(lot_number, points, at): &(i64, i64, ambient::Time)| pb::ReinstatedLot {
         lot_number: *lot_number,
@@ -215,14 +249,15 @@ fn reinstated(
         program_id,
         points: lots.iter().map(|(_, points, _)| points).sum(),
         lots: lots.iter().map(lot).collect(),
-        available,
+        available: left.available,
+        currency_code: left.currency.clone(),
     }
 }
 
 fn expiring(
     owner: &Owner,
     program_id: String,
-    (points, available): (i64, i64),
+    (points, left): (i64, &Left),
     (first, last): (ambient::Time, ambient::Time),
 ) -> pb::PointsExpiring {
     pb::PointsExpiring {
@@ -231,7 +266,8 @@ fn expiring(
         points,
         first_expire_time: opt_timestamp(first),
         last_expire_time: opt_timestamp(last),
-        available,
+        available: left.available,
+        currency_code: left.currency.clone(),
     }
 }
 
@@ -239,7 +275,7 @@ fn released(
     owner: &Owner,
     program_id: String,
     lots: &[(i64, i64, ambient::Time)],
-    available: i64,
+    left: &Left,
 ) -> pb::PointsReleased {
     let lot = |(lot_number, points, at): &(i64, i64, ambient::Time)| pb::ReleasedLot {
         lot_number: *lot_number,
@@ -251,12 +287,17 @@ fn released(
         program_id,
         points: lots.iter().map(|(_, points, _)| points).sum(),
         lots: lots.iter().map(lot).collect(),
-        available,
+        available: left.available,
+        currency_code: left.currency.clone(),
     }
 }
 
 fn reversed(program_id: String, of: &Taken) -> pb::ActivityReversed {
-    let Taken { activity, returned, reversal, .. } = of;
+    let Taken { activity, returned, .. } = of;
+    let reversals = of.reversals.iter();
+    let further = reversals.clone().filter(|(_, reversal)| reversal.purse > 0);
+    let main = reversals.map(|(_, reversal)| *reversal).find(|reversal| reversal.purse == 0);
+    let reversal = main.unwrap_or(Reversal::default());
     let left = activity.amount.map(|amount| Money { micros: activity.residual_micros(), ..amount });
     pb::ActivityReversed {
         member_id: uuid_text(activity.member_id),
@@ -272,6 +313,7 @@ fn reversed(program_id: String, of: &Taken) -> pb::ActivityReversed {
         points_in_arrears: reversal.arrears,
         points_waived: reversal.waived,
         reverse_time: Some(timestamp(of.reverse_time)),
-        available: of.available,
+        available: of.left.available,
+        further_reversals: further.map(|(code, reversal)| reversal_message(reversal, code)).collect(),
     }
 }

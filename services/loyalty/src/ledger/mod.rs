@@ -116,6 +116,8 @@ pub struct Answered<'a> {
     pub wallet: &'a Wallet,
     /// Its program.
     pub program: &'a Program,
+    /// What was asked for.
+    pub command: &'a Command,
 }
 
 /// What became of a request.

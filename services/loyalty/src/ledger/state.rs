@@ -5,7 +5,7 @@ use events::{Facts, State};
 use futures::stream::{self, BoxStream, StreamExt};
 
 use super::announce::{enrolled, fact};
-use crate::domain::Event;
+use crate::domain::{Event, Left};
 use crate::store::{Owner, TierChange, state};
 
 /// The state of the service: who joined, what members did, what they redeemed, and which tiers they had. An
@@ -25,7 +25,9 @@ fn facts(db: &Db) -> Facts {
     });
     let redeemed = each(state::redemptions(db), |owner, redemption| {
         let (program_id, at) = (redemption.program_id.clone(), redemption.create_time.micros());
-        fact(owner, &program_id, (0, at), &Event::RewardRedeemed { redemption, available: 0 })
+        let left = Left { currency: redemption.currency.clone(), available: 0 };
+        let told = Event::RewardRedeemed { redemption, left };
+        fact(owner, &program_id, (0, at), &told)
     });
     let tiers = each(state::tier_changes(db), |owner, (program_id, change)| {
         let TierChange { event_seq, order_key, event } = change;

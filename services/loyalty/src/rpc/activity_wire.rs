@@ -9,7 +9,9 @@ use uuid::Uuid;
 
 use super::wire::{amount, money, time, timestamp, uuid, uuid_text};
 use crate::domain::rules::{ATTRIBUTES_MAX, LineItem};
-use crate::domain::{Activity, ActivityKind, ActivityRef, Detail, Line, Money, RecordActivity};
+use crate::domain::{
+    Activity, ActivityKind, ActivityRef, Detail, Earning, Line, Money, Program, RecordActivity,
+};
 
 /// Longest key of an attribute, in characters.
 const KEY_CHARS_MAX: usize = 64;
@@ -91,7 +93,13 @@ fn attributes(
 }
 
 /// An activity as it is now.
-pub(crate) fn activity_message(activity: &Activity) -> pb::Activity {
+pub(crate) fn activity_message(program: &Program, activity: &Activity) -> pb::Activity {
+    let main = activity.main();
+    let earning = |earning: &Earning| pb::Earning {
+        currency_code: program.code_of(earning.purse).to_owned(),
+        points: earning.points,
+        points_reversed: earning.reversed,
+    };
     let amount = |micros: i64| activity.amount.map(|amount| money(Money { micros, ..amount }));
     let item = |line: &Line| pb::LineItem {
         sku: line.item.sku.clone(),
@@ -106,14 +114,16 @@ pub(crate) fn activity_message(activity: &Activity) -> pb::Activity {
         occurred_time: Some(timestamp(activity.occurred_time)),
         amount: activity.amount.map(money),
         external_id: activity.external_id.clone(),
-        points: activity.points,
+        points: main.points,
         state: activity.state as i32,
-        points_reversed: activity.points_reversed,
+        points_reversed: main.reversed,
         amount_returned: amount(activity.returned_micros),
         member_id: uuid_text(activity.member_id),
         items: activity.detail.lines.iter().map(item).collect(),
         location: activity.detail.location.clone(),
         attributes: activity.detail.attributes.clone(),
+        further_points: activity.further().iter().map(earning).collect(),
+        credits: activity.credits,
     }
 }
 

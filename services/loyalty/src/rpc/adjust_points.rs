@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::Api;
 use super::refusal::{DOMAIN, problem};
-use super::wire::{balance, read_token, uuid};
+use super::wire::{balance_after, read_token, uuid};
 use crate::domain::{AdjustPoints, Command};
 use crate::ledger::{Answered, Asked};
 
@@ -35,6 +35,7 @@ pub(super) fn decode(
     found.into_result(DOMAIN)?;
     let command = Command::AdjustPoints(AdjustPoints {
         member_id,
+        currency: message.currency_code.clone(),
         points: message.points,
         note: format!("{} (approved by {})", message.reason, message.approver),
         expected_version: (message.expected_version > 0).then_some(message.expected_version),
@@ -48,7 +49,7 @@ fn encode(answered: &Answered<'_>) -> Written {
         return Written::refused(&problem(refusal));
     }
     let response = pb::AdjustPointsResponse {
-        balance: Some(balance(answered.wallet, answered.program)),
+        balance: Some(balance_after(answered)),
         read_token: read_token(answered.wallet.id, answered.wallet.version),
         replayed: false,
     };

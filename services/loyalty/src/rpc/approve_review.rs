@@ -14,7 +14,7 @@ use super::call::{ledger_request, told};
 use super::redeem_reward::redemption_message;
 use super::refusal::{DOMAIN, problem, review_not_found};
 use super::waiting::Waiting;
-use super::wire::{balance, read_token, uuid};
+use super::wire::{balance_after, read_token, uuid};
 use super::{adjust_points, record_activity, redeem_reward, transfer_points};
 use crate::domain::{Command, Review};
 use crate::ledger::{self, Answered, Asked, Decides};
@@ -104,8 +104,8 @@ fn encode(answered: &Answered<'_>) -> Written {
         Err(refusal) => return Written::refused(&problem(refusal)),
     };
     let response = pb::ApproveReviewResponse {
-        balance: Some(balance(answered.wallet, answered.program)),
-        activity: reply.activity().map(activity_message),
+        balance: Some(balance_after(answered)),
+        activity: reply.activity().map(|one| activity_message(answered.program, one)),
         redemption: reply.redemption().map(redemption_message),
         read_token: read_token(answered.wallet.id, answered.wallet.version),
         replayed: false,

@@ -8,7 +8,7 @@ use tonic::{Request, Status};
 use super::Api;
 use super::activity_wire::{activity_message, activity_ref};
 use super::refusal::{DOMAIN, problem};
-use super::wire::{balance, read_token, reversal_message, uuid};
+use super::wire::{balance_after, read_token, reversals, uuid};
 use crate::domain::{CancelActivity, Command};
 use crate::ledger::{Answered, Asked};
 
@@ -41,10 +41,12 @@ fn encode(answered: &Answered<'_>) -> Written {
         Ok(reply) => reply,
         Err(refusal) => return Written::refused(&problem(refusal)),
     };
+    let (reversal, further_reversals) = reversals(reply, answered.program);
     let response = pb::CancelActivityResponse {
-        activity: reply.activity().map(activity_message),
-        reversal: reply.reversal().map(reversal_message),
-        balance: Some(balance(answered.wallet, answered.program)),
+        activity: reply.activity().map(|one| activity_message(answered.program, one)),
+        reversal: Some(reversal),
+        further_reversals,
+        balance: Some(balance_after(answered)),
         read_token: read_token(answered.wallet.id, answered.wallet.version),
         replayed: false,
     };

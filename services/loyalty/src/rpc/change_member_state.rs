@@ -7,13 +7,16 @@ use tonic::{Request, Status};
 
 use super::Api;
 use super::refusal::problem;
-use super::wire::read_token;
+use super::wire::{further_points, main_points, read_token};
 use crate::domain::{ChangeState, Command, MemberState, Reply};
 use crate::ledger::Answered;
 
 /// Writes the handler of one of the four.
 macro_rules! handler {
-    ($module:ident, $request:ident -> $response:ident, $method:literal, $to:ident $(, $forfeited:ident)?) => {
+    (
+        $module:ident, $request:ident -> $response:ident, $method:literal, $to:ident
+        $(, $forfeited:ident, $further:ident)?
+    ) => {
         pub(super) mod $module {
             use super::*;
 
@@ -40,7 +43,8 @@ macro_rules! handler {
                 };
                 Written::done(&pb::$response {
                     state: state(reply),
-                    $($forfeited: reply.points(),)?
+                    $($forfeited: main_points(reply.points()),
+                    $further: further_points(reply.points(), answered.program),)?
                     read_token: read_token(answered.wallet.id, answered.wallet.version),
                     replayed: false,
                 })
@@ -51,8 +55,22 @@ macro_rules! handler {
 
 handler!(suspend_member, SuspendMemberRequest -> SuspendMemberResponse, "SuspendMember", Suspended);
 handler!(reactivate_member, ReactivateMemberRequest -> ReactivateMemberResponse, "ReactivateMember", Active);
-handler!(close_member, CloseMemberRequest -> CloseMemberResponse, "CloseMember", Closed, points_forfeited);
-handler!(erase_member, EraseMemberRequest -> EraseMemberResponse, "EraseMember", Erased, points_forfeited);
+handler!(
+    close_member,
+    CloseMemberRequest -> CloseMemberResponse,
+    "CloseMember",
+    Closed,
+    points_forfeited,
+    further_points_forfeited
+);
+handler!(
+    erase_member,
+    EraseMemberRequest -> EraseMemberResponse,
+    "EraseMember",
+    Erased,
+    points_forfeited,
+    further_points_forfeited
+);
 
 fn state(reply: &Reply) -> i32 {
     match reply {

@@ -8,7 +8,7 @@ use tonic::{Request, Status};
 use super::Api;
 use super::activity_wire::{activity_message, activity_ref};
 use super::refusal::{DOMAIN, problem};
-use super::wire::{balance, read_token, uuid};
+use super::wire::{balance_after, further_points, main_points, read_token, uuid};
 use crate::domain::{Command, ConfirmActivity};
 use crate::ledger::{Answered, Asked};
 
@@ -41,9 +41,10 @@ fn encode(answered: &Answered<'_>) -> Written {
         Err(refusal) => return Written::refused(&problem(refusal)),
     };
     let response = pb::ConfirmActivityResponse {
-        activity: reply.activity().map(activity_message),
-        points_released: reply.points(),
-        balance: Some(balance(answered.wallet, answered.program)),
+        activity: reply.activity().map(|one| activity_message(answered.program, one)),
+        points_released: main_points(reply.points()),
+        further_points_released: further_points(reply.points(), answered.program),
+        balance: Some(balance_after(answered)),
         read_token: read_token(answered.wallet.id, answered.wallet.version),
         replayed: false,
     };

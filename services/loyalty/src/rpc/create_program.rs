@@ -8,13 +8,13 @@ use requests::{Caller, Once, Written};
 use tonic::{Request, Status};
 
 use super::Api;
-use super::program_wire::{expiry, named, program_message, referral, release};
+use super::program_wire::{expiry, further, named, program_message, referral, release};
 use super::refusal::{DOMAIN, exists};
 use super::rule_wire::per;
 use super::tier_wire::ladder;
 use super::velocity_wire::velocity;
 use super::wire::uuid;
-use crate::domain::{Currency, EarningRule, PointCurrency, Program, ReturnPolicy};
+use crate::domain::{Basis, Currency, CurrencyKind, EarningRule, PointCurrency, Program, ReturnPolicy};
 use crate::store::{Owner, programs};
 
 pub(super) async fn handle(
@@ -64,13 +64,20 @@ pub(super) fn decode(given: Option<&pb::Program>, now: Time, found: &mut Violati
     let currency = Currency::try_new(&given.money_currency_code)?;
     let points = given.point_currency.clone().unwrap_or_default();
     let code = if points.code.is_empty() { "points".to_owned() } else { points.code };
+    let further = further(&given.further_currencies, &code, &path, found);
+    let ladder = ladder(given, currency, &path, found);
+    let qualifying = further.iter().any(|one| one.kind == CurrencyKind::Qualifying);
+    if ladder.policy.basis == Basis::Credits && !qualifying {
+        found.add(&path.field("tier_policy"), "basis", "needs a further currency whose kind is QUALIFYING");
+    }
     Some(Program {
+        further,
         rule: rule(given.earning_rule.as_ref(), currency, &path, found),
         rule_sets: Vec::new(),
         release: release(given.release_policy.as_ref()),
         return_policy: ReturnPolicy::from_number(given.return_policy).unwrap_or(ReturnPolicy::WithinBalance),
         expiry: expiry(given.expiry_policy.as_ref(), &path, found),
-        ladder: ladder(given, currency, &path, found),
+        ladder,
         velocity: velocity(&given.velocity_limits, &path, found),
         referral: referral(given.referral_policy.as_ref(), currency, &path, found),
         time_zone: time_zone.ok()?,

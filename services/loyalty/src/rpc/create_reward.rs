@@ -11,10 +11,10 @@ use super::Api;
 use super::call::told;
 use super::get_reward::{reward_key, reward_message};
 use super::program_wire::named;
-use super::refusal::{DOMAIN, exists, program_not_found};
+use super::refusal::{DOMAIN, exists, problem, program_not_found};
 use super::wire::uuid;
 use crate::domain::{Reward, Stock};
-use crate::store::{Owner, rewards};
+use crate::store::{Owner, programs, rewards};
 
 pub(super) async fn handle(
     api: &Api,
@@ -40,6 +40,10 @@ pub(super) async fn handle(
                 let problem = exists("REWARD_EXISTS", &format!("reward {}", reward.id));
                 return Ok(Written::refused(&problem.with("reward_id", &reward.id)));
             }
+            let program = programs::find(tx, &tenant, &reward.program_id).await?;
+            if let Some(Err(refusal)) = program.map(|program| program.spendable(&reward.currency)) {
+                return Ok(Written::refused(&problem(&refusal)));
+            }
             rewards::insert(tx, &tenant, &reward, stock).await?;
             let reward = Some(reward_message(&reward, stock));
             let response = pb::CreateRewardResponse { reward, replayed: false };
@@ -61,6 +65,7 @@ pub(super) fn decode(given: &pb::Reward, now: Time) -> (Reward, Stock) {
         program_id: given.program_id.clone(),
         id: given.reward_id.clone(),
         price_points: given.price_points,
+        currency: given.currency_code.clone(),
         version: 1,
         create_time: now,
         counted: matches!(stock, Stock::Remaining(_)),

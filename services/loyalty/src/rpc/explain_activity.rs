@@ -37,13 +37,8 @@ pub(super) async fn handle(
     // The rules that granted it may be younger than those that are held here.
     let program = programs::find(db, &caller.tenant, &program_id).await.map_err(|e| told(&e))?;
     let program = program.ok_or_else(|| program_not_found(&program_id))?;
-    let (first, count) = activity.lots;
-    let opened = match u64::try_from(count) {
-        Ok(count @ 1..) => {
-            lots::page(db, &owner, first.saturating_sub(1), false, count).await.map_err(|e| told(&e))?
-        }
-        _ => Vec::new(),
-    };
-    let opened = opened.iter().map(|lot| lot_message(&wallet, lot)).collect();
+    let numbers = activity.lot_numbers().collect();
+    let opened = lots::numbered(db, &owner, numbers).await.map_err(|e| told(&e))?;
+    let opened = opened.iter().map(|lot| lot_message(&wallet, &program, lot)).collect();
     Ok(pb::ExplainActivityResponse { explanation: Some(explanation(&program, &activity, opened)?) })
 }

@@ -19,7 +19,7 @@ pub(super) fn explanation(
     let (results, tier_bonus) = match program.rule_set(activity.pinned.rule_version) {
         None => (Vec::new(), 0),
         Some(set) => {
-            let facts = recorded.facts(&program.ladder);
+            let facts = recorded.facts(program);
             let evaluation = evaluate_rest(&set.rules, &facts, &activity.pinned.room);
             let evaluation = evaluation.map_err(|refusal| problem(&refusal).to_status())?;
             let results = evaluation.grants.iter().map(|grant| result(&set.rules, grant)).collect();
@@ -27,7 +27,7 @@ pub(super) fn explanation(
         }
     };
     Ok(pb::Explanation {
-        activity: Some(activity_message(activity)),
+        activity: Some(activity_message(program, activity)),
         rule_set_version: activity.pinned.rule_version,
         tier_id: program.ladder.tier_id(activity.pinned.tier_rank).to_owned(),
         tier_id_after: String::new(),

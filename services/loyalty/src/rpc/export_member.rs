@@ -48,14 +48,14 @@ pub(super) async fn handle(api: &Api, request: Request<pb::ExportMemberRequest>)
     let tiers = periods(&program.ladder, &rows).into_iter().map(Piece::Tier);
     let known: Vec<Piece> =
         [Piece::Member(member_message(&member)), Piece::Balance(balance)].into_iter().chain(tiers).collect();
-    let (owner, wallet) = api.located(&caller.tenant, member_id).await?;
+    let (owner, found) = api.located(&caller.tenant, member_id).await?;
     // Of a wallet that others have points in, only what is in the member's name.
     let own = Owner::new(&caller.tenant, member_id);
     let friends_and_reviews = beside(api, &own);
     let elsewhere = (owner != own).then_some((owner, Some(member_id)));
     let places = [Some((own, None)), elsewhere].into_iter().flatten();
     let parts: Vec<Pieces> =
-        places.flat_map(|(owner, only)| pieces(api, owner, only, &wallet, &program)).collect();
+        places.flat_map(|(owner, only)| pieces(api, owner, only, &found.wallet, &program)).collect();
     let known = stream::iter(known.into_iter().map(|piece| Ok(response(piece))));
     let parts = stream::iter(parts.into_iter().chain(friends_and_reviews));
     Ok(known.chain(parts.flatten()).boxed())
@@ -89,7 +89,8 @@ fn pieces(
     wallet: &Wallet,
     program: &Arc<Program>,
 ) -> [Pieces; 4] {
-    let (rows, wallet, program) = ((api.db.clone(), owner), wallet.clone(), program.clone());
+    let (rows, wallet) = ((api.db.clone(), owner), wallet.clone());
+    let [of_lots, of_activities, of_postings] = std::array::from_fn(|_| program.clone());
     let lots = Rows::of(&rows, 0, |db, owner, after| {
         async move { lots::page(db.reader(), &owner, after, false, ROWS).await }.boxed()
     });
@@ -106,11 +107,11 @@ fn pieces(
     [
         lots.pieces(
             |lot| lot.key.number,
-            move |lot| told(lot.member_id).then(|| Piece::Lot(lot_message(&wallet, lot))),
+            move |lot| told(lot.member_id).then(|| Piece::Lot(lot_message(&wallet, &of_lots, lot))),
         ),
         activities.pieces(
             |one| one.id,
-            move |one| told(one.member_id).then(|| Piece::Activity(activity_message(one))),
+            move |one| told(one.member_id).then(|| Piece::Activity(activity_message(&of_activities, one))),
         ),
         redemptions.pieces(
             |one| one.id,
@@ -119,7 +120,7 @@ fn pieces(
         postings.pieces(
             |one| one.seq,
             move |one| {
-                told(one.source.actor_member_id).then(|| Piece::Posting(posting_message(one, &program)))
+                told(one.source.actor_member_id).then(|| Piece::Posting(posting_message(one, &of_postings)))
             },
         ),
     ]

@@ -8,7 +8,7 @@ use tonic::{Request, Status};
 
 use super::Api;
 use super::refusal::{DOMAIN, problem};
-use super::wire::{balance, read_token, time, uuid};
+use super::wire::{balance_after, read_token, time, uuid};
 use crate::domain::{Command, ExtendExpiry};
 use crate::ledger::{Answered, Asked};
 
@@ -26,7 +26,8 @@ pub(super) async fn handle(
     // Required, so both are there.
     let (expiring_before, expire_time) =
         (expiring_before.unwrap_or(Time::MIN), expire_time.unwrap_or(Time::MIN));
-    let command = Command::ExtendExpiry(ExtendExpiry { expiring_before, expire_time });
+    let currency = message.currency_code.clone();
+    let command = Command::ExtendExpiry(ExtendExpiry { currency, expiring_before, expire_time });
     let call = Asked { call: caller.call(DOMAIN, "ExtendExpiry", request_id, &message), encode };
     let submitted = api.submit(&caller, member_id, command, call).await;
     let (response, replayed): (pb::ExtendExpiryResponse, bool) = submitted?;
@@ -39,8 +40,8 @@ fn encode(answered: &Answered<'_>) -> Written {
         Err(refusal) => return Written::refused(&problem(refusal)),
     };
     Written::done(&pb::ExtendExpiryResponse {
-        points_extended: reply.points(),
-        balance: Some(balance(answered.wallet, answered.program)),
+        points_extended: reply.points().values().sum(),
+        balance: Some(balance_after(answered)),
         read_token: read_token(answered.wallet.id, answered.wallet.version),
         replayed: false,
     })

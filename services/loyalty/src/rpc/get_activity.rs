@@ -29,9 +29,10 @@ pub(super) async fn handle(
     };
     let named = activity_ref(id, external_id, &mut found);
     found.into_result(DOMAIN)?;
-    let (owner, _) = api.located(&caller.tenant, member_id).await?;
+    let (owner, found_wallet) = api.located(&caller.tenant, member_id).await?;
+    let program = api.program_of(&owner, &found_wallet).await?;
     let activity = find_activity(api, (&owner, member_id), &named).await?;
-    Ok(pb::GetActivityResponse { activity: Some(activity_message(&activity)) })
+    Ok(pb::GetActivityResponse { activity: Some(activity_message(&program, &activity)) })
 }
 
 /// An activity of a wallet; by the caller's own key one of the member.

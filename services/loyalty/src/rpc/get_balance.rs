@@ -1,15 +1,13 @@
 //! GetBalance: from the cache if it may be, otherwise from the database; as of the past if asked.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use ambient::Time;
 use bytes::Bytes;
 use cache::{Fill, Key, Lookup, Snapshot};
-use chrono::Datelike;
 use futures::FutureExt;
 use prost::Message;
-use proto::google::r#type as gtype;
 use proto::rapport::loyalty::v1 as pb;
 use proto::{Path, Violations};
 use requests::Caller;
@@ -20,8 +18,10 @@ use uuid::Uuid;
 use super::Api;
 use super::call::told;
 use super::refusal::{DOMAIN, member_not_found};
-use super::wire::{balance, opt_timestamp, read_token, read_version, tier, time, uuid, uuid_text};
-use crate::domain::{Program, State, Wallet, local_date, start_of_day, view};
+use super::wire::{
+    balance, date, further_balances, opt_timestamp, read_token, read_version, tier, time, uuid, uuid_text,
+};
+use crate::domain::{Program, Purse, State, Totals, Wallet, local_date, start_of_day, view};
 use crate::store::lots::Held;
 use crate::store::{Owner, activities, balance_at, lots, tiers, wallets};
 
@@ -82,10 +82,10 @@ async fn of_wallet(
     };
     let (wallet, program) = present(api, owner, now).await?;
     check_version(&wallet, version_min)?;
-    let bytes = Bytes::from(snapshot(&wallet, &program));
-    let published = Snapshot { version: wallet.version, valid_until: wallet.next_due, bytes };
-    fill.offer(published).await;
-    Ok(message_of(&wallet, &program))
+    let bytes = Bytes::from(snapshot(&wallet, &program, now));
+    let valid_until = program.balance_valid_until(&wallet, now);
+    fill.offer(Snapshot { version: wallet.version, valid_until, bytes }).await;
+    Ok(message_of(&wallet, &program, now))
 }
 
 /// The wallet that a balance sends on to.
@@ -112,17 +112,20 @@ pub(super) async fn full(api: &Api, owner: &Owner) -> Result<pb::GetBalanceRespo
 }
 
 /// The balance as it is published to the cache: the response without its read token.
-pub(crate) fn snapshot(wallet: &Wallet, program: &Program) -> Vec<u8> {
-    let mut message = message_of(wallet, program);
+pub(crate) fn snapshot(wallet: &Wallet, program: &Program, now: Time) -> Vec<u8> {
+    let mut message = message_of(wallet, program, now);
     message.read_token = String::new();
     message.encode_to_vec()
 }
 
-fn message_of(wallet: &Wallet, program: &Program) -> pb::GetBalanceResponse {
+fn message_of(wallet: &Wallet, program: &Program, now: Time) -> pb::GetBalanceResponse {
+    let (ladder, zone) = (&program.ladder, program.time_zone);
+    let status = wallet.tier.status(ladder, zone, local_date(zone, now));
     pb::GetBalanceResponse {
         member_id: uuid_text(wallet.id),
-        balance: Some(balance(wallet, program)),
-        tier: Some(tier(&wallet.tier.status(&program.ladder, program.time_zone), program)),
+        balance: Some(balance(wallet, program, 0)),
+        further_balances: further_balances(wallet, program),
+        tier: Some(tier(&status, program)),
         read_token: read_token(wallet.id, wallet.version),
         wallet_id: uuid_text(wallet.moved_to.unwrap_or(wallet.id)),
     }
@@ -130,16 +133,17 @@ fn message_of(wallet: &Wallet, program: &Program) -> pb::GetBalanceResponse {
 
 /// The wallet with everything due applied. One statement unless something is due.
 async fn present(api: &Api, owner: &Owner, now: Time) -> Result<(Wallet, Arc<Program>), Status> {
-    let wallet = wallets::find(api.db.reader(), owner).await.map_err(|e| told(&e))?;
-    let wallet = wallet.ok_or_else(|| member_not_found(&owner.id().to_string()))?;
-    let program = program_of(api, owner, &wallet).await?;
-    let mut state = State::new(wallet);
+    let found = wallets::find(api.db.reader(), owner).await.map_err(|e| told(&e))?;
+    let found = found.ok_or_else(|| member_not_found(&owner.id().to_string()))?;
+    let program = api.program_of(owner, &found).await?;
+    let mut state = State::new(found.wallet);
     if state.has_due(now) {
         let asked = owner.clone();
         let both = api.db.snapshot(move |tx| {
             let owner = asked.clone();
             async move {
-                let Some(wallet) = wallets::find(tx, &owner).await? else { return Ok(None) };
+                let Some(found) = wallets::find(tx, &owner).await? else { return Ok(None) };
+                let wallet = found.wallet;
                 let want = lots::Want::due(&owner, &wallet, now);
                 let lots = lots::load(tx, vec![want]).await?.remove(&owner);
                 let past = tiers::pasts(tx, &BTreeSet::from([owner.clone()])).await?.remove(&owner);
@@ -155,12 +159,6 @@ async fn present(api: &Api, owner: &Owner, now: Time) -> Result<(Wallet, Arc<Pro
     Ok((view(&state, &program, now), program))
 }
 
-async fn program_of(api: &Api, owner: &Owner, wallet: &Wallet) -> Result<Arc<Program>, Status> {
-    let found = api.catalogue.program(api.db.reader(), owner.tenant(), &wallet.program_id).await;
-    let missing = || rpc::error::internal_because("a wallet has no program");
-    found.map_err(|e| told(&e))?.ok_or_else(missing)
-}
-
 #[derive(Clone, Copy)]
 enum Moment {
     Now(Time),
@@ -170,7 +168,7 @@ enum Moment {
 /// What one consistent look at the database says of a wallet at a moment.
 struct Look {
     wallet: Wallet,
-    totals: crate::domain::Totals,
+    totals: BTreeMap<u32, Totals>,
     alive: Vec<Held>,
 }
 
@@ -182,9 +180,9 @@ async fn read(
     full: bool,
 ) -> Result<pb::GetBalanceResponse, Status> {
     let (Moment::Now(at) | Moment::Past(at)) = moment;
-    let wallet = wallets::find(api.db.reader(), owner).await.map_err(|e| told(&e))?;
-    let wallet = wallet.ok_or_else(|| member_not_found(&owner.id().to_string()))?;
-    let program = program_of(api, owner, &wallet).await?;
+    let found = wallets::find(api.db.reader(), owner).await.map_err(|e| told(&e))?;
+    let found = found.ok_or_else(|| member_not_found(&owner.id().to_string()))?;
+    let (program, wallet) = (api.program_of(owner, &found).await?, found.wallet);
     // The present of a wallet is never behind its last decision, whatever the clock says.
     let at = if matches!(moment, Moment::Now(_)) { at.max(wallet.now) } else { at };
     let (asked, rules) = (owner.clone(), program.clone());
@@ -195,17 +193,24 @@ async fn read(
     let look = look.await.map_err(|e| told(&e))?.ok_or_else(|| member_not_found(&owner.id().to_string()))?;
     check_version(&look.wallet, version_min)?;
     let mut wallet = look.wallet;
-    wallet.totals = look.totals;
-    wallet.first_expire = look.alive.first().map_or(Time::NEVER, |held| Time::from_micros(held.expire_time));
-    let mut message = message_of(&wallet, &program);
-    if let Some(balance) = message.balance.as_mut().filter(|_| full) {
-        balance.expiries = buckets(&wallet, &look.alive, &program);
+    for (number, purse) in (0..).zip(&mut wallet.purses) {
+        purse.totals = look.totals.get(&number).copied().unwrap_or(Totals::ZERO);
+        let first = look.alive.iter().find(|held| held.is_in(number));
+        purse.first_expire = first.map_or(Time::NEVER, |held| Time::from_micros(held.expire_time));
+    }
+    let mut message = message_of(&wallet, &program, at);
+    let further = (1..).filter(|purse| !program.qualifies(*purse)).zip(&mut message.further_balances);
+    let balances = message.balance.iter_mut().map(|balance| (0, balance)).chain(further);
+    for (number, balance) in balances.filter(|_| full) {
+        let held = look.alive.iter().filter(|held| held.is_in(number));
+        balance.expiries = buckets(wallet.purse(number), held, &program);
     }
     Ok(message)
 }
 
 async fn look(tx: &db::Tx, owner: &Owner, program: &Program, at: Time) -> Result<Option<Look>, db::Error> {
-    let Some(mut wallet) = wallets::find(tx, owner).await? else { return Ok(None) };
+    let Some(found) = wallets::find(tx, owner).await? else { return Ok(None) };
+    let mut wallet = found.wallet;
     let zone = program.time_zone;
     let today = local_date(zone, at);
     let past = tiers::pasts(tx, &BTreeSet::from([owner.clone()])).await?.remove(owner).unwrap_or_default();
@@ -222,16 +227,16 @@ async fn look(tx: &db::Tx, owner: &Owner, program: &Program, at: Time) -> Result
     }))
 }
 
-fn buckets(wallet: &Wallet, alive: &[Held], program: &Program) -> Vec<pb::ExpiryBucket> {
+fn buckets<'a>(
+    purse: &Purse,
+    alive: impl Iterator<Item = &'a Held>,
+    program: &Program,
+) -> Vec<pb::ExpiryBucket> {
     let mut buckets: Vec<pb::ExpiryBucket> = Vec::new();
     for held in alive {
-        let expire_time = wallet.lives_until(Time::from_micros(held.expire_time));
-        let date = opt_timestamp(expire_time).map(|_| local_date(program.time_zone, expire_time));
-        let expire_date = date.map(|date| gtype::Date {
-            year: date.year(),
-            month: i32::try_from(date.month()).unwrap_or(0),
-            day: i32::try_from(date.day()).unwrap_or(0),
-        });
+        let expire_time = purse.lives_until(Time::from_micros(held.expire_time));
+        let expires = opt_timestamp(expire_time).map(|_| local_date(program.time_zone, expire_time));
+        let expire_date = expires.map(date);
         match buckets.last_mut().filter(|bucket| bucket.expire_date == expire_date) {
             Some(bucket) => bucket.points = bucket.points.saturating_add(held.points),
             None => buckets.push(pb::ExpiryBucket { expire_date, points: held.points }),

@@ -42,5 +42,6 @@ pub(super) fn reward_message(reward: &Reward, stock: Stock) -> pb::Reward {
         }),
         version: reward.version,
         create_time: Some(timestamp(reward.create_time)),
+        currency_code: reward.currency.clone(),
     }
 }

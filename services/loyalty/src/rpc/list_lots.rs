@@ -9,7 +9,7 @@ use super::Api;
 use super::call::told;
 use super::refusal::DOMAIN;
 use super::wire::{opt_timestamp, uuid, uuid_text};
-use crate::domain::{Lot, Wallet};
+use crate::domain::{Lot, Program, Wallet};
 use crate::store::lots;
 use rpc::page::number;
 
@@ -27,19 +27,19 @@ pub(super) async fn handle(
     let list = caller.list(&api.pages, METHOD, &filter, message.page_size)?;
     let cursor = list.open(&message.page_token)?;
     let after = cursor.map_or(0, |bytes| number(&bytes));
-    let (owner, wallet, _) = api.settled(&caller, member_id).await?;
+    let (owner, wallet, program) = api.settled(&caller, member_id).await?;
     let mut found = lots::page(api.db.reader(), &owner, after, message.open_only, list.limit())
         .await
         .map_err(|e| told(&e))?;
     let next_page_token = list.next(&mut found, |_| 0, |l| l.key.number.to_be_bytes().to_vec());
     Ok(pb::ListLotsResponse {
-        lots: found.iter().map(|lot| lot_message(&wallet, lot)).collect(),
+        lots: found.iter().map(|lot| lot_message(&wallet, &program, lot)).collect(),
         next_page_token,
     })
 }
 
-pub(super) fn lot_message(wallet: &Wallet, lot: &Lot) -> pb::Lot {
-    let lives_until = wallet.lives_until(lot.key.expire_time);
+pub(super) fn lot_message(wallet: &Wallet, program: &Program, lot: &Lot) -> pb::Lot {
+    let lives_until = wallet.purse(lot.key.purse).lives_until(lot.key.expire_time);
     pb::Lot {
         lot_number: lot.key.number,
         points: lot.points,
@@ -53,5 +53,6 @@ pub(super) fn lot_message(wallet: &Wallet, lot: &Lot) -> pb::Lot {
         origin_wallet_id: lot.origin.map_or_else(String::new, |origin| uuid_text(origin.wallet_id)),
         origin_lot_number: lot.origin.map_or(0, |origin| origin.lot_number),
         member_id: uuid_text(lot.member_id),
+        currency_code: program.code_of(lot.key.purse).to_owned(),
     }
 }

@@ -41,7 +41,7 @@ pub(super) fn posting_message(posting: &Posting, program: &Program) -> pb::Posti
         debit_account: account(posting.debit).into(),
         credit_account: account(posting.credit).into(),
         points: posting.points,
-        currency_code: program.points.code.clone(),
+        currency_code: program.code_of(posting.purse).to_owned(),
         reason: reason(posting.reason).into(),
         effective_time: Some(timestamp(posting.effective_time)),
         create_time: Some(timestamp(posting.create_time)),

@@ -7,7 +7,7 @@ use tonic::{Request, Status};
 
 use super::Api;
 use super::refusal::problem;
-use super::wire::{balance, read_token, uuid};
+use super::wire::{balance_after, further_points, main_points, read_token, uuid};
 use crate::domain::{Command, Destination, HouseholdRole, MoveMember};
 use crate::ledger::Answered;
 
@@ -38,13 +38,14 @@ macro_rules! handler {
             }
 
             fn encode(answered: &Answered<'_>) -> Written {
-                let points_moved = match answered.answer {
+                let points = match answered.answer {
                     Ok(reply) => reply.points(),
                     Err(refusal) => return Written::refused(&problem(refusal)),
                 };
                 Written::done(&pb::$response {
-                    points_moved,
-                    balance: Some(balance(answered.wallet, answered.program)),
+                    points_moved: main_points(points),
+                    further_points_moved: further_points(points, answered.program),
+                    balance: Some(balance_after(answered)),
                     read_token: read_token(answered.wallet.id, answered.wallet.version),
                     replayed: false,
                 })

@@ -3,12 +3,12 @@
 use proto::rapport::loyalty::v1 as pb;
 use proto::{Path, Violations};
 
-use super::tier_wire::{policy_message, tier_message};
+use super::tier_wire::{earlier_message, policy_message, tier_message};
 use super::velocity_wire::velocity_message;
 use super::wire::{amount, money, timestamp};
 use crate::domain::{
-    ActivityKind, Currency, EarningRule, Expiry, Life, Money, MonthDay, Period, Program, ReferralPolicy,
-    Release,
+    ActivityKind, Currency, CurrencyKind, EarningRule, Expiry, FurtherCurrency, Life, Money, MonthDay,
+    Period, PointCurrency, Program, ReferralPolicy, Release,
 };
 
 /// The name given, or the identifier if none is.
@@ -55,6 +55,70 @@ pub(super) fn expiry(given: Option<&pb::ExpiryPolicy>, path: &Path<'_>, found: &
     Expiry { life, round_to: Period::from_number(given.round_to), sliding: given.sliding }
 }
 
+/// The further currencies of a program, whose main one has the code `main`.
+pub(super) fn further(
+    given: &[pb::FurtherCurrency],
+    main: &str,
+    path: &Path<'_>,
+    found: &mut Violations,
+) -> Vec<FurtherCurrency> {
+    let mut further: Vec<FurtherCurrency> = Vec::with_capacity(given.len());
+    for (n, one) in given.iter().enumerate() {
+        let path = path.item("further_currencies", n);
+        if one.code == main || further.iter().any(|other| other.points.code == one.code) {
+            found.add(&path, "code", "must be unique within the program");
+        }
+        let kind = match one.kind() {
+            pb::CurrencyKind::Qualifying => {
+                if one.expiry_policy.is_some() {
+                    found.add(&path, "expiry_policy", "must be unset for credits");
+                }
+                if further.iter().any(|other| other.kind == CurrencyKind::Qualifying) {
+                    found.add(&path, "kind", "must be QUALIFYING at most once in a program");
+                }
+                CurrencyKind::Qualifying
+            }
+            pb::CurrencyKind::Spendable | pb::CurrencyKind::Unspecified => {
+                CurrencyKind::Spendable(expiry(one.expiry_policy.as_ref(), &path, found))
+            }
+        };
+        let display_name = named(&one.display_name, &one.code);
+        further
+            .push(FurtherCurrency { points: PointCurrency { code: one.code.clone(), display_name }, kind });
+    }
+    further
+}
+
+fn further_message(further: &FurtherCurrency) -> pb::FurtherCurrency {
+    let (kind, expiry_policy) = match further.kind {
+        CurrencyKind::Spendable(expiry) => (pb::CurrencyKind::Spendable, expiry_message(expiry)),
+        CurrencyKind::Qualifying => (pb::CurrencyKind::Qualifying, None),
+    };
+    pb::FurtherCurrency {
+        code: further.points.code.clone(),
+        display_name: further.points.display_name.clone(),
+        kind: kind.into(),
+        expiry_policy,
+    }
+}
+
+fn expiry_message(expiry: Expiry) -> Option<pb::ExpiryPolicy> {
+    use pb::expiry_policy::Policy;
+    let count = |n: u32| i32::try_from(n).unwrap_or(i32::MAX);
+    let policy = match expiry.life {
+        Life::Never => return None,
+        Life::RollingDays(days) => Policy::RollingDays(count(days)),
+        Life::RollingMonths(months) => Policy::RollingMonths(count(months)),
+        Life::Annual { day, years_later } => Policy::Annual(pb::AnnualExpiry {
+            month: count(day.month()),
+            day: count(day.day()),
+            years_later: count(years_later),
+        }),
+    };
+    let round_to = expiry.round_to.map_or(0, |period| period as i32);
+    Some(pb::ExpiryPolicy { policy: Some(policy), round_to, sliding: expiry.sliding })
+}
+
 pub(super) fn referral(
     given: Option<&pb::ReferralPolicy>,
     currency: Currency,
@@ -92,21 +156,8 @@ fn referral_message(policy: &ReferralPolicy, currency: Currency) -> pb::Referral
 }
 
 pub(super) fn program_message(program: &Program) -> pb::Program {
-    use pb::expiry_policy::Policy;
     let of_program = |micros: i64| Some(money(Money { currency: program.currency, micros }));
     let count = |n: u32| i32::try_from(n).unwrap_or(i32::MAX);
-    let policy = match program.expiry.life {
-        Life::Never => None,
-        Life::RollingDays(days) => Some(Policy::RollingDays(count(days))),
-        Life::RollingMonths(months) => Some(Policy::RollingMonths(count(months))),
-        Life::Annual { day, years_later } => Some(Policy::Annual(pb::AnnualExpiry {
-            month: count(day.month()),
-            day: count(day.day()),
-            years_later: count(years_later),
-        })),
-    };
-    let sliding = program.expiry.sliding;
-    let round_to = program.expiry.round_to.map_or(0, |period| period as i32);
     let release = match program.release {
         Release::AtOnce => None,
         Release::AfterDays(days) => Some(pb::release_policy::Policy::AfterDays(count(days))),
@@ -127,7 +178,9 @@ pub(super) fn program_message(program: &Program) -> pb::Program {
             display_name: program.points.display_name.clone(),
         }),
         earning_rule: program.rule.map(rule),
-        expiry_policy: policy.map(|policy| pb::ExpiryPolicy { policy: Some(policy), round_to, sliding }),
+        expiry_policy: expiry_message(program.expiry),
+        earlier_tiers: program.ladder.before.iter().map(|one| earlier_message(program, one)).collect(),
+        further_currencies: program.further.iter().map(further_message).collect(),
         tiers: program.ladder.tiers.iter().map(|tier| tier_message(program, tier)).collect(),
         version: program.version,
         create_time: Some(timestamp(program.create_time)),

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::Api;
 use super::activity_wire::{activity_message, recorded};
 use super::refusal::{DOMAIN, problem};
-use super::wire::{balance, read_token, uuid, uuid_text};
+use super::wire::{balance_after, read_token, uuid, uuid_text};
 use crate::domain::Command;
 use crate::ledger::{Answered, Asked};
 
@@ -68,8 +68,8 @@ fn encode(answered: &Answered<'_>) -> Written {
         Err(refusal) => return Written::refused(&problem(refusal)),
     };
     let response = pb::RecordActivityResponse {
-        activity: reply.activity().map(activity_message),
-        balance: Some(balance(answered.wallet, answered.program)),
+        activity: reply.activity().map(|one| activity_message(answered.program, one)),
+        balance: Some(balance_after(answered)),
         read_token: read_token(answered.wallet.id, answered.wallet.version),
         replayed: false,
     };

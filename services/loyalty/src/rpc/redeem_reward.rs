@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::Api;
 use super::refusal::{DOMAIN, problem};
-use super::wire::{balance, read_token, timestamp, uuid, uuid_text};
+use super::wire::{balance_after, read_token, timestamp, uuid, uuid_text};
 use crate::domain::{Command, RedeemReward, Redemption, RedemptionState};
 use crate::ledger::{Answered, Asked};
 
@@ -50,7 +50,7 @@ fn encode(answered: &Answered<'_>) -> Written {
     };
     let response = pb::RedeemRewardResponse {
         redemption: reply.redemption().map(redemption_message),
-        balance: Some(balance(answered.wallet, answered.program)),
+        balance: Some(balance_after(answered)),
         read_token: read_token(answered.wallet.id, answered.wallet.version),
         replayed: false,
     };
@@ -71,5 +71,6 @@ pub(super) fn redemption_message(redemption: &Redemption) -> pb::Redemption {
         points: redemption.points,
         state: state.into(),
         create_time: Some(timestamp(redemption.create_time)),
+        currency_code: redemption.currency.clone(),
     }
 }

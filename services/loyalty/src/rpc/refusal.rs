@@ -46,6 +46,10 @@ pub(super) fn problem(refusal: &Refusal) -> Problem {
         .with("given", given.code()),
         Refusal::OccurredInFuture { occurred, now } => occurred_in_future(*occurred, *now),
         Refusal::ExpiresInPast { expire_time, now } => expires_in_past(*expire_time, *now),
+        Refusal::TierInUse { tier_id } => tier_in_use().with("tier_id", tier_id),
+        Refusal::TierPolicyInUse => tier_policy_in_use(),
+        Refusal::PointCurrencyNotFound { code } => currency_not_found(code),
+        Refusal::NotSpendable { code } => not_spendable(code),
         Refusal::AmountOverflow => {
             Problem::precondition(DOMAIN, "AMOUNT_OVERFLOW", "a sum would be too large to be counted")
         }
@@ -73,6 +77,27 @@ pub(super) fn problem(refusal: &Refusal) -> Problem {
         .with("expected", expected)
         .with("actual", actual),
     }
+}
+
+fn tier_in_use() -> Problem {
+    let message = "a tier must keep its place and its identifier; add others at the top";
+    Problem::precondition(DOMAIN, "TIER_IN_USE", message)
+}
+
+fn tier_policy_in_use() -> Problem {
+    let message =
+        "basis, activity_types and window of the tier policy must stay, and so must there being tiers";
+    Problem::precondition(DOMAIN, "TIER_POLICY_IN_USE", message)
+}
+
+fn currency_not_found(code: &str) -> Problem {
+    let message = format!("the program has no points currency {code}");
+    Problem::not_found(DOMAIN, "POINT_CURRENCY_NOT_FOUND", message).with("currency_code", code)
+}
+
+fn not_spendable(code: &str) -> Problem {
+    let message = format!("{code} are credits for tiers; no wallet holds them");
+    Problem::precondition(DOMAIN, "POINT_CURRENCY_NOT_SPENDABLE", message).with("currency_code", code)
 }
 
 /// A member does not move, or what it has is elsewhere.

@@ -8,7 +8,7 @@ use tonic::{Request, Status};
 
 use super::Api;
 use super::refusal::{DOMAIN, problem};
-use super::wire::{balance, read_token, time, uuid};
+use super::wire::{balance_after, read_token, time, uuid};
 use crate::domain::{Command, ReinstatePoints};
 use crate::ledger::{Answered, Asked};
 
@@ -25,6 +25,7 @@ pub(super) async fn handle(
     found.into_result(DOMAIN)?;
     let command = Command::ReinstatePoints(ReinstatePoints {
         member_id,
+        currency: message.currency_code.clone(),
         // Required, so it is there.
         expired_since: expired_since.unwrap_or(Time::NEVER),
         expire_time,
@@ -42,8 +43,8 @@ fn encode(answered: &Answered<'_>) -> Written {
         Err(refusal) => return Written::refused(&problem(refusal)),
     };
     Written::done(&pb::ReinstatePointsResponse {
-        points_reinstated: reply.points(),
-        balance: Some(balance(answered.wallet, answered.program)),
+        points_reinstated: reply.points().values().sum(),
+        balance: Some(balance_after(answered)),
         read_token: read_token(answered.wallet.id, answered.wallet.version),
         replayed: false,
     })

@@ -10,7 +10,7 @@ use tonic::{Request, Status};
 use super::Api;
 use super::activity_wire::{activity_message, activity_ref};
 use super::refusal::{DOMAIN, problem};
-use super::wire::{amount, balance, read_token, reversal_message, uuid};
+use super::wire::{amount, balance_after, read_token, reversals, uuid};
 use crate::domain::{Command, Returned, ReverseActivity};
 use crate::ledger::{Answered, Asked};
 
@@ -68,10 +68,12 @@ fn encode(answered: &Answered<'_>) -> Written {
         Ok(reply) => reply,
         Err(refusal) => return Written::refused(&problem(refusal)),
     };
+    let (reversal, further_reversals) = reversals(reply, answered.program);
     let response = pb::ReverseActivityResponse {
-        activity: reply.activity().map(activity_message),
-        reversal: reply.reversal().map(reversal_message),
-        balance: Some(balance(answered.wallet, answered.program)),
+        activity: reply.activity().map(|one| activity_message(answered.program, one)),
+        reversal: Some(reversal),
+        further_reversals,
+        balance: Some(balance_after(answered)),
         read_token: read_token(answered.wallet.id, answered.wallet.version),
         replayed: false,
     };

@@ -37,7 +37,7 @@ pub(super) fn compiled(
     if found.count() > before {
         return None;
     }
-    match Compiled::try_new(Rules { rules, groups }, program.time_zone) {
+    match program.compile(Rules { rules, groups }) {
         Ok(compiled) => Some(compiled),
         Err(faults) => {
             for fault in faults {
@@ -73,6 +73,7 @@ fn rule(given: &pb::Rule, currency: Currency, path: &Path<'_>, found: &mut Viola
             pb::RuleScope::Activity | pb::RuleScope::Unspecified => Scope::Activity,
         },
         effect: effect?,
+        currency: given.point_currency_code.clone(),
         priority: given.priority,
         group: given.group_id.clone(),
         caps: given.caps.iter().map(cap).collect(),
@@ -211,6 +212,7 @@ fn rule_message(rule: &Rule, currency: Currency) -> pb::Rule {
         group_id: rule.group.clone(),
         caps: rule.caps.iter().map(cap_message).collect(),
         window,
+        point_currency_code: rule.currency.clone(),
     }
 }
 

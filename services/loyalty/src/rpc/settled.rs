@@ -10,11 +10,16 @@ use super::Api;
 use super::call::told;
 use super::refusal::member_not_found;
 use crate::domain::{Program, Wallet};
-use crate::store::{Owner, Tenant, wallets};
+use crate::store::wallets::{self, Versioned};
+use crate::store::{Owner, Tenant};
 
 impl Api {
     /// The wallet that has what belongs to a member.
-    pub(super) async fn located(&self, tenant: &Tenant, member_id: Uuid) -> Result<(Owner, Wallet), Status> {
+    pub(super) async fn located(
+        &self,
+        tenant: &Tenant,
+        member_id: Uuid,
+    ) -> Result<(Owner, Versioned), Status> {
         let found = wallets::locate(self.db.reader(), &Owner::new(tenant, member_id)).await;
         let missing = || member_not_found(&member_id.to_string()).to_status();
         found.map_err(|e| told(&e))?.ok_or_else(missing)
@@ -27,14 +32,18 @@ impl Api {
         caller: &Caller,
         member_id: Uuid,
     ) -> Result<(Owner, Wallet, Arc<Program>), Status> {
-        let (owner, wallet) = self.located(&caller.tenant, member_id).await?;
-        let db = self.db.reader();
-        if wallet.next_due <= self.clock.now() {
+        let (owner, found) = self.located(&caller.tenant, member_id).await?;
+        if found.wallet.next_due <= self.clock.now() {
             self.settle(caller, owner.id()).await?;
         }
-        let program = self.catalogue.program(db, owner.tenant(), &wallet.program_id).await;
+        let program = self.program_of(&owner, &found).await?;
+        Ok((owner, found.wallet, program))
+    }
+
+    /// The program of a wallet.
+    pub(super) async fn program_of(&self, owner: &Owner, found: &Versioned) -> Result<Arc<Program>, Status> {
+        let program = self.catalogue.of_wallet(self.db.reader(), owner.tenant(), found).await;
         let missing = || rpc::error::internal_because("a wallet has no program");
-        let program = program.map_err(|e| told(&e))?.ok_or_else(missing)?;
-        Ok((owner, wallet, program))
+        program.map_err(|e| told(&e))?.ok_or_else(missing)
     }
 }

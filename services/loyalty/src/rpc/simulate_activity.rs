@@ -17,7 +17,7 @@ use super::explanation::explanation;
 use super::list_lots::lot_message;
 use super::refusal::{DOMAIN, member_not_found, problem, program_not_found, rule_set_not_found};
 use super::rule_wire::compiled;
-use super::wire::{balance, time, uuid};
+use super::wire::{balance, further_balances, time, uuid};
 use crate::domain::rules::Compiled;
 use crate::domain::{Command, Past, Program, RecordActivity, RuleSet, Simulation, State, Wallet};
 use crate::store::counters::{Counters, Key};
@@ -45,7 +45,7 @@ pub(super) async fn handle(
         Some(id) => Some((id, api.located(&caller.tenant, id).await?)),
         None => None,
     };
-    let program_id = member.as_ref().map(|(_, (_, wallet))| wallet.program_id.clone());
+    let program_id = member.as_ref().map(|(_, (_, found))| found.wallet.program_id.clone());
     let program = program(api, &caller, &message, program_id).await?;
     let simulation = match &member {
         Some((id, (owner, _))) => of_member(api, (owner, *id), &program, &commands, now).await?,
@@ -68,7 +68,7 @@ fn answer(
         let result = match simulation.record(program, command) {
             Ok((activity, lots)) => {
                 let wallet = &simulation.state.wallet;
-                let lots = lots.iter().map(|lot| lot_message(wallet, lot)).collect();
+                let lots = lots.iter().map(|lot| lot_message(wallet, program, lot)).collect();
                 let told = explanation(program, &activity, lots)?;
                 let rank = simulation.state.wallet.tier.rank;
                 let tier_id_after = program.ladder.tier_id(rank).to_owned();
@@ -78,7 +78,12 @@ fn answer(
         };
         results.push(pb::SimulatedActivity { result: Some(result) });
     }
-    Ok(pb::SimulateActivityResponse { results, balance: Some(balance(&simulation.state.wallet, program)) })
+    let wallet = &simulation.state.wallet;
+    Ok(pb::SimulateActivityResponse {
+        results,
+        balance: Some(balance(wallet, program, 0)),
+        further_balances: further_balances(wallet, program),
+    })
 }
 
 /// The program, with the rules that are to be simulated.
@@ -120,7 +125,7 @@ async fn draft(api: &Api, caller: &Caller, program: &Program, version: i64) -> R
     let set = rule_sets::find(api.db.reader(), &caller.tenant, &program.id, version).await;
     let set = set.map_err(|e| told(&e))?.ok_or_else(|| rule_set_not_found(&program.id, version))?;
     let broken = |_| rpc::error::internal_because("a stored rule set does not compile");
-    Compiled::try_new(set.rules, program.time_zone).map_err(broken)
+    program.compile(set.rules).map_err(broken)
 }
 
 /// A member's wallet, with all that the series needs to know, from one look at the database.
@@ -145,7 +150,8 @@ async fn of_member(
     let look = api.db.snapshot(move |tx| {
         let (owner, counters, external) = asked.clone();
         async move {
-            let Some(wallet) = wallets::find(tx, &owner).await? else { return Ok(None) };
+            let Some(found) = wallets::find(tx, &owner).await? else { return Ok(None) };
+            let wallet = found.wallet;
             let want = lots::Want::due(&owner, &wallet, end);
             let mut simulation = Simulation::new(State::new(wallet), now);
             let lots = lots::load(tx, vec![want]).await?.remove(&owner);

@@ -4,8 +4,10 @@ use proto::rapport::loyalty::v1 as pb;
 use proto::{Path, Violations};
 
 use super::program_wire::named;
-use super::wire::{amount, count, spend};
-use crate::domain::{ActivityKind, Basis, Currency, Downgrade, Ladder, Program, Tier, TierPolicy, Window};
+use super::wire::{amount, count, date, spend};
+use crate::domain::{
+    ActivityKind, Basis, Currency, Downgrade, Earlier, Ladder, Program, Tier, TierPolicy, Window,
+};
 
 /// Characters of a perk at most.
 const PERK_MAX: usize = 200;
@@ -18,11 +20,23 @@ pub(super) fn ladder(
     found: &mut Violations,
 ) -> Ladder {
     let policy = policy(given.tier_policy.as_ref(), &path.field("tier_policy"), found);
-    let mut tiers: Vec<Tier> = Vec::with_capacity(given.tiers.len());
-    for (i, one) in given.tiers.iter().enumerate() {
+    let tiers = tiers(&given.tiers, policy.basis, currency, path, found);
+    Ladder { tiers, policy, before: Vec::new() }
+}
+
+/// The tiers of a program, whose thresholds are counted in `basis`.
+pub(super) fn tiers(
+    given: &[pb::Tier],
+    basis: Basis,
+    currency: Currency,
+    path: &Path<'_>,
+    found: &mut Violations,
+) -> Vec<Tier> {
+    let mut tiers: Vec<Tier> = Vec::with_capacity(given.len());
+    for (i, one) in given.iter().enumerate() {
         let path = path.item("tiers", i);
-        let Some(tier) = tier(one, policy.basis, currency, &path, found) else { continue };
-        let entry = threshold_of(policy.basis);
+        let Some(tier) = tier(one, basis, currency, &path, found) else { continue };
+        let entry = threshold_of(basis);
         if i == 0 && tier.entry != 0 {
             found.add(&path, entry, "must be zero for the lowest tier");
         }
@@ -34,13 +48,13 @@ pub(super) fn ladder(
         }
         tiers.push(tier);
     }
-    Ladder { tiers, policy }
+    tiers
 }
 
 fn threshold_of(basis: Basis) -> &'static str {
     match basis {
         Basis::Spend => "threshold",
-        Basis::Activities | Basis::Units => "threshold_count",
+        Basis::Activities | Basis::Units | Basis::Credits => "threshold_count",
     }
 }
 
@@ -55,7 +69,7 @@ fn tier(
     let (entry, keep) = match basis {
         Basis::Spend => {
             if given.threshold_count != 0 || given.keep_count.is_some() {
-                found.add(path, "threshold_count", "needs a tier_policy whose basis is ACTIVITIES or UNITS");
+                found.add(path, "threshold_count", "needs a tier_policy whose basis is not SPEND");
             }
             if given.threshold.is_none() {
                 found.add(path, "threshold", "must be set");
@@ -69,7 +83,7 @@ fn tier(
             });
             (entry?, keep)
         }
-        Basis::Activities | Basis::Units => {
+        Basis::Activities | Basis::Units | Basis::Credits => {
             for (field, _) in money.iter().filter(|(_, given)| given.is_some()) {
                 found.add(path, field, "needs a tier_policy whose basis is SPEND");
             }
@@ -94,7 +108,7 @@ fn tier(
     })
 }
 
-fn policy(given: Option<&pb::TierPolicy>, path: &Path<'_>, found: &mut Violations) -> TierPolicy {
+pub(super) fn policy(given: Option<&pb::TierPolicy>, path: &Path<'_>, found: &mut Violations) -> TierPolicy {
     use pb::tier_policy::Window as Given;
     let Some(given) = given else { return TierPolicy::default() };
     let kinds: Option<Vec<_>> =
@@ -148,6 +162,17 @@ pub(super) fn policy_message(program: &Program) -> Option<pb::TierPolicy> {
         warn_days: count(policy.warn_days),
     };
     (!program.ladder.tiers.is_empty()).then_some(message)
+}
+
+/// What held of a program's tiers up to a day.
+pub(super) fn earlier_message(program: &Program, earlier: &Earlier) -> pb::EarlierTiers {
+    let count = |n: u32| i32::try_from(n).unwrap_or(i32::MAX);
+    pb::EarlierTiers {
+        end_date: Some(date(earlier.end)),
+        tiers: earlier.tiers.iter().map(|tier| tier_message(program, tier)).collect(),
+        downgrade: earlier.downgrade as i32,
+        grace_days: count(earlier.grace_days),
+    }
 }
 
 /// One step of a program's ladder.

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::Api;
 use super::refusal::{DOMAIN, problem};
-use super::wire::{balance, read_token, uuid};
+use super::wire::{balance_after, read_token, uuid};
 use crate::domain::{Command, TransferPoints};
 use crate::ledger::{Answered, Asked};
 
@@ -39,6 +39,7 @@ pub(super) fn decode(
     found.into_result(DOMAIN)?;
     let command = Command::TransferPoints(TransferPoints {
         member_id,
+        currency: message.currency_code.clone(),
         to_member_id,
         points: message.points,
         note: message.note.clone(),
@@ -52,7 +53,7 @@ fn encode(answered: &Answered<'_>) -> Written {
         return Written::refused(&problem(refusal));
     }
     let response = pb::TransferPointsResponse {
-        balance: Some(balance(answered.wallet, answered.program)),
+        balance: Some(balance_after(answered)),
         read_token: read_token(answered.wallet.id, answered.wallet.version),
         replayed: false,
     };

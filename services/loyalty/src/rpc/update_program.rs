@@ -1,5 +1,9 @@
-//! UpdateProgram: a name or a policy changes from now on.
+//! UpdateProgram: a name or a policy changes from now on, tiers from the next day on.
 
+use std::mem::discriminant;
+
+use ambient::Time;
+use chrono::{Days, NaiveDate};
 use db::Tx;
 use futures::FutureExt;
 use proto::rapport::loyalty::v1 as pb;
@@ -9,12 +13,15 @@ use rpc::Problem;
 use tonic::{Request, Status};
 
 use super::Api;
-use super::program_wire::{etag, expiry, named, program_message, referral, release};
+use super::call::told;
+use super::program_wire::{etag, expiry, further, named, program_message, referral, release};
 use super::refusal::{DOMAIN, problem, program_not_found};
+use super::tier_wire::{policy, tiers};
 use super::velocity_wire::velocity;
 use super::wire::uuid;
 use crate::domain::{
-    Currency, Expiry, Program, ReferralPolicy, Refusal, Release, ReturnPolicy, VelocityLimit,
+    Currency, Expiry, FurtherCurrency, Program, ReferralPolicy, Refusal, Release, ReturnPolicy, Tier,
+    TierPolicy, VelocityLimit, local_date,
 };
 use crate::store::{Owner, Tenant, programs, rule_sets};
 
@@ -28,6 +35,9 @@ enum Change {
     Returns(ReturnPolicy),
     Referral(Option<ReferralPolicy>, Option<Currency>),
     Velocity(Vec<VelocityLimit>),
+    Further(Vec<FurtherCurrency>),
+    Tiers(Vec<Tier>),
+    TierPolicy(TierPolicy),
 }
 
 pub(super) async fn handle(
@@ -40,20 +50,28 @@ pub(super) async fn handle(
     let request_id = uuid(&message.request_id, &Path::ROOT, "request_id", &mut found);
     let given = message.program.clone().unwrap_or_default();
     let mask = message.update_mask.as_ref().map_or(&[][..], |mask| &mask.paths);
-    let changes = changes(&given, mask, &mut found);
+    let known = programs::find(api.db.reader(), &caller.tenant, &given.program_id).await;
+    let known = known.map_err(|e| told(&e))?;
+    let changes = changes(&given, mask, known.as_ref(), &mut found);
     found.into_result(DOMAIN)?;
     let call = caller.call(DOMAIN, "UpdateProgram", request_id, &message);
     let command = Once { scope: Owner::named(&caller.tenant, &given.program_id), call, now };
     let (tenant, id, expected) = (caller.tenant.clone(), given.program_id, given.etag);
     let submitted = api.submit_once(&caller, command, move |tx| {
         let (tenant, id, expected, changes) = (tenant.clone(), id.clone(), expected.clone(), changes.clone());
-        async move { write(tx, (&tenant, &id), &expected, changes).await }.boxed()
+        async move { write(tx, (&tenant, &id), &expected, (changes, now)).await }.boxed()
     });
     let (response, replayed): (pb::UpdateProgramResponse, bool) = submitted.await?;
     Ok(pb::UpdateProgramResponse { replayed, ..response })
 }
 
-fn changes(given: &pb::Program, mask: &[String], found: &mut Violations) -> Vec<Change> {
+/// The new values. Of the program that is there only looks at what never changes.
+fn changes(
+    given: &pb::Program,
+    mask: &[String],
+    known: Option<&Program>,
+    found: &mut Violations,
+) -> Vec<Change> {
     let root = Path::ROOT;
     let path = root.field("program");
     let mut changes = Vec::with_capacity(mask.len());
@@ -73,6 +91,15 @@ fn changes(given: &pb::Program, mask: &[String], found: &mut Violations) -> Vec<
                 let policy = ReturnPolicy::from_number(given.return_policy);
                 Change::Returns(policy.unwrap_or(ReturnPolicy::WithinBalance))
             }
+            "further_currencies" => Change::Further(further(&given.further_currencies, "", &path, found)),
+            "tiers" => {
+                let Some(Program { ladder, currency, .. }) = known else { continue };
+                Change::Tiers(tiers(&given.tiers, ladder.policy.basis, *currency, &path, found))
+            }
+            "tier_policy" => {
+                let path = path.field("tier_policy");
+                Change::TierPolicy(policy(given.tier_policy.as_ref(), &path, found))
+            }
             "velocity_limits" => Change::Velocity(velocity(&given.velocity_limits, &path, found)),
             "referral_policy" => {
                 let policy = given.referral_policy.as_ref();
@@ -85,7 +112,8 @@ fn changes(given: &pb::Program, mask: &[String], found: &mut Violations) -> Vec<
             }
             other => {
                 let may = "display_name, point_currency.display_name, expiry_policy, release_policy, \
-                           return_policy, referral_policy and velocity_limits may change";
+                           return_policy, referral_policy, velocity_limits, further_currencies, tiers and \
+                           tier_policy may change";
                 found.add(&root.field("update_mask"), "paths", format!("must not name {other:?}: {may}"));
                 continue;
             }
@@ -98,7 +126,7 @@ async fn write(
     tx: &Tx,
     (tenant, program_id): (&Tenant, &str),
     expected: &str,
-    changes: Vec<Change>,
+    (changes, now): (Vec<Change>, Time),
 ) -> Result<Written, db::Error> {
     rule_sets::lock_program(tx, tenant, program_id, 0).await?;
     let Some(mut program) = programs::find(tx, tenant, program_id).await? else {
@@ -107,9 +135,24 @@ async fn write(
     if !expected.is_empty() && expected != etag(&program) {
         return Ok(Written::refused(&changed_since(expected, &program)));
     }
+    let (mut tiers, mut policy) = (program.ladder.tiers.clone(), program.ladder.policy.clone());
+    for change in &changes {
+        match change {
+            Change::Tiers(wanted) => tiers.clone_from(wanted),
+            Change::TierPolicy(wanted) => policy.clone_from(wanted),
+            _ => {}
+        }
+    }
+    if (&tiers, &policy) != (&program.ladder.tiers, &program.ladder.policy) {
+        let tomorrow = local_date(program.time_zone, now).checked_add_days(Days::new(1));
+        match program.ladder.changed(tiers, policy, tomorrow.unwrap_or(NaiveDate::MAX)) {
+            Ok(ladder) => program.ladder = ladder,
+            Err(refusal) => return Ok(Written::refused(&problem(&refusal))),
+        }
+    }
     for change in changes {
         if let Err(refusal) = apply(&mut program, change) {
-            return Ok(Written::refused(&problem(&refusal)));
+            return Ok(Written::refused(&refusal));
         }
     }
     program.version = program.version.saturating_add(1);
@@ -118,7 +161,7 @@ async fn write(
     Ok(Written::done(&pb::UpdateProgramResponse { program, replayed: false }))
 }
 
-fn apply(program: &mut Program, change: Change) -> Result<(), Refusal> {
+fn apply(program: &mut Program, change: Change) -> Result<(), Problem> {
     match change {
         Change::Name(name) => program.display_name = name,
         Change::PointName(name) => program.points.display_name = named(&name, &program.points.code),
@@ -128,12 +171,33 @@ fn apply(program: &mut Program, change: Change) -> Result<(), Refusal> {
         Change::Velocity(limits) => program.velocity = limits,
         Change::Referral(policy, currency) => {
             if let Some(given) = currency.filter(|given| *given != program.currency) {
-                return Err(Refusal::CurrencyMismatch { expected: program.currency, given });
+                return Err(problem(&Refusal::CurrencyMismatch { expected: program.currency, given }));
             }
             program.referral = policy;
         }
+        Change::Further(further) => program.further = extended(program, further)?,
+        // They hold together, and from a day on.
+        Change::Tiers(_) | Change::TierPolicy(_) => {}
     }
     Ok(())
+}
+
+/// Currencies stay what they are: points of them are in wallets, and rules name them.
+fn extended(program: &Program, further: Vec<FurtherCurrency>) -> Result<Vec<FurtherCurrency>, Problem> {
+    let in_use = |code: &str| {
+        let message = format!("points currency {code} must stay where it is, with its code and kind");
+        Problem::precondition(DOMAIN, "POINT_CURRENCY_IN_USE", message).with("currency_code", code)
+    };
+    let of = |one: &FurtherCurrency| (one.points.code.clone(), discriminant(&one.kind));
+    for (n, before) in program.further.iter().enumerate() {
+        if further.get(n).map(of) != Some(of(before)) {
+            return Err(in_use(&before.points.code));
+        }
+    }
+    if further.iter().any(|one| one.points.code == program.points.code) {
+        return Err(in_use(&program.points.code));
+    }
+    Ok(further)
 }
 
 fn changed_since(expected: &str, program: &Program) -> Problem {

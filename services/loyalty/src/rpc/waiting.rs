@@ -8,7 +8,7 @@ use super::{adjust_points, record_activity, redeem_reward, transfer_points};
 
 /// The request of a command that may wait.
 pub(super) enum Waiting {
-    Activity(pb::RecordActivityRequest),
+    Activity(Box<pb::RecordActivityRequest>),
     Redemption(pb::RedeemRewardRequest),
     Transfer(pb::TransferPointsRequest),
     Adjustment(pb::AdjustPointsRequest),
@@ -19,7 +19,9 @@ impl Waiting {
     pub(super) fn of(record: &Record) -> Option<Waiting> {
         let bytes = Some(record.request.as_slice()).filter(|bytes| !bytes.is_empty())?;
         match record.method.as_str() {
-            record_activity::METHOD => Message::decode(bytes).ok().map(Waiting::Activity),
+            record_activity::METHOD => {
+                Message::decode(bytes).ok().map(|one| Waiting::Activity(Box::new(one)))
+            }
             redeem_reward::METHOD => Message::decode(bytes).ok().map(Waiting::Redemption),
             transfer_points::METHOD => Message::decode(bytes).ok().map(Waiting::Transfer),
             adjust_points::METHOD => Message::decode(bytes).ok().map(Waiting::Adjustment),
@@ -30,7 +32,7 @@ impl Waiting {
     pub(super) fn message(self) -> pb::review::Command {
         use pb::review::Command;
         match self {
-            Waiting::Activity(message) => Command::RecordActivity(message),
+            Waiting::Activity(message) => Command::RecordActivity(*message),
             Waiting::Redemption(message) => Command::RedeemReward(message),
             Waiting::Transfer(message) => Command::TransferPoints(message),
             Waiting::Adjustment(message) => Command::AdjustPoints(message),

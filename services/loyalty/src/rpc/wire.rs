@@ -1,11 +1,13 @@
 //! The wire's shapes of what several RPCs speak of, in both directions.
 
+use chrono::{Datelike, NaiveDate};
 use proto::google::r#type as gtype;
 use proto::rapport::loyalty::v1 as pb;
 use proto::{Path, Violations};
 use uuid::Uuid;
 
-use crate::domain::{Credits, Currency, Money, Program, Reversal, TierStatus, Wallet};
+use crate::domain::{Credits, Currency, Money, Points, Program, Reply, Reversal, TierStatus, Wallet};
+use crate::ledger::Answered;
 
 pub(crate) use requests::wire::{opt_timestamp, timestamp, uuid_text};
 pub(super) use requests::wire::{time, uuid};
@@ -47,11 +49,25 @@ pub(super) fn amount(
     None
 }
 
-/// What a wallet holds.
-pub(super) fn balance(wallet: &Wallet, program: &Program) -> pb::Balance {
-    let t = &wallet.totals;
+/// What a wallet holds right after a command, of the currency that this was about.
+pub(super) fn balance_after(answered: &Answered<'_>) -> pb::Balance {
+    let redemption = answered.answer.as_ref().ok().and_then(Reply::redemption);
+    let code = redemption.map_or(answered.command.currency(), |made| &made.currency);
+    balance(answered.wallet, answered.program, answered.program.spendable(code).unwrap_or(0))
+}
+
+/// What a wallet holds of the further currencies that are spent.
+pub(super) fn further_balances(wallet: &Wallet, program: &Program) -> Vec<pb::Balance> {
+    let further = (1..).take(program.further.len()).filter(|purse| !program.qualifies(*purse));
+    further.map(|purse| balance(wallet, program, purse)).collect()
+}
+
+/// What a wallet holds of a currency.
+pub(super) fn balance(wallet: &Wallet, program: &Program, purse: u32) -> pb::Balance {
+    let of = wallet.purse(purse);
+    let t = &of.totals;
     pb::Balance {
-        currency_code: program.points.code.clone(),
+        currency_code: program.code_of(purse).to_owned(),
         available: t.available,
         pending: t.pending,
         held: t.held,
@@ -60,7 +76,7 @@ pub(super) fn balance(wallet: &Wallet, program: &Program) -> pb::Balance {
         redeemed: t.redeemed,
         expired: t.expired,
         adjusted: t.adjusted,
-        next_expire_time: opt_timestamp(wallet.next_expire()),
+        next_expire_time: opt_timestamp(of.next_expire()),
         expiries: Vec::new(),
         version: wallet.version,
         reversed: t.reversed,
@@ -69,9 +85,33 @@ pub(super) fn balance(wallet: &Wallet, program: &Program) -> pb::Balance {
     }
 }
 
-/// What became of the points of an activity.
-pub(super) fn reversal_message(reversal: &Reversal) -> pb::Reversal {
+/// Points of the main currency.
+pub(super) fn main_points(points: &Points) -> i64 {
+    points.get(&0).copied().unwrap_or(0)
+}
+
+/// Points of further currencies.
+pub(super) fn further_points(points: &Points, program: &Program) -> Vec<pb::CurrencyPoints> {
+    let further = points.iter().filter(|(purse, _)| **purse > 0);
+    let of = |(purse, points): (&u32, &i64)| pb::CurrencyPoints {
+        currency_code: program.code_of(*purse).to_owned(),
+        points: *points,
+    };
+    further.map(of).collect()
+}
+
+/// What became of the points of an activity: of the main currency, and of the others.
+pub(super) fn reversals(reply: &Reply, program: &Program) -> (pb::Reversal, Vec<pb::Reversal>) {
+    let of = |reversal: &Reversal| reversal_message(reversal, program.code_of(reversal.purse));
+    let (main, further) = reply.reversals().iter().partition::<Vec<&Reversal>, _>(|one| one.purse == 0);
+    let nothing = Reversal::default();
+    (of(main.first().copied().unwrap_or(&nothing)), further.into_iter().map(of).collect())
+}
+
+/// What became of the points of a currency.
+pub(crate) fn reversal_message(reversal: &Reversal, code: &str) -> pb::Reversal {
     pb::Reversal {
+        currency_code: code.to_owned(),
         points_owed: reversal.owed,
         points_from_pending: reversal.from_pending,
         points_from_available: reversal.from_available,
@@ -96,6 +136,15 @@ pub(super) fn tier(status: &TierStatus, program: &Program) -> pb::TierStatus {
         progress_count: count(amount(status.progress)),
         to_next_count: next.map_or(0, count),
         to_stay_count: count(amount(status.to_stay)),
+    }
+}
+
+/// A local date.
+pub(super) fn date(of: NaiveDate) -> gtype::Date {
+    gtype::Date {
+        year: of.year(),
+        month: i32::try_from(of.month()).unwrap_or(0),
+        day: i32::try_from(of.day()).unwrap_or(0),
     }
 }
 

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use super::entity::activity;
-use crate::domain::{Activity, ActivityKind, ActivityState, Currency, Money, Pinned};
+use crate::domain::{Activity, ActivityKind, ActivityState, Currency, Earning, Money, Pinned};
 
 /// The caller's own key of an activity, unique among those of one member in one wallet.
 pub type ExternalKey = (Owner, Uuid, String);
@@ -123,6 +123,14 @@ pub(super) fn domain(row: activity::Model) -> Result<Activity, db::Error> {
             Some(Money { currency, micros: row.amount_micros })
         }
     };
+    let main = Earning {
+        purse: 0,
+        points: row.points,
+        reversed: row.points_reversed,
+        expired_before: row.expired_before,
+        lots: (row.lot_first, row.lot_count),
+    };
+    let further: Vec<Earning> = read(&row.earned).ok_or_else(|| damaged("earnings"))?;
     Ok(Activity {
         id: row.activity_id,
         member_id: row.member_id,
@@ -130,10 +138,9 @@ pub(super) fn domain(row: activity::Model) -> Result<Activity, db::Error> {
         occurred_time: Time::from_micros(row.occurred_time),
         amount,
         external_id: row.external_id,
-        points: row.points,
+        earned: [main].into_iter().filter(|main| main.points > 0).chain(further).collect(),
+        credits: row.credits,
         state: ActivityState::from_number(row.state).ok_or_else(|| damaged("state"))?,
-        points_reversed: row.points_reversed,
-        expired_before: row.expired_before,
         returned_micros: row.returned_micros,
         detail: read(&row.detail).ok_or_else(|| damaged("detail"))?,
         pinned: Pinned {
@@ -142,11 +149,11 @@ pub(super) fn domain(row: activity::Model) -> Result<Activity, db::Error> {
             room: read::<Vec<_>>(&row.room).ok_or_else(|| damaged("room"))?.into_iter().collect(),
             member: read(&row.member).ok_or_else(|| damaged("member"))?,
         },
-        lots: (row.lot_first, row.lot_count),
     })
 }
 
 pub(super) fn row(owner: &Owner, activity: &Activity, create_time: Time) -> activity::Model {
+    let main = activity.main();
     activity::Model {
         bucket: owner.bucket(),
         tenant_id: owner.tenant().id().to_owned(),
@@ -158,29 +165,31 @@ pub(super) fn row(owner: &Owner, activity: &Activity, create_time: Time) -> acti
         amount_currency: activity.amount.map_or_else(String::new, |a| a.currency.code().to_owned()),
         amount_micros: activity.amount.map_or(0, |a| a.micros),
         external_id: activity.external_id.clone(),
-        points: activity.points,
+        points: main.points,
         create_time: create_time.micros(),
         state: activity.state as i32,
-        points_reversed: activity.points_reversed,
+        points_reversed: main.reversed,
         returned_micros: activity.returned_micros,
-        lot_first: activity.lots.0,
-        lot_count: activity.lots.1,
+        lot_first: main.lots.0,
+        lot_count: main.lots.1,
         detail: written(&activity.detail),
         rule_version: activity.pinned.rule_version,
         tier_rank: i32::try_from(activity.pinned.tier_rank).unwrap_or(i32::MAX),
         room: written(&activity.pinned.room.iter().collect::<Vec<_>>()),
         units: activity.units_left(),
         member: written(&activity.pinned.member),
-        expired_before: activity.expired_before,
+        expired_before: main.expired_before,
+        earned: written(&activity.further()),
+        credits: activity.credits,
     }
 }
 
-/// A row of which only the key and the lots are to be written.
+/// A row of which only the key and what is told of lots are to be written.
 pub(super) fn renumbered(
     owner: &Owner,
     activity_id: Uuid,
-    lot_first: i64,
-    lot_count: i64,
+    (lot_first, lot_count): (i64, i64),
+    further: &Vec<Earning>,
 ) -> activity::Model {
     activity::Model {
         bucket: owner.bucket(),
@@ -189,6 +198,7 @@ pub(super) fn renumbered(
         activity_id,
         lot_first,
         lot_count,
+        earned: written(further),
         ..activity::Model::default()
     }
 }

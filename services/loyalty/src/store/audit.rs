@@ -3,7 +3,7 @@
 //! `ledger_imbalance` = sum of |wallet total - its postings| + |account - lots behind it| + |held - open
 //! holds| + |member accounts - program accounts| and the like: 0 in a sound ledger, whoever wrote to it.
 
-use db::sea_orm::{ConnectionTrait, FromQueryResult, Statement, Value};
+use db::sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Statement, Value};
 use db::{Tenant, Tx};
 use uuid::Uuid;
 
@@ -34,7 +34,7 @@ pub struct Check {
     pub examples: Vec<Uuid>,
 }
 
-/// Sums over wallets, as the postings have them.
+/// Sums over wallets, as the postings have them: of points of the main currency.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromQueryResult)]
 pub struct Totals {
     /// How many.
@@ -99,7 +99,10 @@ struct Example {
 
 async fn run(tx: &Tx, name: &'static str, sql: String, scope: &[Value; 2]) -> Result<Check, db::Error> {
     let backend = tx.get_database_backend();
-    let sql = sql.replace("NIL", nil(backend));
+    let sql = sql
+        .replace("NIL", nil(backend))
+        .replace("PURSES", &purses(backend))
+        .replace("EARNINGS", &earnings(backend));
     let broken = format!("(SELECT wallet_id, diff FROM ({sql}) x WHERE diff <> 0) y");
     let count = format!(
         "SELECT CAST(COUNT(*) AS BIGINT) AS violations, CAST(COALESCE(SUM(diff), 0) AS BIGINT) AS imbalance \
@@ -119,15 +122,16 @@ async fn run(tx: &Tx, name: &'static str, sql: String, scope: &[Value; 2]) -> Re
 }
 
 /// `$1` is the tenant, `$2` a program or empty. Each statement returns `wallet_id` and `diff`, never
-/// negative; `NIL` is the nil UUID. Tables are joined by their keys only, everything else is summed up: no
-/// planner can mistake that for a few rows.
+/// negative; `NIL` is the nil UUID, `PURSES` has a row for each purse of each wallet, `EARNINGS` one for each
+/// that an activity earned in. Tables are joined by their keys only, everything else is summed up: no planner
+/// can mistake that for a few rows.
 const CHECKS: &[(&str, &str)] = &[
     (
         "member_and_program_accounts_agree",
         "SELECT w.wallet_id, ABS((w.available + w.pending + w.held - w.arrears) \
            - (w.issued + w.adjusted + w.waived + w.transferred \
            - w.redeemed - w.expired - w.reversed)) AS diff \
-         FROM wallet w WHERE w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)",
+         FROM PURSES w WHERE w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)",
     ),
     (
         "postings_are_numbered_without_gaps",
@@ -141,16 +145,17 @@ const CHECKS: &[(&str, &str)] = &[
         "available_and_pending_match_lots",
         "SELECT w.wallet_id, ABS(w.available - COALESCE((SELECT SUM(l.remaining) FROM lot l WHERE \
            l.bucket = w.bucket AND l.tenant_id = w.tenant_id AND l.wallet_id = w.wallet_id \
-           AND l.pending = 0), 0)) \
+           AND l.purse = w.purse AND l.pending = 0), 0)) \
            + ABS(w.pending - COALESCE((SELECT SUM(l.remaining) FROM lot l WHERE \
            l.bucket = w.bucket AND l.tenant_id = w.tenant_id AND l.wallet_id = w.wallet_id \
-           AND l.pending = 1), 0)) AS diff \
-         FROM wallet w WHERE w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)",
+           AND l.purse = w.purse AND l.pending = 1), 0)) AS diff \
+         FROM PURSES w WHERE w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)",
     ),
     (
         "nothing_falls_due_unnoticed",
-        "SELECT w.wallet_id, l.remaining AS diff FROM wallet w JOIN lot l ON l.bucket = w.bucket \
-           AND l.tenant_id = w.tenant_id AND l.wallet_id = w.wallet_id AND l.remaining > 0 \
+        "SELECT w.wallet_id, l.remaining AS diff FROM PURSES w JOIN lot l ON l.bucket = w.bucket \
+           AND l.tenant_id = w.tenant_id AND l.wallet_id = w.wallet_id AND l.purse = w.purse \
+           AND l.remaining > 0 \
            AND ((l.pending = 0 AND l.expire_time < w.next_expire) \
            OR (l.pending = 1 AND l.activate_time < w.next_release)) \
          WHERE w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)",
@@ -179,18 +184,19 @@ const CHECKS: &[(&str, &str)] = &[
         "credits_match_their_lots",
         "SELECT w.wallet_id, ABS(COALESCE((SELECT SUM(p.points) FROM posting p WHERE p.bucket = w.bucket \
            AND p.tenant_id = w.tenant_id AND p.wallet_id = w.wallet_id AND p.credit IN (1, 2) \
-           AND p.reason NOT IN (5, 9)), 0) \
+           AND p.purse = w.purse AND p.reason NOT IN (5, 9)), 0) \
            - COALESCE((SELECT SUM(l.points) FROM lot l WHERE l.bucket = w.bucket \
-           AND l.tenant_id = w.tenant_id AND l.wallet_id = w.wallet_id), 0)) \
+           AND l.tenant_id = w.tenant_id AND l.wallet_id = w.wallet_id AND l.purse = w.purse), 0)) \
            + ABS(w.lot_seq - COALESCE((SELECT COUNT(*) FROM lot l WHERE l.bucket = w.bucket \
            AND l.tenant_id = w.tenant_id AND l.wallet_id = w.wallet_id), 0)) AS diff \
-         FROM wallet w WHERE w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)",
+         FROM PURSES w WHERE w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)",
     ),
     (
         "expired_matches_lots",
         "SELECT w.wallet_id, ABS(w.expired - COALESCE((SELECT SUM(l.expired) FROM lot l WHERE \
-           l.bucket = w.bucket AND l.tenant_id = w.tenant_id AND l.wallet_id = w.wallet_id), 0)) AS diff \
-         FROM wallet w WHERE w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)",
+           l.bucket = w.bucket AND l.tenant_id = w.tenant_id AND l.wallet_id = w.wallet_id \
+           AND l.purse = w.purse), 0)) AS diff \
+         FROM PURSES w WHERE w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)",
     ),
     (
         "held_matches_open_holds",
@@ -220,26 +226,28 @@ const CHECKS: &[(&str, &str)] = &[
         "SELECT COALESCE((SELECT p.wallet_id FROM posting p WHERE p.tenant_id = $1 \
              AND p.activity_id = x.activity_id LIMIT 1), (SELECT a.wallet_id FROM activity a \
              WHERE a.tenant_id = $1 AND a.activity_id = x.activity_id LIMIT 1)) AS wallet_id, x.diff \
-         FROM (SELECT activity_id, ABS(SUM(issued)) + ABS(SUM(reversed)) AS diff FROM ( \
-             SELECT a.activity_id, a.points AS issued, a.points_reversed AS reversed \
-             FROM activity a JOIN wallet w ON w.bucket = a.bucket AND w.tenant_id = a.tenant_id \
+         FROM (SELECT activity_id, purse, ABS(SUM(issued)) + ABS(SUM(reversed)) AS diff FROM ( \
+             SELECT a.activity_id, a.purse, a.points AS issued, a.points_reversed AS reversed \
+             FROM EARNINGS a JOIN wallet w ON w.bucket = a.bucket AND w.tenant_id = a.tenant_id \
              AND w.wallet_id = a.wallet_id WHERE w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2) \
-             UNION ALL SELECT p.activity_id, CASE WHEN p.debit = 5 THEN -p.points ELSE 0 END, \
+             UNION ALL SELECT p.activity_id, p.purse, CASE WHEN p.debit = 5 THEN -p.points ELSE 0 END, \
              CASE WHEN p.credit = 6 THEN -p.points ELSE 0 END \
              FROM posting p JOIN wallet w ON w.bucket = p.bucket AND w.tenant_id = p.tenant_id \
              AND w.wallet_id = p.wallet_id WHERE (p.debit = 5 OR p.credit = 6) \
              AND w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)) t \
-           GROUP BY activity_id HAVING SUM(issued) <> 0 OR SUM(reversed) <> 0) x",
+           GROUP BY activity_id, purse HAVING SUM(issued) <> 0 OR SUM(reversed) <> 0) x",
     ),
     (
-        // Basis 1 is the spend of purchases, 2 the number of activities not wholly taken back, 3 their units.
+        // Basis 1 is the spend of purchases, 2 the number of activities not wholly taken back, 3 their units,
+        // 4 what rules granted.
         "tier_credits_match_activities",
         "SELECT w.wallet_id, ABS(COALESCE((SELECT SUM(c.credits) FROM tier_credit c WHERE \
            c.bucket = w.bucket AND c.tenant_id = w.tenant_id AND c.wallet_id = w.wallet_id), 0) \
            - COALESCE((SELECT SUM(CASE WHEN p.tier_kinds <> 0 AND (p.tier_kinds >> a.kind) % 2 = 0 THEN 0 \
              WHEN p.tier_basis = 1 AND a.kind = 1 THEN a.amount_micros - a.returned_micros \
              WHEN p.tier_basis = 2 AND a.state IN (1, 2) THEN 1 \
-             WHEN p.tier_basis = 3 THEN a.units ELSE 0 END) FROM activity a \
+             WHEN p.tier_basis = 3 THEN a.units WHEN p.tier_basis = 4 THEN a.credits ELSE 0 END) \
+           FROM activity a \
            WHERE a.bucket = w.bucket AND a.tenant_id = w.tenant_id AND a.wallet_id = w.wallet_id), 0)) \
            AS diff \
          FROM wallet w JOIN program p ON p.tenant_id = w.tenant_id AND p.program_id = w.program_id \
@@ -294,15 +302,15 @@ const CHECKS: &[(&str, &str)] = &[
            GROUP BY scope_id, request_id HAVING SUM(posted) > 0 AND SUM(recorded) = 0) x",
     ),
     (
-        // What one wallet gave by a request, another one received by it.
+        // What one wallet gave by a request, another one received by it, of the same currency.
         "transfers_are_given_and_received",
         "SELECT giver AS wallet_id, ABS(SUM(points)) AS diff FROM ( \
-           SELECT p.wallet_id AS giver, p.other_wallet_id AS taker, p.request_id, p.points, p.tenant_id \
-           FROM posting p WHERE p.credit = 11 UNION ALL \
-           SELECT p.other_wallet_id, p.wallet_id, p.request_id, -p.points, p.tenant_id \
+           SELECT p.wallet_id AS giver, p.other_wallet_id AS taker, p.request_id, p.purse, p.points, \
+             p.tenant_id FROM posting p WHERE p.credit = 11 UNION ALL \
+           SELECT p.other_wallet_id, p.wallet_id, p.request_id, p.purse, -p.points, p.tenant_id \
            FROM posting p WHERE p.debit = 11) t WHERE tenant_id = $1 AND ($2 = '' OR giver IN \
            (SELECT wallet_id FROM wallet w WHERE w.tenant_id = $1 AND w.program_id = $2)) \
-         GROUP BY giver, taker, request_id",
+         GROUP BY giver, taker, request_id, purse",
     ),
     (
         "wallets_and_members_belong_together",
@@ -365,17 +373,21 @@ fn column(account: Account) -> &'static str {
 }
 
 fn totals_match_postings() -> String {
-    let difference = |account: Account| format!("ABS(w.{0} - COALESCE(p.{0}, 0))", column(account));
-    let differences = Account::ALL.map(difference).join(" + ");
+    const SCOPE: &str = "w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)";
+    let each = |of: fn(&str) -> String, between: &str| Account::ALL.map(column).map(of).join(between);
     format!(
-        "SELECT w.wallet_id, {differences} AS diff FROM wallet w LEFT JOIN ({}) p ON p.bucket = w.bucket \
-         AND p.tenant_id = w.tenant_id AND p.wallet_id = w.wallet_id \
-         WHERE w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)",
+        "SELECT wallet_id, {} AS diff FROM (SELECT w.bucket, w.tenant_id, w.wallet_id, w.purse, {} \
+         FROM PURSES w WHERE {SCOPE} UNION ALL SELECT p.bucket, p.tenant_id, p.wallet_id, p.purse, {} \
+         FROM ({}) p JOIN wallet w ON w.bucket = p.bucket AND w.tenant_id = p.tenant_id \
+         AND w.wallet_id = p.wallet_id WHERE {SCOPE}) t GROUP BY bucket, tenant_id, wallet_id, purse",
+        each(|name| format!("ABS(SUM({name}))"), " + "),
+        each(|name| format!("w.{name}"), ", "),
+        each(|name| format!("-p.{name}"), ", "),
         posting_sums()
     )
 }
 
-/// The totals of each wallet as its postings have them.
+/// The totals of each purse as its postings have them.
 fn posting_sums() -> String {
     let sum = |account: Account| {
         let (number, name) = (account as i32, column(account));
@@ -387,15 +399,58 @@ fn posting_sums() -> String {
     };
     let sums = Account::ALL.map(sum).join(", ");
     format!(
-        "SELECT bucket, tenant_id, wallet_id, COUNT(*) AS postings, {sums} FROM posting \
-         WHERE tenant_id = $1 GROUP BY bucket, tenant_id, wallet_id"
+        "SELECT bucket, tenant_id, wallet_id, purse, {sums} FROM posting \
+         WHERE tenant_id = $1 GROUP BY bucket, tenant_id, wallet_id, purse"
+    )
+}
+
+/// What is kept as JSON of further currencies: how each element of a text is a row, its number from 1, and
+/// how a number of it is read.
+fn elements(backend: DbBackend, text: &str) -> (String, &'static str, fn(&str) -> String) {
+    match backend {
+        DbBackend::Sqlite => {
+            let rows = format!(", json_each(CASE {text} WHEN '' THEN '[]' ELSE {text} END) e");
+            (rows, "e.key + 1", |field| format!("json_extract(e.value, '$.{field}')"))
+        }
+        _ => {
+            let list = format!("jsonb_array_elements(CAST(NULLIF({text}, '') AS JSONB))");
+            let rows = format!(" CROSS JOIN LATERAL {list} WITH ORDINALITY e(value, n)");
+            (rows, "CAST(e.n AS INTEGER)", |field| format!("CAST(e.value->>'{field}' AS BIGINT)"))
+        }
+    }
+}
+
+/// A row for each purse of each wallet.
+fn purses(backend: DbBackend) -> String {
+    const OF_WALLET: &str = "SELECT w.bucket, w.tenant_id, w.wallet_id, w.program_id, w.lot_seq, \
+         w.next_release";
+    let (rows, number, read) = elements(backend, "w.purses");
+    let names = Account::ALL.map(column);
+    let main = names.map(|name| format!("w.{name}")).join(", ");
+    let further = names.map(|name| format!("{} AS {name}", read(name))).join(", ");
+    format!(
+        "({OF_WALLET}, 0 AS purse, w.next_expire, {main} FROM wallet w UNION ALL {OF_WALLET}, {number}, {}, \
+         {further} FROM wallet w{rows})",
+        read("first_expire")
+    )
+}
+
+/// A row for what each activity earned of each currency.
+fn earnings(backend: DbBackend) -> String {
+    const OF_ACTIVITY: &str = "SELECT a.bucket, a.tenant_id, a.wallet_id, a.activity_id";
+    let (rows, _, read) = elements(backend, "a.earned");
+    format!(
+        "({OF_ACTIVITY}, 0 AS purse, a.points, a.points_reversed FROM activity a UNION ALL {OF_ACTIVITY}, \
+         {}, {}, {} FROM activity a{rows})",
+        read("purse"),
+        read("points"),
+        read("reversed")
     )
 }
 
 fn totals_sql() -> String {
     let sum = |name: &str| format!("CAST(COALESCE(SUM(p.{name}), 0) AS BIGINT) AS {name}");
-    let names = Account::ALL.map(column).into_iter().chain(["postings"]);
-    let sums = names.map(sum).collect::<Vec<_>>().join(", ");
+    let sums = Account::ALL.map(column).map(sum).join(", ");
     let count = |table: &str| {
         format!(
             "(SELECT CAST(COUNT(*) AS BIGINT) FROM {table} t JOIN wallet v ON v.bucket = t.bucket \
@@ -404,11 +459,13 @@ fn totals_sql() -> String {
         )
     };
     format!(
-        "SELECT CAST(COUNT(*) AS BIGINT) AS wallets, {} AS activities, {} AS redemptions, {sums} \
-         FROM wallet w LEFT JOIN ({}) p ON p.bucket = w.bucket AND p.tenant_id = w.tenant_id \
-         AND p.wallet_id = w.wallet_id WHERE w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)",
+        "SELECT CAST(COUNT(*) AS BIGINT) AS wallets, {} AS activities, {} AS redemptions, {} AS postings, \
+         {sums} FROM wallet w LEFT JOIN ({}) p ON p.bucket = w.bucket AND p.tenant_id = w.tenant_id \
+         AND p.wallet_id = w.wallet_id AND p.purse = 0 \
+         WHERE w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)",
         count("activity"),
         count("redemption"),
+        count("posting"),
         posting_sums()
     )
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ambient::Time;
 use chrono::NaiveDate;
 use db::sea_orm::ConnectionTrait;
-use db::{Owner, Tx};
+use db::{Owner, Tx, Writes};
 use requests::Record;
 use uuid::Uuid;
 
@@ -163,7 +163,9 @@ impl Changes {
             lot::Column::Expired,
             lot::Column::Returned,
         ];
-        const ACTIVITY_CHANGES: [activity::Column; 5] = [
+        const ACTIVITY_CHANGES: [activity::Column; 7] = [
+            activity::Column::Earned,
+            activity::Column::Credits,
             activity::Column::State,
             activity::Column::PointsReversed,
             activity::Column::ReturnedMicros,
@@ -180,31 +182,32 @@ impl Changes {
         };
         let credits = tiers::credit_rows(self.credits);
         let wallets: Vec<_> = self.wallets.into_iter().collect();
+        let mut writes = Writes::new(tx);
+        requests::insert_to(&mut writes, self.records)?;
+        writes.insert::<activity::Entity>(&recorded)?;
+        writes.update::<activity::Entity>(&changed, &ACTIVITY_CHANGES)?;
+        writes.insert::<posting::Entity>(&self.postings)?;
+        writes.insert::<lot::Entity>(&lot_rows(self.opened))?;
+        writes.update::<lot::Entity>(&lot_rows(self.changed), &LOT_CHANGES)?;
+        writes.insert::<allocation::Entity>(&self.allocations)?;
+        writes.insert::<redemption::Entity>(&self.redemptions)?;
+        writes.upsert::<tier_credit::Entity>(&credits, ADD_CREDITS)?;
+        writes.insert::<tier_history::Entity>(&tier_rows(self.tiers))?;
+        let superseded = tier_rows(self.superseded);
+        writes.update::<tier_history::Entity>(&superseded, &[tier_history::Column::SupersededTime])?;
+        writes.insert::<tier_change::Entity>(&self.tier_changes)?;
+        self.counters.write(&mut writes)?;
+        events::append_to(&mut writes, self.events)?;
+        wallets::update(&mut writes, &wallets)?;
         let write = async {
             for (owner, (state, now)) in &self.states {
                 members::change_state(tx, owner, *state, *now).await?;
             }
-            requests::insert(tx, self.records).await?;
-            db::bulk_insert::<activity::Entity>(tx, &recorded).await?;
-            db::bulk_update::<activity::Entity>(tx, &changed, &ACTIVITY_CHANGES).await?;
-            db::bulk_insert::<posting::Entity>(tx, &self.postings).await?;
-            db::bulk_insert::<lot::Entity>(tx, &lot_rows(self.opened)).await?;
-            db::bulk_update::<lot::Entity>(tx, &lot_rows(self.changed), &LOT_CHANGES).await?;
-            db::bulk_insert::<allocation::Entity>(tx, &self.allocations).await?;
-            db::bulk_insert::<redemption::Entity>(tx, &self.redemptions).await?;
-            db::bulk_upsert::<tier_credit::Entity>(tx, &credits, ADD_CREDITS).await?;
-            db::bulk_insert::<tier_history::Entity>(tx, &tier_rows(self.tiers)).await?;
-            let superseded = tier_rows(self.superseded);
-            db::bulk_update::<tier_history::Entity>(tx, &superseded, &[tier_history::Column::SupersededTime])
-                .await?;
-            db::bulk_insert::<tier_change::Entity>(tx, &self.tier_changes).await?;
+            writes.run(tx).await?;
             referrals::change(tx, &self.referred).await?;
             reviews::insert(tx, &self.parked).await?;
             reviews::update(tx, &self.reviewed).await?;
-            self.counters.write(tx).await?;
             rewards::take_stock(tx, &self.stock).await?;
-            events::append(tx, self.events).await?;
-            wallets::update(tx, &wallets).await?;
             moves::change_roles(tx, &self.roles).await?;
             for one in &self.moves {
                 one.write(tx).await?;

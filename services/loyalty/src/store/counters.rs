@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use db::sea_orm::ConnectionTrait;
 use db::sea_orm::sea_query::ArrayType;
-use db::{Keyed, Owner, Tenant, Tx, select_in};
+use db::{Keyed, Owner, Tenant, Tx, Writes, select_in};
 
 use super::entity::{program_counter, wallet_counter};
 use crate::domain::rules::{CapOf, Counter};
@@ -88,11 +88,11 @@ impl Counters {
         self.changed.insert(key);
     }
 
-    /// Writes what changed.
+    /// Adds what changed to what is written.
     ///
     /// # Errors
-    /// That the database refused.
-    pub(super) async fn write(&self, tx: &Tx) -> Result<(), db::Error> {
+    /// As [`Writes::upsert`].
+    pub(super) fn write(&self, writes: &mut Writes) -> Result<(), db::Error> {
         const OF_WALLET: &str = "ON CONFLICT (bucket, tenant_id, wallet_id, name, period_start) \
              DO UPDATE SET points = excluded.points";
         const OF_PROGRAM: &str = "ON CONFLICT (tenant_id, program_id, name, period_start) \
@@ -100,8 +100,8 @@ impl Counters {
         let changed = || self.points.iter().filter(|(key, _)| self.changed.contains(*key));
         let wallets: Vec<_> = changed().filter_map(|(key, points)| wallet_row(key, *points)).collect();
         let programs: Vec<_> = changed().filter_map(|(key, points)| program_row((key, *points))).collect();
-        db::bulk_upsert::<wallet_counter::Entity>(tx, &wallets, OF_WALLET).await?;
-        db::bulk_upsert::<program_counter::Entity>(tx, &programs, OF_PROGRAM).await
+        writes.upsert::<wallet_counter::Entity>(&wallets, OF_WALLET)?;
+        writes.upsert::<program_counter::Entity>(&programs, OF_PROGRAM)
     }
 }
 

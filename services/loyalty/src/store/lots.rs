@@ -1,6 +1,7 @@
 //! Lot rows: loaded in the order of debits or releases, and only as many as a decision needs.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 
 use ambient::Time;
 use db::sea_orm::sea_query::ArrayType;
@@ -13,7 +14,7 @@ use uuid::Uuid;
 
 use super::OWNER;
 use super::entity::lot;
-use crate::domain::{Lot, LotKey, Origin, Wallet};
+use crate::domain::{Lot, LotKey, Origin, Points, Purse, Wallet};
 
 /// Which lots of a wallet a decision needs.
 #[derive(Clone, Debug)]
@@ -22,10 +23,8 @@ pub struct Want {
     pub owner: Owner,
     /// All that are released or expire up to here.
     pub due_until: Time,
-    /// None expires before this moment.
-    pub alive_until: Time,
-    /// As many further open ones as hold this many points, and one more.
-    pub points: i64,
+    /// Open ones of these purses.
+    pub purses: Vec<OfPurse>,
     /// As many further pending ones, and one more; `None` if the wallet has nothing pending.
     pub pending: Option<usize>,
     /// These, whatever they hold.
@@ -34,22 +33,59 @@ pub struct Want {
     pub expired_since: Option<Time>,
 }
 
+/// Which open lots of a purse a decision needs beside those that are due.
+#[derive(Clone, Copy, Debug)]
+pub struct OfPurse {
+    /// Its number.
+    pub purse: u32,
+    /// None expires before this moment.
+    pub alive_until: Time,
+    /// As many as hold this many points, and one more.
+    pub points: i64,
+}
+
 impl Want {
     /// What is due at a moment, of a wallet that may have something pending.
     pub fn due(owner: &Owner, wallet: &Wallet, due_until: Time) -> Want {
+        let holding = wallet.numbered().filter(|(_, purse)| purse.totals.available > 0);
+        let of = |(number, purse): (u32, &Purse)| OfPurse {
+            purse: number,
+            alive_until: purse.alive_until,
+            points: 0,
+        };
         Want {
             owner: owner.clone(),
             due_until,
-            alive_until: wallet.alive_until,
-            points: 0,
+            purses: holding.map(of).collect(),
             pending: Some(0),
             numbers: Vec::new(),
             expired_since: None,
         }
     }
 
+    /// Adds lots that cover debits; returns true if there are any.
+    pub fn cover(&mut self, debits: &Points) -> bool {
+        for purse in &mut self.purses {
+            let points = debits.get(&purse.purse).copied().unwrap_or(0);
+            purse.points = purse.points.saturating_add(points);
+        }
+        debits.values().any(|points| *points > 0)
+    }
+}
+
+/// One look at the lots of a wallet, in one order.
+struct Look<'a> {
+    want: &'a Want,
+    of: OfPurse,
+}
+
+impl Look<'_> {
     fn outlives(&self, lot: &Lot) -> bool {
-        lot.key.expire_time.max(self.alive_until) > self.due_until
+        lot.key.expire_time.max(self.of.alive_until) > self.want.due_until
+    }
+
+    fn place(&self) -> (Owner, u32) {
+        (self.want.owner.clone(), self.of.purse)
     }
 }
 
@@ -62,27 +98,31 @@ struct Order {
     columns: &'static str,
     after: &'static str,
     place: fn(&Lot) -> (i64, i64),
-    is_met: fn(&Want, &[Lot]) -> bool,
+    purse: fn(&Lot) -> u32,
+    is_met: fn(&Look<'_>, &[Lot]) -> bool,
 }
 
-/// Open lots in the order of debits.
+/// Open lots of a purse in the order of debits.
 const DEBITS: Order = Order {
     columns: "t.expire_time, t.lot_number",
-    after: "t.open = 1 AND t.pending = 0 AND (t.expire_time, t.lot_number) > (k.c3, k.c4)",
+    after: "t.open = 1 AND t.pending = 0 AND t.purse = k.c3 AND (t.expire_time, t.lot_number) > (k.c4, k.c5)",
     place: |lot| (lot.key.expire_time.micros(), lot.key.number),
-    is_met: |want, lots| {
-        let living = lots.iter().filter(|lot| want.outlives(lot));
-        living.fold(0_i64, |sum, lot| sum.saturating_add(lot.remaining)) > want.points
+    purse: |lot| lot.key.purse,
+    is_met: |look, lots| {
+        let living = lots.iter().filter(|lot| look.outlives(lot));
+        living.fold(0_i64, |sum, lot| sum.saturating_add(lot.remaining)) > look.of.points
     },
 };
 
-/// Pending lots in the order of their release.
+/// Pending lots of all purses in the order of their release.
 const RELEASES: Order = Order {
     columns: "t.activate_time, t.lot_number",
-    after: "t.open = 1 AND t.pending = 1 AND (t.activate_time, t.lot_number) > (k.c3, k.c4)",
+    after: "t.open = 1 AND t.pending = 1 AND (t.activate_time, t.lot_number) > (k.c4, k.c5)",
     place: |lot| (lot.activate_time.micros(), lot.key.number),
-    is_met: |want, lots| {
-        lots.iter().filter(|lot| lot.activate_time > want.due_until).count() > want.pending.unwrap_or(0)
+    purse: |_| 0,
+    is_met: |look, lots| {
+        let later = lots.iter().filter(|lot| lot.activate_time > look.want.due_until);
+        later.count() > look.want.pending.unwrap_or(0)
     },
 };
 
@@ -94,19 +134,40 @@ pub async fn load(
     db: &impl ConnectionTrait,
     wants: Vec<Want>,
 ) -> Result<HashMap<Owner, Vec<Lot>>, db::Error> {
-    let mut loaded = numbered(db, &wants).await?;
+    let mut loaded = of_numbers(db, &wants).await?;
     expired(db, &wants, &mut loaded).await?;
-    let waiting: Vec<Want> = wants.iter().filter(|want| want.pending.is_some()).cloned().collect();
-    for (owner, lots) in in_order(db, &RELEASES, waiting).await? {
+    let whole = OfPurse { purse: 0, alive_until: Time::MIN, points: 0 };
+    let waiting = wants.iter().filter(|want| want.pending.is_some()).map(|want| Look { want, of: whole });
+    for ((owner, _), lots) in in_order(db, &RELEASES, waiting.collect()).await? {
         loaded.entry(owner).or_default().extend(lots);
     }
-    for (owner, lots) in in_order(db, &DEBITS, wants).await? {
+    let holding = wants.iter().flat_map(|want| want.purses.iter().map(move |of| Look { want, of: *of }));
+    for ((owner, _), lots) in in_order(db, &DEBITS, holding.collect()).await? {
         loaded.entry(owner).or_default().extend(lots);
     }
     Ok(loaded)
 }
 
-async fn numbered(db: &impl ConnectionTrait, wants: &[Want]) -> Result<HashMap<Owner, Vec<Lot>>, db::Error> {
+/// Lots of a wallet by their numbers.
+///
+/// # Errors
+/// That the database refused.
+pub async fn numbered(
+    db: &impl ConnectionTrait,
+    owner: &Owner,
+    numbers: Vec<i64>,
+) -> Result<Vec<Lot>, db::Error> {
+    let (owner, purses) = (owner.clone(), Vec::new());
+    let want = Want { owner, due_until: Time::MIN, purses, pending: None, numbers, expired_since: None };
+    let mut lots: Vec<Lot> = of_numbers(db, &[want]).await?.into_values().flatten().collect();
+    lots.sort_by_key(|lot| lot.key.number);
+    Ok(lots)
+}
+
+async fn of_numbers(
+    db: &impl ConnectionTrait,
+    wants: &[Want],
+) -> Result<HashMap<Owner, Vec<Lot>>, db::Error> {
     let select = Keyed {
         table: "lot",
         on: &["bucket", "tenant_id", "wallet_id", "lot_number"],
@@ -120,8 +181,8 @@ async fn numbered(db: &impl ConnectionTrait, wants: &[Want]) -> Result<HashMap<O
     let key = |want: &Want, number: i64| want.owner.key_with([number.into()]);
     let keys = wants.iter().flat_map(|want| want.numbers.iter().map(|number| key(want, *number)));
     let rows = select_in(db, select, &keys.collect::<Vec<_>>()).await?;
-    let mut loaded: HashMap<Owner, Vec<Lot>> = HashMap::new();
-    gather(rows, &mut loaded);
+    let mut loaded = HashMap::new();
+    gather(rows, &mut loaded, |owner, _| owner);
     Ok(loaded)
 }
 
@@ -142,54 +203,69 @@ async fn expired(
         more: "",
     };
     let key = |want: &Want| Some(want.owner.key_with([want.expired_since?.micros().into()]));
-    gather(select_in(db, select, &wants.iter().filter_map(key).collect::<Vec<_>>()).await?, loaded);
+    let rows = select_in(db, select, &wants.iter().filter_map(key).collect::<Vec<_>>()).await?;
+    gather(rows, loaded, |owner, _| owner);
     Ok(())
 }
 
 async fn in_order(
     db: &impl ConnectionTrait,
     order: &Order,
-    mut wants: Vec<Want>,
-) -> Result<HashMap<Owner, Vec<Lot>>, db::Error> {
-    const TYPES: [ArrayType; 5] =
-        [ArrayType::Int, ArrayType::String, ArrayType::Uuid, ArrayType::BigInt, ArrayType::BigInt];
-    let mut loaded: HashMap<Owner, Vec<Lot>> = HashMap::new();
-    let mut look = FIRST_LOOK;
-    while !wants.is_empty() {
-        let key = |want: &Want| {
-            let last = loaded.get(&want.owner).and_then(|lots| lots.last());
+    mut looks: Vec<Look<'_>>,
+) -> Result<HashMap<(Owner, u32), Vec<Lot>>, db::Error> {
+    const TYPES: [ArrayType; 6] = [
+        ArrayType::Int,
+        ArrayType::String,
+        ArrayType::Uuid,
+        ArrayType::Int,
+        ArrayType::BigInt,
+        ArrayType::BigInt,
+    ];
+    let mut loaded: HashMap<(Owner, u32), Vec<Lot>> = HashMap::new();
+    let mut first = FIRST_LOOK;
+    while !looks.is_empty() {
+        let key = |look: &Look<'_>| {
+            let last = loaded.get(&look.place()).and_then(|lots| lots.last());
             let (moment, number) = last.map_or((i64::MIN, 0), order.place);
-            want.owner.key_with([moment.into(), number.into()])
+            let purse = i32::try_from(look.of.purse).unwrap_or(i32::MAX);
+            look.want.owner.key_with([purse.into(), moment.into(), number.into()])
         };
-        let keys: Vec<_> = wants.iter().map(key).collect();
+        let keys: Vec<_> = looks.iter().map(key).collect();
         let select = Keyed {
             table: "lot",
             on: &OWNER,
             types: &TYPES,
             filter: order.after,
             order: order.columns,
-            first: Some(look),
+            first: Some(first),
             lock: false,
             more: "",
         };
-        let seen = gather(select_in(db, select, &keys).await?, &mut loaded);
+        let rows = select_in(db, select, &keys).await?;
+        let seen = gather(rows, &mut loaded, |owner, lot| (owner, (order.purse)(lot)));
         // A wallet that gave fewer than it was asked for has no more.
-        wants.retain(|want| {
-            let lots = loaded.get(&want.owner).map_or(&[][..], Vec::as_slice);
-            seen.get(&want.owner) == Some(&look) && !(order.is_met)(want, lots)
+        looks.retain(|look| {
+            let lots = loaded.get(&look.place()).map_or(&[][..], Vec::as_slice);
+            seen.get(&look.place()) == Some(&first) && !(order.is_met)(look, lots)
         });
-        look = look.saturating_mul(8).min(LOOK_MAX);
+        first = first.saturating_mul(8).min(LOOK_MAX);
     }
     Ok(loaded)
 }
 
-/// Adds rows to the lots of their wallets; returns how many each wallet got.
-fn gather(rows: Vec<lot::Model>, loaded: &mut HashMap<Owner, Vec<Lot>>) -> HashMap<Owner, u32> {
-    let mut seen: HashMap<Owner, u32> = HashMap::new();
+/// Adds rows to the lots of their places; returns how many each place got.
+fn gather<P: Clone + Eq + Hash>(
+    rows: Vec<lot::Model>,
+    loaded: &mut HashMap<P, Vec<Lot>>,
+    place: impl Fn(Owner, &Lot) -> P,
+) -> HashMap<P, u32> {
+    let mut seen: HashMap<P, u32> = HashMap::new();
     for row in rows {
         let owner = Owner::of_row(row.bucket, &row.tenant_id, row.wallet_id);
-        *seen.entry(owner.clone()).or_default() += 1;
-        loaded.entry(owner).or_default().push(domain(row));
+        let lot = domain(row);
+        let place = place(owner, &lot);
+        *seen.entry(place.clone()).or_default() += 1;
+        loaded.entry(place).or_default().push(lot);
     }
     seen
 }
@@ -220,10 +296,19 @@ pub async fn page(
 /// A lot's expiry and what it held at some moment.
 #[derive(Clone, Copy, Debug, FromQueryResult)]
 pub struct Held {
+    /// The purse that it is in.
+    pub purse: i32,
     /// When it expires, in microseconds.
     pub expire_time: i64,
     /// Points that it held.
     pub points: i64,
+}
+
+impl Held {
+    /// True if the purse with this number has it.
+    pub fn is_in(&self, purse: u32) -> bool {
+        u32::try_from(self.purse) == Ok(purse)
+    }
 }
 
 /// What each lot that was alive at `at` held then, by expiry: its points without the debits up to then. An
@@ -232,7 +317,7 @@ pub struct Held {
 /// # Errors
 /// That the database refused.
 pub async fn alive_at(db: &impl ConnectionTrait, owner: &Owner, at: Time) -> Result<Vec<Held>, db::Error> {
-    const SQL: &str = "SELECT l.expire_time AS expire_time, l.points \
+    const SQL: &str = "SELECT l.purse AS purse, l.expire_time AS expire_time, l.points \
          - COALESCE((SELECT CAST(SUM(CASE a.credit WHEN 1 THEN -a.points ELSE a.points END) AS BIGINT) \
          FROM allocation a WHERE a.bucket = l.bucket AND a.tenant_id = l.tenant_id \
          AND a.wallet_id = l.wallet_id \
@@ -250,7 +335,11 @@ fn domain(row: lot::Model) -> Lot {
     let member_id = if row.member_id.is_nil() { row.wallet_id } else { row.member_id };
     Lot {
         member_id,
-        key: LotKey { expire_time: Time::from_micros(row.expire_time), number: row.lot_number },
+        key: LotKey {
+            purse: u32::try_from(row.purse).unwrap_or(0),
+            expire_time: Time::from_micros(row.expire_time),
+            number: row.lot_number,
+        },
         points: row.points,
         remaining: row.remaining,
         activate_time: Time::from_micros(row.activate_time),
@@ -283,5 +372,6 @@ pub(super) fn row(owner: &Owner, lot: &Lot) -> lot::Model {
         expired: lot.expired,
         pending: i32::from(lot.pending),
         returned: i32::from(lot.returned),
+        purse: i32::try_from(lot.key.purse).unwrap_or(i32::MAX),
     }
 }

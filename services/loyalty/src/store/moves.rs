@@ -9,9 +9,9 @@ use db::{Owner, Tx};
 use uuid::Uuid;
 
 use super::activities;
-use super::entity::{activity, wallet};
+use super::entity::{activity, lot, wallet};
 use super::nil;
-use crate::domain::{Activity, Belongings, Destination, HandedOver, MoveMember};
+use crate::domain::{Activity, Belongings, Destination, Earning, HandedOver, MoveMember};
 
 /// A move, as it is written.
 #[derive(Clone, Debug)]
@@ -99,11 +99,42 @@ impl Move {
     /// Says which lots of the new wallet activities have.
     async fn renumber(&self, tx: &Tx) -> Result<(), db::Error> {
         const LOTS: [activity::Column; 2] = [activity::Column::LotFirst, activity::Column::LotCount];
-        let row = |(id, (first, count)): (&Uuid, &(i64, i64))| {
-            activities::renumbered(&self.to, *id, *first, *count)
+        let main = self.rows.lots.iter().filter(|((_, purse), _)| *purse == 0);
+        let row = |((id, _), lots): (&(Uuid, u32), &(i64, i64))| {
+            activities::renumbered(&self.to, *id, *lots, &Vec::new())
         };
-        let rows: Vec<activity::Model> = self.rows.lots.iter().map(row).collect();
-        db::bulk_update::<activity::Entity>(tx, &rows, &LOTS).await
+        let rows: Vec<activity::Model> = main.map(row).collect();
+        db::bulk_update::<activity::Entity>(tx, &rows, &LOTS).await?;
+        self.renumber_further(tx).await
+    }
+
+    /// The same of further currencies, with what expired of them before the move.
+    async fn renumber_further(&self, tx: &Tx) -> Result<(), db::Error> {
+        if self.rows.further.is_empty() {
+            return Ok(());
+        }
+        let select = lot::Entity::find()
+            .select_only()
+            .columns([lot::Column::LotNumber, lot::Column::Expired])
+            .filter(lot::Column::Bucket.eq(self.from.bucket()))
+            .filter(lot::Column::TenantId.eq(self.from.tenant().id()))
+            .filter(lot::Column::WalletId.eq(self.from.id()))
+            .filter(lot::Column::Purse.gt(0))
+            .filter(lot::Column::Expired.gt(0));
+        let expired: Vec<(i64, i64)> = select.into_tuple().all(tx).await?;
+        let expired: BTreeMap<i64, i64> = expired.into_iter().collect();
+        let moved = |id: Uuid, earning: &Earning| {
+            let gone = expired.range(earning.lot_numbers()).map(|(_, points)| *points);
+            let expired_before = gone.fold(earning.expired_before, i64::saturating_add);
+            let lots = self.rows.lots.get(&(id, earning.purse)).copied().unwrap_or(earning.lots);
+            Earning { expired_before, lots, ..*earning }
+        };
+        let row = |(id, earned): (&Uuid, &Vec<Earning>)| {
+            let earned = earned.iter().map(|earning| moved(*id, earning)).collect();
+            activities::renumbered(&self.to, *id, (0, 0), &earned)
+        };
+        let rows: Vec<activity::Model> = self.rows.further.iter().map(row).collect();
+        db::bulk_update::<activity::Entity>(tx, &rows, &[activity::Column::Earned]).await
     }
 
     /// What was counted for caps before a member left its own wallet counts along with it, and stays counted

@@ -34,6 +34,7 @@ fn domain(row: posting::Model) -> Result<Posting, db::Error> {
     let damaged = |what: &str| db::Error::Damaged(format!("posting {} of a wallet has no {what}", row.seq));
     Ok(Posting {
         seq: row.seq,
+        purse: u32::try_from(row.purse).map_err(|_| damaged("purse"))?,
         debit: Account::from_number(row.debit).ok_or_else(|| damaged("debit account"))?,
         credit: Account::from_number(row.credit).ok_or_else(|| damaged("credit account"))?,
         points: row.points,
@@ -70,6 +71,7 @@ pub(super) fn row(owner: &Owner, request_id: Uuid, posting: &Posting) -> posting
         rule_version: posting.source.rule_version,
         note: posting.source.note.clone(),
         other_wallet_id: posting.source.other_wallet_id,
+        purse: i32::try_from(posting.purse).unwrap_or(i32::MAX),
     }
 }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::entity::program;
 use super::rule_sets;
 use crate::domain::{
-    ActivityKind, Basis, Currency, Downgrade, EarningRule, Expiry, Ladder, Life, MonthDay, Period,
+    ActivityKind, Basis, Currency, Downgrade, Earlier, EarningRule, Expiry, Ladder, Life, MonthDay, Period,
     PointCurrency, Program, Release, ReturnPolicy, Tier, TierPolicy, Window,
 };
 
@@ -28,6 +28,15 @@ struct StoredTier {
     perks: Vec<String>,
 }
 
+/// Tiers that held before, up to a day, which is written as in the calendar.
+#[derive(Serialize, Deserialize)]
+struct StoredEarlier {
+    end: String,
+    tiers: Vec<StoredTier>,
+    downgrade: i32,
+    grace_days: u32,
+}
+
 fn whole() -> i64 {
     100
 }
@@ -45,8 +54,17 @@ pub async fn find(
     let Some(row) = program::Entity::find_by_id(key).one(db).await? else { return Ok(None) };
     let program = domain(row)?;
     let active = rule_sets::active(db, tenant, program_id).await?;
-    let rule_sets = rule_sets::timeline(program.rule, program.time_zone, active)?;
+    let rule_sets = rule_sets::timeline(&program, active)?;
     Ok(Some(Program { rule_sets, ..program }))
+}
+
+/// Programs, without their rule sets, whose tiers were changed, with their tenants.
+///
+/// # Errors
+/// As [`find`].
+pub async fn with_changed_tiers(db: &impl ConnectionTrait) -> Result<Vec<(Tenant, Program)>, db::Error> {
+    let rows = program::Entity::find().filter(program::Column::TiersBefore.ne("[]")).all(db).await?;
+    rows.into_iter().map(|row| Ok((Tenant::new(&row.tenant_id), domain(row)?))).collect()
 }
 
 /// One page of programs after the given id, by id, without their rule sets.
@@ -83,7 +101,13 @@ pub async fn insert(tx: &Tx, tenant: &Tenant, program: &Program) -> Result<(), d
 /// That the database refused.
 pub async fn update(tx: &Tx, tenant: &Tenant, program: &Program) -> Result<(), db::Error> {
     use program::Column as C;
-    const CHANGING: [C; 13] = [
+    const CHANGING: [C; 19] = [
+        C::Further,
+        C::Tiers,
+        C::TiersBefore,
+        C::TierDowngrade,
+        C::TierGraceDays,
+        C::TierWarnDays,
         C::DisplayName,
         C::PointName,
         C::ExpiryKind,
@@ -156,6 +180,11 @@ fn row(tenant: &Tenant, program: &Program) -> Result<program::Model, db::Error> 
             None => String::new(),
         },
         velocity: serde_json::to_string(&program.velocity).map_err(|e| told(&e))?,
+        further: serde_json::to_string(&program.further).map_err(|e| told(&e))?,
+        tiers_before: {
+            let before: Vec<StoredEarlier> = program.ladder.before.iter().map(stored_earlier).collect();
+            serde_json::to_string(&before).map_err(|e| told(&e))?
+        },
     })
 }
 
@@ -179,6 +208,24 @@ fn stored(tier: &Tier) -> StoredTier {
         discount_percent: tier.discount_percent,
         perks: tier.perks.clone(),
     }
+}
+
+fn stored_earlier(earlier: &Earlier) -> StoredEarlier {
+    StoredEarlier {
+        end: earlier.end.to_string(),
+        tiers: earlier.tiers.iter().map(stored).collect(),
+        downgrade: earlier.downgrade as i32,
+        grace_days: earlier.grace_days,
+    }
+}
+
+fn unstored_earlier(earlier: StoredEarlier) -> Option<Earlier> {
+    Some(Earlier {
+        end: earlier.end.parse().ok()?,
+        tiers: earlier.tiers.into_iter().map(unstored).collect(),
+        downgrade: Downgrade::from_number(earlier.downgrade)?,
+        grace_days: earlier.grace_days,
+    })
 }
 
 fn unstored(tier: StoredTier) -> Tier {
@@ -216,6 +263,10 @@ fn domain(row: program::Model) -> Result<Program, db::Error> {
     let damaged = |what: &str| db::Error::Damaged(format!("program {}: {what}", row.program_id));
     let tiers: Vec<StoredTier> = serde_json::from_str(&row.tiers).map_err(|_| damaged("tiers"))?;
     let policy = tier_policy(&row).ok_or_else(|| damaged("tier policy"))?;
+    let before: Vec<StoredEarlier> =
+        serde_json::from_str(&row.tiers_before).map_err(|_| damaged("earlier tiers"))?;
+    let before: Option<Vec<Earlier>> = before.into_iter().map(unstored_earlier).collect();
+    let before = before.ok_or_else(|| damaged("earlier tiers"))?;
     let count = u32::try_from(row.expiry_count).map_err(|_| damaged("expiry"))?;
     let rule = EarningRule { points: row.rule_points, per_micros: row.rule_per_micros };
     let life = match row.expiry_kind {
@@ -242,6 +293,7 @@ fn domain(row: program::Model) -> Result<Program, db::Error> {
         time_zone: row.time_zone.parse().map_err(|_| damaged("time zone"))?,
         currency: Currency::try_new(&row.money_currency).ok_or_else(|| damaged("currency"))?,
         points: PointCurrency { code: row.point_code, display_name: row.point_name },
+        further: serde_json::from_str(&row.further).map_err(|_| damaged("further currencies"))?,
         rule: (rule.per_micros > 0).then_some(rule),
         rule_sets: Vec::new(),
         expiry: Expiry { life, round_to, sliding: row.expiry_sliding == 1 },
@@ -253,7 +305,7 @@ fn domain(row: program::Model) -> Result<Program, db::Error> {
             text => Some(serde_json::from_str(text).map_err(|_| damaged("referral policy"))?),
         },
         velocity: serde_json::from_str(&row.velocity).map_err(|_| damaged("velocity limits"))?,
-        ladder: Ladder { tiers: tiers.into_iter().map(unstored).collect(), policy },
+        ladder: Ladder { tiers: tiers.into_iter().map(unstored).collect(), policy, before },
         id: row.program_id,
         display_name: row.display_name,
         version: row.version,

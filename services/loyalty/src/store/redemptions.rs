@@ -56,6 +56,7 @@ pub(super) fn domain(row: redemption::Model) -> Result<Redemption, db::Error> {
         reward_version: row.reward_version,
         quantity: row.quantity,
         points: row.points_captured,
+        currency: row.currency,
         state,
         create_time: Time::from_micros(row.create_time),
     })
@@ -79,5 +80,6 @@ pub(super) fn row(owner: &Owner, redemption: &Redemption) -> redemption::Model {
         points_refunded: 0,
         hold_expire_time: redemption.create_time.micros(),
         create_time: redemption.create_time.micros(),
+        currency: redemption.currency.clone(),
     }
 }

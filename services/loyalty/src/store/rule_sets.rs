@@ -1,7 +1,6 @@
 //! Rule set rows: the earning rules of a program, version by version.
 
 use ambient::Time;
-use chrono_tz::Tz;
 use db::sea_orm::sea_query::Expr;
 use db::sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect,
@@ -9,8 +8,8 @@ use db::sea_orm::{
 use db::{Tenant, Tx};
 
 use super::entity::{program, rule_set};
-use crate::domain::rules::{Compiled, Rules};
-use crate::domain::{EarningRule, RuleSet, Term};
+use crate::domain::rules::Rules;
+use crate::domain::{EarningRule, Program, RuleSet, Term};
 
 /// A rule set as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -170,16 +169,13 @@ pub async fn lock_program(
 ///
 /// # Errors
 /// `Damaged` for rules that do not compile any more.
-pub(super) fn timeline(
-    rule: Option<EarningRule>,
-    zone: Tz,
-    active: Vec<Stored>,
-) -> Result<Vec<RuleSet>, db::Error> {
+pub(super) fn timeline(program: &Program, active: Vec<Stored>) -> Result<Vec<RuleSet>, db::Error> {
     let first = active.iter().find(|set| set.start < set.end).map_or(Time::NEVER, |set| set.start);
-    let mut sets: Vec<RuleSet> = rule.and_then(|rule| rule.rule_set(zone, first)).into_iter().collect();
+    let rule = program.rule.and_then(|rule| rule.rule_set(program.time_zone, first));
+    let mut sets: Vec<RuleSet> = rule.into_iter().collect();
     for set in active {
         let damaged = |_| db::Error::Damaged(format!("rule set {} does not compile", set.version));
-        let rules = Compiled::try_new(set.rules, zone).map_err(damaged)?;
+        let rules = program.compile(set.rules).map_err(damaged)?;
         sets.push(RuleSet { version: set.version, start: set.start, end: set.end, rules });
     }
     Ok(sets)

@@ -5,26 +5,36 @@ use std::collections::{HashMap, HashSet};
 use ambient::Time;
 use db::sea_orm::sea_query::Expr;
 use db::sea_orm::{
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QueryResult,
-    QuerySelect,
+    ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, ExprTrait, FromQueryResult, QueryFilter,
+    QueryOrder, QueryResult, QuerySelect,
 };
-use db::{Keyed, OWNER_TYPES, Owner, Tx, select_in};
+use db::{Keyed, OWNER_TYPES, Owner, Tenant, Tx, Writes, select_in};
+use serde::{Deserialize, Serialize};
 
 use super::OWNER;
 use super::days::{date_of, number_of, opt_number_of};
 use super::entity::wallet;
-use crate::domain::{HouseholdRole, MemberState, Standing, Totals, Wallet};
+use crate::domain::{HouseholdRole, MemberState, Purse, Standing, Totals, Wallet};
 
-/// A wallet that is locked, with the version that its program had just before.
+/// A purse of a further currency, as it is stored.
+#[derive(Serialize, Deserialize)]
+struct StoredPurse {
+    #[serde(flatten)]
+    totals: Totals,
+    first_expire: i64,
+    alive_until: i64,
+}
+
+/// A wallet, with the version that its program had when it was read, or just before it was locked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Locked {
+pub struct Versioned {
     /// The wallet.
     pub wallet: Wallet,
     /// Rules of this version or a later one hold for it.
     pub program_version: i64,
 }
 
-struct LockedRow {
+struct Row {
     wallet: wallet::Model,
     program_version: i64,
 }
@@ -37,16 +47,16 @@ const SELECT: Keyed<'static> = Keyed {
     order: "t.bucket, t.tenant_id, t.wallet_id",
     first: None,
     lock: false,
-    more: "",
+    more: PROGRAM_VERSION,
 };
 
 const PROGRAM_VERSION: &str = ", (SELECT p.version FROM program p WHERE p.tenant_id = t.tenant_id \
      AND p.program_id = t.program_id) AS program_version";
 
-impl FromQueryResult for LockedRow {
-    fn from_query_result(row: &QueryResult, prefix: &str) -> Result<LockedRow, DbErr> {
+impl FromQueryResult for Row {
+    fn from_query_result(row: &QueryResult, prefix: &str) -> Result<Row, DbErr> {
         let wallet = wallet::Model::from_query_result(row, prefix)?;
-        Ok(LockedRow { wallet, program_version: row.try_get(prefix, "program_version")? })
+        Ok(Row { wallet, program_version: row.try_get(prefix, "program_version")? })
     }
 }
 
@@ -55,40 +65,70 @@ impl FromQueryResult for LockedRow {
 /// statement: one that waited for a lock still sees other tables as they were before.
 ///
 /// # Errors
-/// That the database refused.
-pub async fn lock(tx: &Tx, owners: &[Owner]) -> Result<HashMap<Owner, Locked>, db::Error> {
-    let select = Keyed { lock: true, more: PROGRAM_VERSION, ..SELECT };
+/// That the database refused, or `Damaged` for a row that does not make sense.
+pub async fn lock(tx: &Tx, owners: &[Owner]) -> Result<HashMap<Owner, Versioned>, db::Error> {
+    let select = Keyed { lock: true, ..SELECT };
     let keys: Vec<_> = owners.iter().map(Owner::key).collect();
-    let rows: Vec<LockedRow> = select_in(tx, select, &keys).await?;
-    let locked = rows.into_iter().map(|LockedRow { wallet, program_version }| {
-        let owner = Owner::of_row(wallet.bucket, &wallet.tenant_id, wallet.wallet_id);
-        (owner, Locked { wallet: domain(wallet), program_version })
+    let rows: Vec<Row> = select_in(tx, select, &keys).await?;
+    let locked = rows.into_iter().map(|row| {
+        let owner = Owner::of_row(row.wallet.bucket, &row.wallet.tenant_id, row.wallet.wallet_id);
+        Ok((owner, versioned(row)?))
     });
-    Ok(locked.collect())
+    locked.collect()
 }
 
 /// Loads one wallet without locking it.
 ///
 /// # Errors
 /// That the database refused.
-pub async fn find(db: &impl ConnectionTrait, owner: &Owner) -> Result<Option<Wallet>, db::Error> {
-    let rows: Vec<wallet::Model> = select_in(db, SELECT, &[owner.key()]).await?;
-    Ok(rows.into_iter().next().map(domain))
+pub async fn find(db: &impl ConnectionTrait, owner: &Owner) -> Result<Option<Versioned>, db::Error> {
+    let rows: Vec<Row> = select_in(db, SELECT, &[owner.key()]).await?;
+    rows.into_iter().next().map(versioned).transpose()
 }
 
 /// The wallet that has what belongs to the owner of this one: itself, unless that is elsewhere.
 ///
 /// # Errors
 /// That the database refused.
-pub async fn locate(db: &impl ConnectionTrait, named: &Owner) -> Result<Option<(Owner, Wallet)>, db::Error> {
+pub async fn locate(
+    db: &impl ConnectionTrait,
+    named: &Owner,
+) -> Result<Option<(Owner, Versioned)>, db::Error> {
     let mut owner = named.clone();
     loop {
-        let Some(wallet) = find(db, &owner).await? else { return Ok(None) };
-        match wallet.moved_to {
+        let Some(found) = find(db, &owner).await? else { return Ok(None) };
+        match found.wallet.moved_to {
             Some(id) => owner = Owner::new(owner.tenant(), id),
-            None => return Ok(Some((owner, wallet))),
+            None => return Ok(Some((owner, found))),
         }
     }
+}
+
+/// Wallets of a program that stand where what counts reaches a higher tier: by rank, from which credits on.
+///
+/// # Errors
+/// That the database refused.
+pub async fn below_their_tier(
+    db: &impl ConnectionTrait,
+    tenant: &Tenant,
+    program_id: &str,
+    reached: &[(u32, i64)],
+    limit: u64,
+) -> Result<Vec<Owner>, db::Error> {
+    use wallet::Column as C;
+    let mut any = Condition::any();
+    for (rank, credits) in reached {
+        any = any.add(C::TierRank.eq(*rank).and(C::TierProgress.gte(*credits)));
+    }
+    let select = wallet::Entity::find()
+        .select_only()
+        .columns([C::Bucket, C::TenantId, C::WalletId])
+        .filter(C::TenantId.eq(tenant.id()))
+        .filter(C::ProgramId.eq(program_id))
+        .filter(any)
+        .limit(limit);
+    let rows: Vec<(i32, String, uuid::Uuid)> = select.into_tuple().all(db).await?;
+    Ok(rows.iter().map(|(bucket, tenant, id)| Owner::of_row(*bucket, tenant, *id)).collect())
 }
 
 /// Opens new wallets.
@@ -100,9 +140,10 @@ pub async fn insert(tx: &Tx, wallets: &[(Owner, Wallet)]) -> Result<(), db::Erro
     db::bulk_insert::<wallet::Entity>(tx, &rows).await
 }
 
-pub(super) async fn update(tx: &Tx, wallets: &[(Owner, Wallet)]) -> Result<(), db::Error> {
+pub(super) fn update(writes: &mut Writes, wallets: &[(Owner, Wallet)]) -> Result<(), db::Error> {
     use wallet::Column as C;
-    const CHANGING: [C; 36] = [
+    const CHANGING: [C; 37] = [
+        C::Purses,
         C::Version,
         C::Now,
         C::NextExpire,
@@ -141,7 +182,7 @@ pub(super) async fn update(tx: &Tx, wallets: &[(Owner, Wallet)]) -> Result<(), d
         C::Role,
     ];
     let rows: Vec<_> = wallets.iter().map(|(owner, wallet)| row(owner, wallet)).collect();
-    db::bulk_update::<wallet::Entity>(tx, &rows, &CHANGING).await
+    writes.update::<wallet::Entity>(&rows, &CHANGING)
 }
 
 /// Wallets with something due at `now`, longest due first; then those whose owner is to be warned.
@@ -177,18 +218,22 @@ async fn reached(
     Ok(select.into_tuple().all(db).await?)
 }
 
-fn domain(row: wallet::Model) -> Wallet {
-    Wallet {
-        id: row.wallet_id,
-        program_id: row.program_id,
-        version: row.version,
-        now: Time::from_micros(row.now),
-        first_expire: Time::from_micros(row.next_expire),
-        alive_until: Time::from_micros(row.alive_until),
-        next_release: Time::from_micros(row.next_release),
-        next_due: Time::from_micros(row.next_due),
-        warned_until: Time::from_micros(row.warned_until),
-        next_warn: Time::from_micros(row.next_warn),
+fn versioned(row: Row) -> Result<Versioned, db::Error> {
+    Ok(Versioned { wallet: domain(row.wallet)?, program_version: row.program_version })
+}
+
+fn domain(row: wallet::Model) -> Result<Wallet, db::Error> {
+    let damaged = |_| db::Error::Damaged(format!("purses of wallet {}", row.wallet_id));
+    let further: Vec<StoredPurse> = match row.purses.as_str() {
+        "" => Vec::new(),
+        text => serde_json::from_str(text).map_err(damaged)?,
+    };
+    let further = further.into_iter().map(|purse| Purse {
+        totals: purse.totals,
+        first_expire: Time::from_micros(purse.first_expire),
+        alive_until: Time::from_micros(purse.alive_until),
+    });
+    let main = Purse {
         totals: Totals {
             pending: row.pending,
             available: row.available,
@@ -202,6 +247,19 @@ fn domain(row: wallet::Model) -> Wallet {
             waived: row.waived,
             transferred: row.transferred,
         },
+        first_expire: Time::from_micros(row.next_expire),
+        alive_until: Time::from_micros(row.alive_until),
+    };
+    Ok(Wallet {
+        purses: [main].into_iter().chain(further).collect(),
+        id: row.wallet_id,
+        program_id: row.program_id,
+        version: row.version,
+        now: Time::from_micros(row.now),
+        next_release: Time::from_micros(row.next_release),
+        next_due: Time::from_micros(row.next_due),
+        warned_until: Time::from_micros(row.warned_until),
+        next_warn: Time::from_micros(row.next_warn),
         posting_seq: row.posting_seq,
         lot_seq: row.lot_seq,
         event_seq: row.event_seq,
@@ -224,11 +282,21 @@ fn domain(row: wallet::Model) -> Wallet {
         shared: row.shared == 1,
         // Whatever cannot be read may not act.
         state: MemberState::from_number(row.state).unwrap_or(MemberState::Suspended),
-    }
+    })
+}
+
+fn stored(further: &[Purse]) -> String {
+    let purses = further.iter().map(|purse| StoredPurse {
+        totals: purse.totals,
+        first_expire: purse.first_expire.micros(),
+        alive_until: purse.alive_until.micros(),
+    });
+    let purses: Vec<StoredPurse> = purses.collect();
+    if purses.is_empty() { String::new() } else { serde_json::to_string(&purses).unwrap_or_default() }
 }
 
 fn row(owner: &Owner, wallet: &Wallet) -> wallet::Model {
-    let t = &wallet.totals;
+    let Purse { totals: t, first_expire, alive_until } = wallet.main();
     wallet::Model {
         bucket: owner.bucket(),
         tenant_id: owner.tenant().id().to_owned(),
@@ -236,7 +304,7 @@ fn row(owner: &Owner, wallet: &Wallet) -> wallet::Model {
         program_id: wallet.program_id.clone(),
         version: wallet.version,
         now: wallet.now.micros(),
-        next_expire: wallet.first_expire.micros(),
+        next_expire: first_expire.micros(),
         next_due: wallet.next_due.micros(),
         pending: t.pending,
         available: t.available,
@@ -257,7 +325,8 @@ fn row(owner: &Owner, wallet: &Wallet) -> wallet::Model {
         next_release: wallet.next_release.micros(),
         waived: t.waived,
         transferred: t.transferred,
-        alive_until: wallet.alive_until.micros(),
+        alive_until: alive_until.micros(),
+        purses: stored(wallet.purses.get(1..).unwrap_or_default()),
         open_time: wallet.open_time.micros(),
         tier_since: wallet.tier.since.micros(),
         tier_until: opt_number_of(wallet.tier.until),

@@ -15,5 +15,6 @@ pub(super) fn decode(payload: &[u8]) -> Result<Occurrence, String> {
         first_expire_time: time(event.first_expire_time, "first_expire_time")?,
         last_expire_time: time(event.last_expire_time, "last_expire_time")?,
         available: event.available,
+        currency: event.currency_code,
     })
 }

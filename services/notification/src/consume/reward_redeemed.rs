@@ -15,5 +15,6 @@ pub(super) fn decode(payload: &[u8]) -> Result<Occurrence, String> {
         quantity: positive(event.quantity, "quantity")?,
         points: positive(event.points, "points")?,
         available: event.available,
+        currency: event.currency_code,
     })
 }

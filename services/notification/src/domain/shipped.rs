@@ -73,12 +73,14 @@ impl Shipped {
                 ("available", Number(1_500)),
                 ("first_expire_date", Text("2026-03-01")),
                 ("last_expire_date", Text("2026-03-31")),
+                ("currency_code", Text("points")),
             ],
             Shipped::RewardRedeemed => &[
                 ("reward_id", Text("coffee-mug")),
                 ("quantity", Number(2)),
                 ("points", Number(500)),
                 ("available", Number(1_500)),
+                ("currency_code", Text("points")),
             ],
             Shipped::TierAtRisk => {
                 &[("tier_id", Text("gold")), ("end_date", Text("2027-01-01")), ("to_stay", Text("250 EUR"))]
@@ -159,6 +161,16 @@ mod tests {
         assert_eq!(
             text(Shipped::RewardRedeemed, &[("available", Datum::Number(1))]),
             "Your reward is on its way | You spent 500 points on 2 x coffee-mug.\nYou have 1 point left."
+        );
+        let (one, coins) = (Datum::Number(1), Datum::Text("coins".into()));
+        assert_eq!(
+            text(Shipped::RewardRedeemed, &[("points", one), ("currency_code", coins.clone())]),
+            "Your reward is on its way | You spent 1 coins on 2 x coffee-mug.\nYou have 1500 coins left."
+        );
+        assert_eq!(
+            text(Shipped::PointsExpiring, &[("currency_code", coins)]),
+            "120 coins will expire soon | 120 of your 1500 coins will expire between 2026-03-01 and \
+             2026-03-31.\nSpend them before they are gone."
         );
         assert_eq!(
             text(Shipped::TierUp, &[]),

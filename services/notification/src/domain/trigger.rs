@@ -39,6 +39,8 @@ pub enum Occurrence {
         points: i64,
         /// Points left.
         available: i64,
+        /// The code of their currency.
+        currency: String,
     },
     /// The current tier changed, upwards or downwards.
     TierChanged {
@@ -76,6 +78,8 @@ pub enum Occurrence {
         last_expire_time: Time,
         /// Points available now, these included.
         available: i64,
+        /// The code of their currency.
+        currency: String,
     },
 }
 
@@ -93,80 +97,93 @@ pub struct Trigger {
 impl Occurrence {
     /// The messages it leads to, in their order. A lower tier is no message, and the anonymous get none.
     pub fn triggers(&self) -> Vec<Trigger> {
-        let trigger = match self {
-            Occurrence::CaseOpened { customer_id, .. } | Occurrence::CaseResolved { customer_id, .. }
-                if customer_id.is_nil() =>
-            {
-                return Vec::new();
-            }
-            Occurrence::CaseOpened { customer_id, case_id, respond_due_time } => Trigger {
-                template: Shipped::ComplaintReceived,
-                recipient_id: *customer_id,
-                values: values([
+        if self.is_for_nobody() {
+            return Vec::new();
+        }
+        let made = match self {
+            Occurrence::CaseOpened { customer_id, case_id, respond_due_time } => trigger(
+                Shipped::ComplaintReceived,
+                *customer_id,
+                [
                     ("case_id", Datum::Text(case_id.to_string())),
                     ("respond_due_date", Datum::Text(date(*respond_due_time))),
-                ]),
-            },
-            Occurrence::CaseResolved { customer_id, case_id, open_time } => Trigger {
-                template: Shipped::ComplaintResolved,
-                recipient_id: *customer_id,
-                values: values([
-                    ("case_id", Datum::Text(case_id.to_string())),
-                    ("open_date", Datum::Text(date(*open_time))),
-                ]),
-            },
-            Occurrence::RewardRedeemed { member_id, reward_id, quantity, points, available } => Trigger {
-                template: Shipped::RewardRedeemed,
-                recipient_id: *member_id,
-                values: values([
-                    ("reward_id", Datum::Text(reward_id.clone())),
-                    ("quantity", Datum::Number(*quantity)),
-                    ("points", Datum::Number(*points)),
-                    ("available", Datum::Number(*available)),
-                ]),
-            },
-            Occurrence::TierChanged { from_rank, to_rank, .. } if to_rank <= from_rank => return Vec::new(),
-            Occurrence::TierChanged { wallet_id, from_tier_id, to_tier_id, .. } => Trigger {
-                template: Shipped::TierUp,
-                recipient_id: *wallet_id,
-                values: values([
+                ],
+            ),
+            Occurrence::CaseResolved { customer_id, case_id, open_time } => trigger(
+                Shipped::ComplaintResolved,
+                *customer_id,
+                [("case_id", Datum::Text(case_id.to_string())), ("open_date", Datum::Text(date(*open_time)))],
+            ),
+            Occurrence::RewardRedeemed { member_id, reward_id, quantity, points, available, currency } => {
+                trigger(
+                    Shipped::RewardRedeemed,
+                    *member_id,
+                    [
+                        ("reward_id", Datum::Text(reward_id.clone())),
+                        ("quantity", Datum::Number(*quantity)),
+                        ("points", Datum::Number(*points)),
+                        ("available", Datum::Number(*available)),
+                        ("currency_code", Datum::Text(currency.clone())),
+                    ],
+                )
+            }
+            Occurrence::TierChanged { wallet_id, from_tier_id, to_tier_id, .. } => trigger(
+                Shipped::TierUp,
+                *wallet_id,
+                [
                     ("from_tier_id", Datum::Text(from_tier_id.clone())),
                     ("to_tier_id", Datum::Text(to_tier_id.clone())),
-                ]),
-            },
-            Occurrence::TierAtRisk { wallet_id, tier_id, end_time, to_stay } => Trigger {
-                template: Shipped::TierAtRisk,
-                recipient_id: *wallet_id,
-                values: values([
+                ],
+            ),
+            Occurrence::TierAtRisk { wallet_id, tier_id, end_time, to_stay } => trigger(
+                Shipped::TierAtRisk,
+                *wallet_id,
+                [
                     ("tier_id", Datum::Text(tier_id.clone())),
                     ("end_date", Datum::Text(date(*end_time))),
                     ("to_stay", Datum::Text(to_stay.clone())),
-                ]),
-            },
+                ],
+            ),
             Occurrence::PointsExpiring {
                 wallet_id,
                 points,
                 first_expire_time,
                 last_expire_time,
                 available,
-            } => Trigger {
-                template: Shipped::PointsExpiring,
-                recipient_id: *wallet_id,
-                values: values([
+                currency,
+            } => trigger(
+                Shipped::PointsExpiring,
+                *wallet_id,
+                [
                     ("points", Datum::Number(*points)),
                     ("available", Datum::Number(*available)),
                     ("first_expire_date", Datum::Text(date(*first_expire_time))),
                     ("last_expire_date", Datum::Text(date(*last_expire_time))),
-                ]),
-            },
+                    ("currency_code", Datum::Text(currency.clone())),
+                ],
+            ),
         };
-        vec![trigger]
+        vec![made]
+    }
+
+    fn is_for_nobody(&self) -> bool {
+        match self {
+            Occurrence::CaseOpened { customer_id, .. } | Occurrence::CaseResolved { customer_id, .. } => {
+                customer_id.is_nil()
+            }
+            Occurrence::TierChanged { from_rank, to_rank, .. } => to_rank <= from_rank,
+            _ => false,
+        }
     }
 }
 
 /// The id of a message: the same whenever its event comes again.
 pub fn notification_id(event_id: Uuid, template_id: &str, ordinal: usize) -> Uuid {
     Uuid::new_v5(&event_id, format!("{template_id}/{ordinal}").as_bytes())
+}
+
+fn trigger<const N: usize>(template: Shipped, recipient_id: Uuid, named: [(&str, Datum); N]) -> Trigger {
+    Trigger { template, recipient_id, values: values(named) }
 }
 
 fn values<const N: usize>(named: [(&str, Datum); N]) -> Values {
@@ -226,6 +243,7 @@ mod tests {
                 quantity: 1,
                 points: 10,
                 available: 5,
+                currency: "coins".into(),
             },
             tier_changed(1, 2),
             Occurrence::TierAtRisk {
@@ -240,6 +258,7 @@ mod tests {
                 first_expire_time: Time::from_micros(0),
                 last_expire_time: Time::from_micros(1),
                 available: 20,
+                currency: "coins".into(),
             },
         ];
         for trigger in occurrences.iter().flat_map(Occurrence::triggers) {

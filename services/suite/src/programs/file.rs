@@ -15,8 +15,8 @@ use crate::Failure;
 use crate::money::Currency;
 
 /// Fields that the service sets by itself.
-pub(super) const SET_BY_SERVICE: [&str; 6] =
-    ["version", "create_time", "etag", "state", "start_time", "end_time"];
+pub(super) const SET_BY_SERVICE: [&str; 7] =
+    ["version", "create_time", "etag", "state", "start_time", "end_time", "earlier_tiers"];
 
 /// What a file wants.
 #[derive(Debug)]

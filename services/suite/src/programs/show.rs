@@ -36,8 +36,17 @@ pub(super) struct Shown {
     tier_policy: Option<TierPolicy>,
     time_zone: String,
     points_currency: String,
+    further_currencies: Vec<Currency>,
     version: i64,
     create_time: Option<String>,
+}
+
+/// A points currency beside the main one.
+#[derive(Debug, Serialize)]
+struct Currency {
+    code: String,
+    /// Credits for tiers, which are never spent.
+    qualifying: bool,
 }
 
 /// `points` for each `per`.
@@ -86,6 +95,7 @@ impl Shown {
             tiers: program.tiers.iter().map(Tier::of).collect(),
             tier_policy: program.tier_policy.as_ref().map(TierPolicy::of),
             time_zone: program.time_zone.clone(),
+            further_currencies: program.further_currencies.iter().map(Currency::of).collect(),
             points_currency: program.point_currency.as_ref().map(|p| p.code.clone()).unwrap_or_default(),
             version: program.version,
             create_time: created
@@ -100,6 +110,7 @@ impl Shown {
         let rows = [
             ("program", self.program_id.clone()),
             ("name", self.display_name.clone()),
+            ("points are", self.currencies()),
             ("purchases earn", self.earns()),
             ("points wait", self.waits()),
             ("points live", self.lives()),
@@ -113,6 +124,14 @@ impl Shown {
             let _ = writeln!(text, "{name:<16}{value}");
         }
         text
+    }
+
+    fn currencies(&self) -> String {
+        let further = self
+            .further_currencies
+            .iter()
+            .map(|one| if one.qualifying { format!("{} (for tiers)", one.code) } else { one.code.clone() });
+        [self.points_currency.clone()].into_iter().chain(further).collect::<Vec<_>>().join(", ")
     }
 
     fn earns(&self) -> String {
@@ -142,6 +161,13 @@ impl Shown {
             Some(period) => format!("{life}, to the end of the {period}"),
             None => life,
         }
+    }
+}
+
+impl Currency {
+    fn of(further: &pb::FurtherCurrency) -> Currency {
+        let qualifying = further.kind() == pb::CurrencyKind::Qualifying;
+        Currency { code: further.code.clone(), qualifying }
     }
 }
 

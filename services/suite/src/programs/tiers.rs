@@ -62,6 +62,7 @@ impl TierPolicy {
                 pb::TierBasis::Spend | pb::TierBasis::Unspecified => "spend",
                 pb::TierBasis::Activities => "activities",
                 pb::TierBasis::Units => "units",
+                pb::TierBasis::Credits => "credits",
             },
             window: match policy.window {
                 None | Some(Window::CalendarYear(_)) => "calendar year".to_owned(),

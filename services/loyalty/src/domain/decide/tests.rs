@@ -15,10 +15,10 @@ fn points_live_until_the_microsecond_of_their_expiry() {
         let mut ledger = Ledger::opened(earned);
         ledger.earn(100, earned, earned).unwrap();
         let now = expiry.plus_micros(shift);
-        assert_eq!(view(&ledger.state, &ledger.program, now).totals.available, left, "{shift} us");
+        assert_eq!(view(&ledger.state, &ledger.program, now).main().totals.available, left, "{shift} us");
         ledger.run(&Command::Settle, now).unwrap();
         assert_eq!(ledger.available(), left, "{shift} us");
-        assert_eq!(ledger.state.wallet.totals.expired, 100 - left);
+        assert_eq!(ledger.state.wallet.main().totals.expired, 100 - left);
     }
 }
 
@@ -34,7 +34,9 @@ fn expiry_takes_effect_at_its_own_moment_whenever_it_is_settled() {
     let when: Vec<_> = expired.iter().map(|p| (p.points, p.effective_time, p.create_time)).collect();
     let due = |days: i64| earned.plus_micros(days * DAY);
     assert_eq!(when, [(10, due(90), late), (20, due(91), late)]);
-    let [Event::PointsExpired { lots, available: 0 }] = ledger.events.as_slice() else {
+    let [Event::PointsExpired { lots, left: super::super::Left { available: 0, .. } }] =
+        ledger.events.as_slice()
+    else {
         panic!("one event for all that expired: {:?}", ledger.events)
     };
     assert_eq!(lots.len(), 2);
@@ -75,7 +77,7 @@ fn debits_take_the_earliest_expiry_first_and_say_from_which_lots() {
     let decision = decide(&ledger.state, &redeem(1), context, now);
     let taken: Vec<_> = decision.outcome.allocations.iter().map(|a| (a.lot_number, a.points)).collect();
     assert_eq!(taken, [(2, 50), (1, 50)]);
-    assert_eq!(decision.outcome.wallet.totals.available, 30);
+    assert_eq!(decision.outcome.wallet.main().totals.available, 30);
     assert_eq!(decision.outcome.postings[0].credit, Account::Redeemed);
     assert_eq!(decision.outcome.wallet.next_expire(), now.plus_micros(90 * DAY));
 }
@@ -87,8 +89,8 @@ fn a_refused_command_still_settles_what_was_due() {
     ledger.earn(150, now, now).unwrap();
     let refused = ledger.run(&redeem(1), now.plus_micros(90 * DAY));
     assert_eq!(refused, Err(Refusal::InsufficientPoints { needed: 100, available: 0 }));
-    assert_eq!(ledger.state.wallet.totals.expired, 150);
-    assert_eq!(ledger.state.wallet.totals.redeemed, 0);
+    assert_eq!(ledger.state.wallet.main().totals.expired, 150);
+    assert_eq!(ledger.state.wallet.main().totals.redeemed, 0);
 }
 
 #[test]
@@ -220,7 +222,7 @@ proptest! {
         let (alone, answers) = play(&steps, |_| false);
         let (helped, same) = play(&steps, |i| seed.rotate_left(u32::try_from(i % 64).unwrap()) & 1 == 1);
         prop_assert_eq!(answers, same);
-        prop_assert_eq!(alone.state.wallet.totals, helped.state.wallet.totals);
+        prop_assert_eq!(alone.state.wallet.main().totals, helped.state.wallet.main().totals);
         prop_assert_eq!(alone.state.wallet.tier.rank, helped.state.wallet.tier.rank);
         prop_assert_eq!(&alone.state.lots, &helped.state.lots);
     }

@@ -26,6 +26,7 @@ struct Parts {
     zone: Tz,
     conditions: Vec<Option<Condition>>,
     times: Vec<Times>,
+    purses: Vec<u32>,
     order: Vec<usize>,
     /// Each counter's limit: one for each cap that counts over more than one activity.
     caps: Vec<(String, Cap)>,
@@ -43,16 +44,25 @@ pub struct Fault {
 }
 
 impl Compiled {
-    /// Checks and compiles rules for a program whose days are those of `zone`.
+    /// Checks and compiles rules for a program whose days are those of `zone`, and whose purses have the
+    /// numbers that `purse_of` tells by the codes of their currencies.
     ///
     /// # Errors
     /// Everything that is wrong with them.
-    pub fn try_new(rules: Rules, zone: Tz) -> Result<Compiled, Vec<Fault>> {
+    pub fn try_new(
+        rules: Rules,
+        zone: Tz,
+        purse_of: impl Fn(&str) -> Option<u32>,
+    ) -> Result<Compiled, Vec<Fault>> {
         let mut faults = Vec::new();
-        let (mut conditions, mut times) = (Vec::new(), Vec::new());
+        let (mut conditions, mut times, mut purses) = (Vec::new(), Vec::new(), Vec::new());
         for (place, rule) in rules.rules.iter().enumerate() {
             let mut fault = |field, told: String| faults.push(Fault { rule: place, field, told });
             check_one(&rules, place, &mut fault);
+            match purse_of(&rule.currency) {
+                Some(purse) => purses.push(purse),
+                None => fault("point_currency_code", "must be that of a currency of the program".into()),
+            }
             let of_item = rule.scope == Scope::Item;
             let condition =
                 (!rule.condition.is_empty()).then(|| Condition::try_new(&rule.condition, of_item));
@@ -79,7 +89,7 @@ impl Compiled {
             counting.map(|cap| (counter_name(rule, cap), cap.clone()))
         });
         let caps = counting.collect();
-        Ok(Compiled(Arc::new(Parts { rules, zone, conditions, times, order, caps })))
+        Ok(Compiled(Arc::new(Parts { rules, zone, conditions, times, purses, order, caps })))
     }
 
     /// As they were configured.
@@ -112,6 +122,11 @@ impl Compiled {
 
     pub(super) fn times(&self, place: usize) -> &Times {
         &self.0.times[place]
+    }
+
+    /// The purse that the rule at a place grants to.
+    pub(super) fn purse(&self, place: usize) -> u32 {
+        self.0.purses[place]
     }
 
     pub(super) fn stacking(&self, group: &str) -> Option<Stacking> {
@@ -169,9 +184,13 @@ fn check_one(rules: &Rules, place: usize, fault: &mut impl FnMut(&'static str, S
         fault("group", format!("`{}` is not one of the groups of the rule set", rule.group));
     }
     let multiplies = |rule: &Rule| matches!(rule.effect, Effect::Multiplier { .. });
-    let others = rules.rules.iter().take(place).filter(|o| !rule.group.is_empty() && o.group == rule.group);
-    if others.into_iter().any(|other| multiplies(other) != multiplies(rule)) {
+    let grouped = |other: &&Rule| !rule.group.is_empty() && other.group == rule.group;
+    let others = || rules.rules.iter().take(place).filter(grouped);
+    if others().any(|other| multiplies(other) != multiplies(rule)) {
         fault("group", "must not hold multipliers and other rules together".into());
+    }
+    if others().any(|other| other.currency != rule.currency) {
+        fault("group", "must not hold rules of different points currencies together".into());
     }
     // Two caps of one rule that differ in whose and when count apart; the same twice says two limits.
     for (n, cap) in rule.caps.iter().enumerate() {
@@ -189,14 +208,19 @@ fn check_one(rules: &Rules, place: usize, fault: &mut impl FnMut(&'static str, S
 /// A budget is one limit, whichever rules name it.
 fn check_budgets(rules: &Rules, faults: &mut Vec<Fault>) {
     for budget in rules.budgets() {
-        let mut first: Option<&Cap> = None;
+        let mut first: Option<(&Cap, &str)> = None;
         for (rule, cap) in
             rules.rules.iter().enumerate().flat_map(|(n, r)| r.caps.iter().map(move |c| (n, c)))
         {
             if cap.budget != budget {
                 continue;
             }
-            let known = *first.get_or_insert(cap);
+            let currency = rules.rules[rule].currency.as_str();
+            let (known, of) = *first.get_or_insert((cap, currency));
+            if of != currency {
+                let told = format!("must not count several points currencies under budget `{budget}`");
+                faults.push(Fault { rule, field: "caps", told });
+            }
             if (known.points_max, known.of, known.period) != (cap.points_max, cap.of, cap.period) {
                 let told = format!("must give budget `{budget}` the same limit, owner and period everywhere");
                 faults.push(Fault { rule, field: "caps", told });

@@ -9,6 +9,7 @@ use cel::Context;
 use serde::{Deserialize, Serialize};
 
 use super::super::Refusal;
+use super::super::purse::{Points, add};
 use super::compile::Compiled;
 use super::condition::Condition;
 use super::facts::Facts;
@@ -51,9 +52,9 @@ pub enum Matched {
 /// What all rules did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Evaluation {
-    /// Points granted over all rules, and for the tier.
-    pub points: i64,
-    /// What the tier adds to the points of rules that do not multiply; no cap counts it.
+    /// Points granted over all rules, and for the tier, by purse; positive.
+    pub points: Points,
+    /// What the tier adds to the points of the main currency of rules that do not multiply; no cap counts it.
     pub tier_bonus: i64,
     /// One for each rule, in the order in which they were asked.
     pub grants: Vec<Grant>,
@@ -202,12 +203,13 @@ fn total(mut values: impl Iterator<Item = i64>) -> Result<i64, Refusal> {
     values.try_fold(0_i64, i64::checked_add).ok_or(Refusal::AmountOverflow)
 }
 
-/// What a multiplier adds: of all other rules, or of those that look at items for the items that count.
+/// What a multiplier adds: of all other rules of its currency, or of those that look at items for the items
+/// that count.
 fn multiplied(rules: &Compiled, grant: &Grant, plain: &[Grant], facts: &Facts<'_>) -> Result<i64, Refusal> {
     let rule = &rules.rules()[grant.rule];
     let Effect::Multiplier { percent } = rule.effect else { return Ok(0) };
     let mut sum = 0_i64;
-    for other in plain {
+    for other in plain.iter().filter(|other| rules.purse(other.rule) == rules.purse(grant.rule)) {
         let of = &rules.rules()[other.rule];
         let desired = match (rule.scope, of.scope) {
             (Scope::Activity, _) => other.desired,
@@ -292,12 +294,12 @@ fn cut(
             let counted = evaluation.counted.entry(counter).or_default();
             *counted = counted.checked_add(grant.granted).ok_or(Refusal::AmountOverflow)?;
         }
-        evaluation.points = evaluation.points.checked_add(grant.granted).ok_or(Refusal::AmountOverflow)?;
+        add(&mut evaluation.points, rules.purse(grant.rule), grant.granted)?;
     }
-    let plain = grants.iter().filter(|grant| !is_multiplier(rules, grant)).map(|grant| grant.granted);
-    evaluation.tier_bonus = more(total(plain)?, facts.earn_percent)?;
-    evaluation.points =
-        evaluation.points.checked_add(evaluation.tier_bonus).ok_or(Refusal::AmountOverflow)?;
+    let plain = grants.iter().filter(|grant| rules.purse(grant.rule) == 0 && !is_multiplier(rules, grant));
+    evaluation.tier_bonus = more(total(plain.map(|grant| grant.granted))?, facts.earn_percent)?;
+    add(&mut evaluation.points, 0, evaluation.tier_bonus)?;
+    evaluation.points.retain(|_, points| *points > 0);
     evaluation.grants = grants;
     Ok(evaluation)
 }

@@ -30,6 +30,9 @@ pub struct Rule {
     pub scope: Scope,
     /// What it grants.
     pub effect: Effect,
+    /// The code of the points currency that it grants, or multiplies; empty: the program's main one.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub currency: String,
     /// Higher ones come first.
     pub priority: i32,
     /// The group it stands in; empty: it stands alone.
@@ -169,6 +172,7 @@ impl Rules {
             condition: String::new(),
             scope: Scope::Activity,
             effect: Effect::PerAmount { points, per_micros, rounding: Rounding::Down },
+            currency: String::new(),
             priority: 0,
             group: String::new(),
             caps: Vec::new(),

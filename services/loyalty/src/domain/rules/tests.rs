@@ -15,6 +15,7 @@ fn rule(id: &str, effect: Effect) -> Rule {
         condition: String::new(),
         scope: Scope::Activity,
         effect,
+        currency: String::new(),
         priority: 0,
         group: String::new(),
         caps: Vec::new(),
@@ -80,9 +81,18 @@ fn member() -> &'static MemberFacts {
     &MEMBER
 }
 
+/// Purses of a program without further currencies.
+fn main_only(code: &str) -> Option<u32> {
+    code.is_empty().then_some(0)
+}
+
 fn compiled(rules: Vec<Rule>, groups: &[(&str, Stacking)]) -> Compiled {
     let groups = groups.iter().map(|(id, stacking)| ((*id).to_owned(), *stacking)).collect();
-    Compiled::try_new(Rules { rules, groups }, chrono_tz::Europe::Paris).unwrap()
+    Compiled::try_new(Rules { rules, groups }, chrono_tz::Europe::Paris, main_only).unwrap()
+}
+
+fn of_main(evaluation: &Evaluation) -> i64 {
+    evaluation.points.get(&0).copied().unwrap_or(0)
 }
 
 fn granted(rules: &Compiled, facts: &Facts<'_>) -> Vec<(String, i64)> {
@@ -90,7 +100,7 @@ fn granted(rules: &Compiled, facts: &Facts<'_>) -> Vec<(String, i64)> {
     let evaluation = evaluate(rules, facts, &room).unwrap();
     let grants = evaluation.grants.iter().filter(|grant| grant.granted > 0);
     let told: Vec<_> = grants.map(|g| (rules.rules()[g.rule].id.clone(), g.granted)).collect();
-    assert_eq!(told.iter().map(|(_, points)| points).sum::<i64>(), evaluation.points);
+    assert_eq!(told.iter().map(|(_, points)| points).sum::<i64>(), of_main(&evaluation));
     told
 }
 
@@ -98,9 +108,23 @@ fn points(rules: Vec<Rule>) -> i64 {
     granted(&compiled(rules, &[]), &basket(&BTreeMap::new())).iter().map(|(_, points)| points).sum()
 }
 
+#[test]
+fn a_multiplier_multiplies_grants_of_its_own_currency_and_the_tier_those_of_the_main_one() {
+    let coins = |rule: Rule| Rule { currency: "coins".into(), ..rule };
+    let half_more = |id: &str| rule(id, Effect::Multiplier { percent: 150 });
+    let rules = vec![fixed("a", 10), coins(fixed("b", 100)), coins(half_more("c"))];
+    let purses = |code: &str| Some(u32::from(code == "coins"));
+    let rules = Compiled::try_new(Rules { rules, groups: BTreeMap::new() }, chrono_tz::UTC, purses).unwrap();
+    let attributes = BTreeMap::new();
+    let facts = Facts { earn_percent: 200, ..basket(&attributes) };
+    let evaluation = evaluate(&rules, &facts, &Room::new()).unwrap();
+    assert_eq!(evaluation.points, BTreeMap::from([(0, 20), (1, 150)]));
+    assert_eq!(evaluation.tier_bonus, 10);
+}
+
 fn fault(condition: &str) -> String {
     let rules = Rules { rules: vec![of_items(condition, fixed("r", 1))], groups: BTreeMap::new() };
-    let faults = Compiled::try_new(rules, chrono_tz::UTC).unwrap_err();
+    let faults = Compiled::try_new(rules, chrono_tz::UTC, main_only).unwrap_err();
     assert_eq!((faults.len(), faults[0].rule, faults[0].field), (1, 0, "condition"));
     faults[0].told.clone()
 }
@@ -158,7 +182,7 @@ fn a_slip_of_the_pen_is_told_where_it_is() {
     assert!(fault("item.sku.matches('a+')").contains("`matches` cannot be applied"));
     assert!(fault("[1, 'a'] == [1]").contains("is text in a list of a whole number"));
     let on_activity = Rules { rules: vec![on("item.quantity > 1", fixed("r", 1))], ..Rules::default() };
-    let faults = Compiled::try_new(on_activity, chrono_tz::UTC).unwrap_err();
+    let faults = Compiled::try_new(on_activity, chrono_tz::UTC, main_only).unwrap_err();
     assert!(faults[0].told.contains("only by rules that look at items"), "{faults:?}");
 }
 
@@ -181,7 +205,7 @@ fn an_error_of_a_condition_grants_nothing_and_says_why() {
         matches!(&evaluation.grants[0].outcome, Matched::Error(told) if told.contains("channel")),
         "{evaluation:?}"
     );
-    assert_eq!(evaluation.points, 0);
+    assert_eq!(evaluation.points, BTreeMap::new());
 }
 
 #[test]
@@ -236,7 +260,7 @@ fn caps_cut_or_refuse_and_budgets_are_shared() {
     for (left, expected) in [(100, 40), (40, 40), (39, 39), (0, 0), (-5, 0)] {
         let room = Room::from([(counter.clone(), left)]);
         let evaluation = evaluate(&rules, &facts, &room).unwrap();
-        assert_eq!((evaluation.points, evaluation.grants[0].desired), (expected, 40));
+        assert_eq!((of_main(&evaluation), evaluation.grants[0].desired), (expected, 40));
         assert_eq!(evaluation.counted.get(&counter).copied().unwrap_or(0), expected);
     }
     let reject = Cap { overflow: Overflow::Reject, ..cap(100, Period::Day) };
@@ -313,7 +337,7 @@ fn windows_are_local_and_survive_dst_and_leap_days() {
 fn windows_and_sets_that_make_no_sense_are_refused() {
     let told = |rule: Rule| {
         let rules = Rules { rules: vec![rule], groups: BTreeMap::new() };
-        let faults = Compiled::try_new(rules, chrono_tz::UTC).unwrap_err();
+        let faults = Compiled::try_new(rules, chrono_tz::UTC, main_only).unwrap_err();
         format!("{} {}", faults[0].field, faults[0].told)
     };
     let windowed = |start: &str, end: &str, recurrence: &str, minutes| {
@@ -328,7 +352,7 @@ fn windows_and_sets_that_make_no_sense_are_refused() {
     assert!(windowed("2026-01-02T00:00:00", "", "FREQ=DAILY", 0).contains("duration_minutes must be from 1"));
     assert!(told(Rule { group: "promo".into(), ..fixed("r", 1) }).contains("is not one of the groups"));
     let twice = Rules { rules: vec![fixed("r", 1), fixed("r", 2)], groups: BTreeMap::new() };
-    assert_eq!(Compiled::try_new(twice, chrono_tz::UTC).unwrap_err()[0].field, "rule_id");
+    assert_eq!(Compiled::try_new(twice, chrono_tz::UTC, main_only).unwrap_err()[0].field, "rule_id");
 }
 
 #[test]

@@ -37,9 +37,13 @@ impl Course<'_> {
     /// `AmountOverflow`.
     pub(in crate::domain) fn advance(&mut self, today: NaiveDate) -> Result<(), Refusal> {
         while let Some(day) = self.standing.due_day(self.ladder, self.opened).filter(|day| *day <= today) {
+            let changes = self.ladder.next_change(self.standing.day.max(self.opened)) == Some(day);
             self.drop_credits(day)?;
             if self.standing.until.is_some_and(|until| until <= day) {
                 self.lapse(day);
+            }
+            if changes {
+                self.lift(day);
             }
             self.standing.day = self.standing.day.max(day);
         }
@@ -58,13 +62,14 @@ impl Course<'_> {
         at.first_day.get_or_insert(day);
         at.day = at.day.max(day);
         let (rank, progress) = (at.rank, at.progress);
-        let reached = self.ladder.reached(progress);
-        let qualified = reached > rank || self.ladder.tier(rank).is_some_and(|tier| tier.keep <= progress);
+        let terms = self.ladder.on(day);
+        let reached = terms.reached(progress);
+        let qualified = reached > rank || terms.tier(rank).is_some_and(|tier| tier.keep <= progress);
         if !qualified {
             return Ok(());
         }
         let rank = rank.max(reached);
-        let until = self.ladder.policy.end_of_hold(self.opened, day);
+        let until = self.ladder.end_of_hold(self.opened, day);
         self.become_tier(rank, until, day, true);
         Ok(())
     }
@@ -114,22 +119,32 @@ impl Course<'_> {
         (at.progress, at.first_day) = (0, Some(start));
     }
 
+    /// Other terms hold from this day on: what counts may reach a higher tier by them. Nobody falls by them
+    /// before the tier ends.
+    fn lift(&mut self, day: NaiveDate) {
+        let reached = self.ladder.on(day).reached(self.standing.progress);
+        if reached > self.standing.rank {
+            let until = self.ladder.end_of_hold(self.opened, day);
+            self.become_tier(reached, until, day, false);
+        }
+    }
+
     /// The tier ends on this day.
     fn lapse(&mut self, day: NaiveDate) {
         let Standing { rank, previous, progress, .. } = self.standing;
-        let (window, policy) = (self.ladder.policy.window, &self.ladder.policy);
-        let held = policy.end_of_hold(self.opened, day);
+        let (window, terms) = (self.ladder.policy.window, self.ladder.on(day));
+        let held = self.ladder.end_of_hold(self.opened, day);
         // What the period just ended keeps is held through this one.
         let held_on = if window.is_period() {
-            policy.end(window.next(self.opened, window.start(self.opened, day)))
+            terms.end(window.next(self.opened, window.start(self.opened, day)))
         } else {
             held
         };
-        let by_now = self.ladder.kept_below(rank, progress);
-        let by_then = self.ladder.kept_below(rank, previous);
+        let by_now = terms.kept_below(rank, progress);
+        let by_then = terms.kept_below(rank, previous);
         let (mut next, mut until) = if by_now >= by_then { (by_now, held) } else { (by_then, held_on) };
         let one_down = rank.saturating_sub(1);
-        if policy.downgrade == Downgrade::OneDown && one_down > next {
+        if terms.downgrade == Downgrade::OneDown && one_down > next {
             (next, until) = (one_down, held_on);
         }
         self.become_tier(next, until, day, false);

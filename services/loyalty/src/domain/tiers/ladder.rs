@@ -1,8 +1,9 @@
-//! The ladder: which credits reach which tier, how long it is held, and what it is good for.
+//! The ladder: which credits reach which tier, how long it is held, and what it is good for. It may change
+//! from a day on: what counts stays, and tiers keep their places.
 
 use chrono::NaiveDate;
 
-use super::super::{Activity, ActivityKind, ActivityState, Currency, Money};
+use super::super::{Activity, ActivityKind, ActivityState, Currency, Money, Refusal};
 use super::window::{Window, days_later};
 
 /// The tiers of a program, lowest first.
@@ -12,6 +13,29 @@ pub struct Ladder {
     pub tiers: Vec<Tier>,
     /// How they are reached and lost.
     pub policy: TierPolicy,
+    /// What held before, earliest first.
+    pub before: Vec<Earlier>,
+}
+
+/// What held up to a day.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Earlier {
+    /// The first local day on which something else held.
+    pub end: NaiveDate,
+    /// The tiers, none of which is missing among those of later.
+    pub tiers: Vec<Tier>,
+    /// What followed a tier that was not kept.
+    pub downgrade: Downgrade,
+    /// A tier that was not kept was held for so many days more.
+    pub grace_days: u32,
+}
+
+/// What holds on a day.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::domain) struct Terms<'a> {
+    tiers: &'a [Tier],
+    pub(super) downgrade: Downgrade,
+    grace_days: u32,
 }
 
 /// One step.
@@ -61,6 +85,8 @@ pub enum Basis {
     Activities = 2,
     /// The units of their line items that were not given back.
     Units = 3,
+    /// What rules granted them of the program's qualifying currency.
+    Credits = 4,
 }
 
 /// An amount of what counts for tiers.
@@ -68,7 +94,7 @@ pub enum Basis {
 pub enum Credits {
     /// What was paid.
     Spend(Money),
-    /// How many activities or units.
+    /// How many activities, units or credits.
     Count(i64),
 }
 
@@ -88,7 +114,8 @@ pub enum Downgrade {
 impl Basis {
     /// The basis with this stored number.
     pub fn from_number(number: i32) -> Option<Basis> {
-        [Basis::Spend, Basis::Activities, Basis::Units].into_iter().find(|basis| *basis as i32 == number)
+        use Basis::{Activities, Credits, Spend, Units};
+        [Spend, Activities, Units, Credits].into_iter().find(|basis| *basis as i32 == number)
     }
 }
 
@@ -127,7 +154,8 @@ impl TierPolicy {
                 ActivityState::Reversed | ActivityState::Cancelled => 0,
             },
             Basis::Units if counts => activity.units_left(),
-            Basis::Spend | Basis::Activities | Basis::Units => 0,
+            Basis::Credits if counts => activity.credits,
+            Basis::Spend | Basis::Activities | Basis::Units | Basis::Credits => 0,
         }
     }
 
@@ -135,31 +163,16 @@ impl TierPolicy {
     pub fn amount(&self, credits: i64, currency: Currency) -> Credits {
         match self.basis {
             Basis::Spend => Credits::Spend(Money { currency, micros: credits }),
-            Basis::Activities | Basis::Units => Credits::Count(credits),
+            Basis::Activities | Basis::Units | Basis::Credits => Credits::Count(credits),
         }
-    }
-
-    /// The first day on which a tier has ended that was qualified for on `date`, grace included.
-    pub(super) fn end_of_hold(&self, opened: NaiveDate, date: NaiveDate) -> Option<NaiveDate> {
-        self.end(self.window.end_of_hold(opened, date))
-    }
-
-    /// The same of a tier that ends with a period, by the first day after it.
-    pub(super) fn end(&self, day: Option<NaiveDate>) -> Option<NaiveDate> {
-        let day = day.filter(|_| self.downgrade != Downgrade::Never)?;
-        Some(days_later(day, self.grace_days))
     }
 }
 
-impl Ladder {
-    /// A ladder that counts spend over calendar years.
-    pub fn of(tiers: Vec<Tier>) -> Ladder {
-        Ladder { tiers, policy: TierPolicy::default() }
-    }
-
-    /// The position of the lowest tier: 1, or 0 without tiers.
-    pub fn lowest(&self) -> u32 {
-        u32::from(!self.tiers.is_empty())
+impl Terms<'_> {
+    /// The first day without a tier that ends with a period, by the first day after that.
+    pub(super) fn end(&self, day: Option<NaiveDate>) -> Option<NaiveDate> {
+        let day = day.filter(|_| self.downgrade != Downgrade::Never)?;
+        Some(days_later(day, self.grace_days))
     }
 
     /// The position of the highest tier that these credits reach, from 1; 0 without tiers.
@@ -173,11 +186,82 @@ impl Ladder {
     }
 
     fn highest(&self, fits: impl Fn(u32, &Tier) -> bool) -> u32 {
-        let fitting = (1..).zip(&self.tiers).filter(|(rank, tier)| fits(*rank, tier));
-        fitting.map(|(rank, _)| rank).last().unwrap_or(self.lowest())
+        let fitting = (1..).zip(self.tiers).filter(|(rank, tier)| fits(*rank, tier));
+        fitting.map(|(rank, _)| rank).last().unwrap_or(u32::from(!self.tiers.is_empty()))
     }
 
     /// The tier at a position, from 1.
+    pub(super) fn tier(&self, rank: u32) -> Option<&Tier> {
+        self.tiers.get(usize::try_from(rank).ok()?.checked_sub(1)?)
+    }
+}
+
+impl Ladder {
+    /// A ladder that counts spend over calendar years.
+    pub fn of(tiers: Vec<Tier>) -> Ladder {
+        Ladder { tiers, policy: TierPolicy::default(), before: Vec::new() }
+    }
+
+    /// What holds on a local day.
+    pub(in crate::domain) fn on(&self, day: NaiveDate) -> Terms<'_> {
+        match self.before.iter().find(|earlier| day < earlier.end) {
+            None => Terms {
+                tiers: &self.tiers,
+                downgrade: self.policy.downgrade,
+                grace_days: self.policy.grace_days,
+            },
+            Some(earlier) => {
+                Terms { tiers: &earlier.tiers, downgrade: earlier.downgrade, grace_days: earlier.grace_days }
+            }
+        }
+    }
+
+    /// The ladder with other terms from a local day on that is not there yet.
+    ///
+    /// # Errors
+    /// `TierInUse` if a tier is missing or has another place, `TierPolicyInUse` if something else would
+    /// count, or if there are no tiers that could change.
+    pub fn changed(&self, tiers: Vec<Tier>, policy: TierPolicy, from: NaiveDate) -> Result<Ladder, Refusal> {
+        let TierPolicy { basis, kinds, window, .. } = &self.policy;
+        let same = (basis, kinds, window) == (&policy.basis, &policy.kinds, &policy.window);
+        if !same || self.tiers.is_empty() != tiers.is_empty() {
+            return Err(Refusal::TierPolicyInUse);
+        }
+        let moved =
+            |(place, tier): &(usize, &Tier)| tiers.get(*place).is_none_or(|other| other.id != tier.id);
+        if let Some((_, tier)) = self.tiers.iter().enumerate().find(moved) {
+            return Err(Refusal::TierInUse { tier_id: tier.id.clone() });
+        }
+        let mut before = self.before.clone();
+        // What would have held from that day on never does.
+        if before.last().is_none_or(|last| last.end < from) {
+            let TierPolicy { downgrade, grace_days, .. } = self.policy;
+            before.push(Earlier { end: from, tiers: self.tiers.clone(), downgrade, grace_days });
+        }
+        Ok(Ladder { tiers, policy, before })
+    }
+
+    /// Positions of tiers, each with the credits that reach the one above it on a local day.
+    pub fn steps(&self, day: NaiveDate) -> Vec<(u32, i64)> {
+        (1..).zip(self.on(day).tiers.iter().skip(1)).map(|(rank, above)| (rank, above.entry)).collect()
+    }
+
+    /// The first day after this one on which other terms hold.
+    pub(super) fn next_change(&self, day: NaiveDate) -> Option<NaiveDate> {
+        self.before.iter().map(|earlier| earlier.end).find(|end| *end > day)
+    }
+
+    /// The first day on which a tier has ended that was qualified for on `date`, grace included.
+    pub(super) fn end_of_hold(&self, opened: NaiveDate, date: NaiveDate) -> Option<NaiveDate> {
+        self.on(date).end(self.policy.window.end_of_hold(opened, date))
+    }
+
+    /// The position of the lowest tier: 1, or 0 without tiers.
+    pub fn lowest(&self) -> u32 {
+        u32::from(!self.tiers.is_empty())
+    }
+
+    /// The tier at a position, from 1, as it is called now.
     pub fn tier(&self, rank: u32) -> Option<&Tier> {
         self.tiers.get(usize::try_from(rank).ok()?.checked_sub(1)?)
     }
@@ -187,14 +271,15 @@ impl Ladder {
         self.tier(rank).map_or("", |t| t.id.as_str())
     }
 
-    /// Points that activities earn in a tier, in percent of what rules grant before they multiply.
-    pub fn earn_percent(&self, rank: u32) -> i64 {
-        self.tier(rank).map_or(100, |tier| tier.earn_percent)
+    /// Points that activities of a local day earn in a tier, in percent of what rules grant before they
+    /// multiply.
+    pub fn earn_percent(&self, day: NaiveDate, rank: u32) -> i64 {
+        self.on(day).tier(rank).map_or(100, |tier| tier.earn_percent)
     }
 
-    /// What so many points cost in a tier.
-    pub fn discounted(&self, rank: u32, points: i64) -> i64 {
-        let percent = self.tier(rank).map_or(0, |tier| tier.discount_percent);
+    /// What so many points cost in a tier on a local day.
+    pub fn discounted(&self, day: NaiveDate, rank: u32, points: i64) -> i64 {
+        let percent = self.on(day).tier(rank).map_or(0, |tier| tier.discount_percent);
         let saved = i128::from(points).saturating_mul(i128::from(percent)).div_euclid(100);
         points.saturating_sub(i64::try_from(saved).unwrap_or(0))
     }

@@ -11,7 +11,7 @@ mod standing;
 mod window;
 
 pub use history::{Past, TierRow};
-pub use ladder::{Basis, Credits, Downgrade, Ladder, Tier, TierPolicy};
+pub use ladder::{Basis, Credits, Downgrade, Earlier, Ladder, Tier, TierPolicy};
 pub use standing::{DayCredits, Standing, TierStatus};
 pub use window::Window;
 

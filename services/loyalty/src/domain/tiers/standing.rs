@@ -67,7 +67,8 @@ impl Standing {
 
     /// The first day on which something changes without credits.
     pub(super) fn due_day(&self, ladder: &Ladder, opened: NaiveDate) -> Option<NaiveDate> {
-        [self.until, self.drop_day(ladder, opened)].into_iter().flatten().min()
+        let change = ladder.next_change(self.day.max(opened));
+        [self.until, self.drop_day(ladder, opened), change].into_iter().flatten().min()
     }
 
     /// The first day on which credits leave the window.
@@ -82,11 +83,12 @@ impl Standing {
         self.due_day(ladder, opened).map_or(Time::NEVER, |day| start_of_day(zone, day))
     }
 
-    /// For people.
-    pub fn status(&self, ladder: &Ladder, zone: Tz) -> TierStatus {
+    /// For people, on a local day.
+    pub fn status(&self, ladder: &Ladder, zone: Tz, today: NaiveDate) -> TierStatus {
+        let terms = ladder.on(today);
         let missing = |credits: i64| credits.saturating_sub(self.progress).max(0);
-        let next = ladder.tier(self.rank.saturating_add(1));
-        let stays = ladder.tier(self.rank).filter(|_| self.until.is_some());
+        let next = terms.tier(self.rank.saturating_add(1));
+        let stays = terms.tier(self.rank).filter(|_| self.until.is_some());
         TierStatus {
             tier_id: ladder.tier_id(self.rank).to_owned(),
             rank: self.rank,

@@ -18,7 +18,11 @@ fn day(text: &str) -> NaiveDate {
 fn ladder(window: Window, downgrade: Downgrade, grace_days: u32) -> Ladder {
     let tier = |id: &str, entry, keep| Tier { keep, ..Tier::plain(id, entry) };
     let policy = TierPolicy { window, downgrade, grace_days, ..TierPolicy::default() };
-    Ladder { tiers: vec![tier("base", 0, 0), tier("silver", 10, 8), tier("gold", 25, 20)], policy }
+    Ladder {
+        tiers: vec![tier("base", 0, 0), tier("silver", 10, 8), tier("gold", 25, 20)],
+        policy,
+        before: Vec::new(),
+    }
 }
 
 fn derived(ladder: &Ladder, days: &[(&str, i64)], today: &str) -> Standing {

@@ -33,6 +33,8 @@ pub struct Model {
     pub units: i64,
     pub member: String,
     pub expired_before: i64,
+    pub earned: String,
+    pub credits: i64,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -26,6 +26,7 @@ pub struct Model {
     pub returned: i32,
     pub origin_wallet_id: Uuid,
     pub member_id: Uuid,
+    pub purse: i32,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

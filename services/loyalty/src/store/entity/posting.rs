@@ -26,6 +26,7 @@ pub struct Model {
     pub rule_version: i64,
     pub note: String,
     pub other_wallet_id: Uuid,
+    pub purse: i32,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

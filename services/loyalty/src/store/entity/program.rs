@@ -37,6 +37,8 @@ pub struct Model {
     pub tier_warn_days: i32,
     pub referral: String,
     pub velocity: String,
+    pub further: String,
+    pub tiers_before: String,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -24,6 +24,7 @@ pub struct Model {
     pub points_refunded: i64,
     pub hold_expire_time: i64,
     pub create_time: i64,
+    pub currency: String,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -16,6 +16,7 @@ pub struct Model {
     pub counted: bool,
     pub version: i64,
     pub create_time: i64,
+    pub currency: String,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

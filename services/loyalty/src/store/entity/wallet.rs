@@ -50,6 +50,7 @@ pub struct Model {
     pub moved_to: Uuid,
     pub role: i32,
     pub shared: i32,
+    pub purses: String,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -16,6 +16,7 @@ mod m0015_refer_friends;
 mod m0016_limit_velocity;
 mod m0017_pin_members;
 mod m0018_move_members;
+mod m0019_count_in_several_currencies;
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
@@ -44,6 +45,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0016_limit_velocity::LimitVelocity),
             Box::new(m0017_pin_members::PinMembers),
             Box::new(m0018_move_members::MoveMembers),
+            Box::new(m0019_count_in_several_currencies::CountInSeveralCurrencies),
         ]
     }
 }

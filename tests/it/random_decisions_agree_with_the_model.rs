@@ -1,0 +1,328 @@
+//! Random commands, with late purchases, clocks that lag and jumps of time, are decided by the rules of the
+//! ledger as a simple model answers them, many times over. The seed is printed; `RAPPORT_SEED` plays a run
+//! again.
+
+use std::collections::{BTreeMap, HashMap};
+
+use ambient::Time;
+use harness::house::START;
+use harness::model::{Do, Model, Policy, Release, Returns, Told, Totals};
+use harness::model_client::COINS;
+use harness::model_purses::{Purses, Shop};
+use harness::model_tiers::{Falls, Later, Span, Tiers};
+use loyalty::domain::rules::{self, Rules};
+use loyalty::domain::{
+    self, Activity, ActivityKind, ActivityRef, AdjustPoints, Basis, CancelActivity, Command, ConfirmActivity,
+    Context, Currency, CurrencyKind, Detail, Downgrade, EarningRule, Expiry, ExtendExpiry, FurtherCurrency,
+    Ladder, Life, Lot, Money, Past, PointCurrency, Program, Purse, RecordActivity, RedeemReward, Refusal,
+    ReinstatePoints, Reply, ReturnPolicy, Returned, ReverseActivity, Reward, RuleSet, State, Stock, Tier,
+    TierPolicy, Wallet, Window,
+};
+use uuid::Uuid;
+
+use crate::random_commands_agree_with_the_model::{any_command, any_pause, any_shop, seeded};
+
+const COMMANDS: usize = 120_000;
+const PER_WALLET: usize = 240;
+
+#[test]
+fn the_rules_alone_agree_with_the_model() {
+    let mut rng = seeded();
+    for _ in 0..COMMANDS / PER_WALLET {
+        let shop = any_shop(&mut rng);
+        let mut now = START.micros();
+        let mut model = Purses::new(&shop, now);
+        let mut ledger = Ledger::new(&shop, START);
+        let mut story = Vec::new();
+        for n in 0..PER_WALLET {
+            now += any_pause(&mut rng);
+            let (purse, command) = any_command(&mut rng, &shop, now);
+            story.push((now, purse, command));
+            let decided_at = now.max(ledger.state.wallet.now.micros());
+            let expected = model.run(purse, command, decided_at);
+            let told = ledger.run((purse, command), n, now);
+            model.assert_sound();
+            let (wallet, models) = (&ledger.state.wallet, model.models());
+            let numbers = 0..u32::try_from(models.len()).unwrap();
+            let found: Vec<_> = numbers.map(|n| totals_of(wallet.purse(n))).collect();
+            let totals: Vec<_> = models.iter().map(Model::totals).collect();
+            assert_eq!((&told, found), (&expected, totals), "{shop:?}: {story:?}");
+            let rank = usize::try_from(wallet.tier.rank).unwrap();
+            assert_eq!(rank, models[0].tier(), "{shop:?}: {story:?}");
+        }
+    }
+}
+
+/// The rules of the service on one wallet, all of whose lots are in memory.
+struct Ledger {
+    program: Program,
+    state: State,
+    activities: HashMap<Uuid, Activity>,
+}
+
+fn usd_currency() -> Currency {
+    Currency::try_new("USD").unwrap()
+}
+
+fn cents(cents: i64) -> Money {
+    Money { currency: usd_currency(), micros: cents * 10_000 }
+}
+
+pub(crate) fn program_of(policy: Policy) -> Program {
+    let rule = EarningRule { points: policy.points_per_dollar, per_micros: 1_000_000 };
+    Program {
+        id: "club".into(),
+        display_name: "Club".into(),
+        time_zone: chrono_tz::UTC,
+        currency: usd_currency(),
+        points: currency("points"),
+        further: Vec::new(),
+        rule: Some(rule),
+        rule_sets: rule.rule_set(chrono_tz::UTC, Time::NEVER).into_iter().collect(),
+        release: match policy.release {
+            Release::AtOnce => domain::Release::AtOnce,
+            Release::AfterDays(days) => domain::Release::AfterDays(u32::try_from(days).unwrap()),
+            Release::OnConfirmation => domain::Release::OnConfirmation,
+        },
+        expiry: expiry_of(&policy),
+        return_policy: match policy.returns {
+            Returns::OnlyPending => ReturnPolicy::OnlyPending,
+            Returns::WithinBalance => ReturnPolicy::WithinBalance,
+            Returns::Unlimited => ReturnPolicy::Unlimited,
+        },
+        ladder: ladder_of(policy.tiers),
+        referral: None,
+        velocity: Vec::new(),
+        version: 1,
+        create_time: Time::MIN,
+    }
+}
+
+fn currency(code: &str) -> PointCurrency {
+    PointCurrency { code: code.into(), display_name: code.into() }
+}
+
+/// The program of a shop, whose rules always hold.
+fn program_of_shop(shop: &Shop) -> Program {
+    let mut program = program_of(shop.purses[0]);
+    let coins = shop.purses.get(1).map(|policy| FurtherCurrency {
+        points: currency(COINS),
+        kind: CurrencyKind::Spendable(expiry_of(policy)),
+    });
+    let status = shop
+        .by_credits
+        .then(|| FurtherCurrency { points: currency("status"), kind: CurrencyKind::Qualifying });
+    program.further = coins.into_iter().chain(status).collect();
+    let rule = |code: &str, points: i64, per_micros: i64| {
+        let rule = Rules::per_purchase(points, per_micros).rules.remove(0);
+        rules::Rule { id: format!("purchases-{code}"), currency: code.into(), ..rule }
+    };
+    let codes = ["", COINS].into_iter().zip(&shop.purses);
+    let mut rules: Vec<_> =
+        codes.map(|(code, policy)| rule(code, policy.points_per_dollar, 1_000_000)).collect();
+    if shop.by_credits {
+        rules.push(rule("status", 1, 10_000));
+        program.ladder.policy.basis = Basis::Credits;
+        let Ladder { tiers, before, .. } = &mut program.ladder;
+        for tier in tiers.iter_mut().chain(before.iter_mut().flat_map(|earlier| &mut earlier.tiers)) {
+            (tier.entry, tier.keep) = (tier.entry / 10_000, tier.keep / 10_000);
+        }
+    }
+    let rules = program.compile(Rules { rules, groups: BTreeMap::new() }).unwrap();
+    program.rule_sets = vec![RuleSet { version: 2, start: Time::MIN, end: Time::NEVER, rules }];
+    program
+}
+
+fn expiry_of(policy: &Policy) -> Expiry {
+    Expiry {
+        life: Life::RollingDays(u32::try_from(policy.life_days).unwrap()),
+        round_to: None,
+        sliding: policy.sliding,
+    }
+}
+
+fn ladder_of(tiers: Tiers) -> Ladder {
+    let steps = |dollars: &[i64]| -> Vec<Tier> {
+        let tier = |(n, dollars): (usize, &i64)| Tier::plain(format!("tier-{n}"), dollars * 1_000_000);
+        [0].iter().chain(dollars).enumerate().map(tier).collect()
+    };
+    let ladder = Ladder { policy: tier_policy_of(tiers), ..Ladder::of(steps(tiers.dollars)) };
+    let Some(later) = tiers.later else { return ladder };
+    let Later { dollars, falls, grace_days, .. } = later;
+    let policy = tier_policy_of(Tiers { falls, grace_days, ..tiers });
+    let from = domain::local_date(chrono_tz::UTC, START) + chrono::Days::new(later.days);
+    ladder.changed(steps(dollars), policy, from).unwrap()
+}
+
+fn tier_policy_of(tiers: Tiers) -> TierPolicy {
+    TierPolicy {
+        window: match tiers.span {
+            Span::CalendarYear => Window::CalendarYear,
+            Span::Anniversary => Window::Anniversary,
+            Span::Months(months) => Window::RollingMonths(months),
+            Span::Lifetime => Window::Lifetime,
+        },
+        downgrade: match tiers.falls {
+            Falls::Recalculate => Downgrade::Recalculate,
+            Falls::OneDown => Downgrade::OneDown,
+            Falls::Never => Downgrade::Never,
+        },
+        grace_days: tiers.grace_days,
+        ..TierPolicy::default()
+    }
+}
+
+fn id_of(key: u32) -> Uuid {
+    Uuid::from_u128(u128::from(key) + 1)
+}
+
+impl Ledger {
+    fn new(shop: &Shop, now: Time) -> Ledger {
+        let program = program_of_shop(shop);
+        let wallet = Wallet::opened(Uuid::from_u128(1), &program, now, 0);
+        let state = State { past: Some(Past::default()), ..State::new(wallet) };
+        Ledger { program, state, activities: HashMap::new() }
+    }
+
+    fn run(&mut self, asked: (usize, Do), n: usize, now: i64) -> Vec<Told> {
+        let (command, reward) = command_of(asked, n);
+        let taken = match &command {
+            Command::RecordActivity(record) => Some(record.activity_id),
+            _ => None,
+        };
+        let activity = command.activity().and_then(|named| match named {
+            ActivityRef::Id(id) => self.activities.get(id),
+            ActivityRef::External(_) => None,
+        });
+        let context = Context {
+            activity_taken: taken.filter(|id| self.activities.contains_key(id)),
+            activity,
+            reward: reward.as_ref().map(|reward| (reward, Stock::Unlimited)),
+            ..Context::of(&self.program)
+        };
+        let now = Time::from_micros(now);
+        let needs_past = command.needs_past(&self.state.wallet, &self.program, Time::MIN, now);
+        let given = State { past: self.state.past.clone().filter(|_| needs_past), ..self.state.clone() };
+        let decision = domain::decide(&given, &command, context, now);
+        self.state.evolve(&decision.outcome);
+        for activity in decision.outcome.recorded.into_iter().chain(decision.outcome.changed) {
+            self.activities.insert(activity.id, activity);
+        }
+        self.check();
+        let purses = || 0..=u32::from(self.program.further.iter().any(|one| one.points.code == COINS));
+        let told = |of: &dyn Fn(u32) -> Told| purses().map(of).collect();
+        match decision.answer {
+            Ok(Reply::Done) if asked.1 == Do::Settle => told(&|_| Told::Done),
+            Ok(Reply::Done | Reply::Redeemed(_)) => vec![Told::Done],
+            Ok(Reply::Points(points)) => points.values().map(|points| Told::Points(*points)).collect(),
+            Ok(Reply::Recorded(activity)) => told(&|n| Told::Earned(activity.earning(n).points)),
+            Ok(Reply::Confirmed(_, points)) => {
+                told(&|n| Told::Released(points.get(&n).copied().unwrap_or(0)))
+            }
+            Ok(Reply::Reversed(_, reversals)) => told(&|n| {
+                let r = reversals.iter().find(|one| one.purse == n).copied().unwrap_or_default();
+                Told::Back([r.owed, r.from_pending, r.from_available, r.arrears, r.waived])
+            }),
+            Ok(Reply::State { .. }) => unreachable!("no random command changes a state"),
+            Err(refusal) => vec![Told::Refused(name(&refusal))],
+        }
+    }
+
+    fn check(&self) {
+        let State { wallet, lots, pending, .. } = &self.state;
+        for (number, purse) in wallet.numbered() {
+            let of = |lot: &&Lot| lot.key.purse == number;
+            let open: i64 = lots.values().filter(of).map(|lot| lot.remaining).sum();
+            let waiting: i64 = pending.values().filter(of).map(|lot| lot.remaining).sum();
+            assert_eq!((open, waiting), (purse.totals.available, purse.totals.pending));
+            let first = lots.values().find(of).map_or(Time::NEVER, |lot| lot.key.expire_time);
+            assert_eq!(first, purse.first_expire);
+        }
+        let next = pending.keys().next().map_or(Time::NEVER, |(at, _)| *at);
+        assert_eq!(next, wallet.next_release);
+    }
+}
+
+/// The command, and the reward that it names.
+fn command_of((purse, command): (usize, Do), n: usize) -> (Command, Option<Reward>) {
+    let member_id = Uuid::from_u128(1);
+    let (note, currency) = (String::new(), if purse == 0 { "" } else { COINS }.to_owned());
+    let mut reward = None;
+    let named = |key: u32| ActivityRef::Id(id_of(key));
+    let command = match command {
+        Do::Settle | Do::Come => Command::Settle,
+        Do::Buy { key, cents: paid, at } => Command::RecordActivity(RecordActivity {
+            activity_id: id_of(key),
+            member_id,
+            kind: ActivityKind::Purchase,
+            occurred_time: Some(Time::from_micros(at)),
+            amount: Some(cents(paid)),
+            external_id: key.to_string(),
+            detail: Detail::default(),
+        }),
+        Do::Confirm(key) => Command::ConfirmActivity(ConfirmActivity { member_id, activity: named(key) }),
+        Do::Cancel(key) => Command::CancelActivity(CancelActivity { member_id, activity: named(key), note }),
+        Do::Return(key, part) => {
+            let returned = part.map_or(Returned::Whole, |part| Returned::Amount(cents(part)));
+            Command::ReverseActivity(ReverseActivity { member_id, activity: named(key), returned, note })
+        }
+        Do::Adjust(points) => Command::AdjustPoints(AdjustPoints {
+            member_id,
+            points,
+            currency,
+            note,
+            expected_version: None,
+            for_review: false,
+        }),
+        Do::Extend(before, to) => Command::ExtendExpiry(ExtendExpiry {
+            currency,
+            expiring_before: Time::from_micros(before),
+            expire_time: Time::from_micros(to),
+        }),
+        Do::Reinstate(since) => Command::ReinstatePoints(ReinstatePoints {
+            member_id,
+            currency,
+            expired_since: Time::from_micros(since),
+            expire_time: None,
+            note,
+        }),
+        Do::Redeem(price) => {
+            reward = Some(priced(price, currency));
+            let redemption_id = Uuid::from_u128(n as u128);
+            let reward_id = "mug".to_owned();
+            Command::RedeemReward(RedeemReward { redemption_id, member_id, reward_id, quantity: 1 })
+        }
+    };
+    (command, reward)
+}
+
+fn priced(price_points: i64, currency: String) -> Reward {
+    Reward {
+        program_id: "club".into(),
+        id: "mug".into(),
+        display_name: "Mug".into(),
+        price_points,
+        currency,
+        version: 1,
+        create_time: Time::MIN,
+        counted: false,
+    }
+}
+
+fn name(refusal: &Refusal) -> &'static str {
+    match refusal {
+        Refusal::ActivityExists { .. } => "ACTIVITY_EXISTS",
+        Refusal::ActivityNotFound { .. } => "ACTIVITY_NOT_FOUND",
+        Refusal::ActivityOver { .. } => "ACTIVITY_OVER",
+        Refusal::ActivityReleased { .. } => "ACTIVITY_RELEASED",
+        Refusal::ReturnExceedsActivity { .. } => "RETURN_EXCEEDS_ACTIVITY",
+        Refusal::InsufficientPoints { .. } => "INSUFFICIENT_POINTS",
+        Refusal::ExpiresInPast { .. } => "EXPIRES_IN_PAST",
+        other => panic!("no random command is refused so: {other:?}"),
+    }
+}
+
+fn totals_of(purse: &Purse) -> Totals {
+    let t = &purse.totals;
+    [t.pending, t.available, t.arrears, t.issued, t.reversed, t.redeemed, t.expired, t.adjusted, t.waived]
+}
