@@ -58,14 +58,17 @@ where
     writes.run(tx).await
 }
 
-/// Statements over many rows that are written together: PostgreSQL gets one for all of them, and answers
-/// once. None may depend on what another one of them wrote.
+/// Rows up to which PostgreSQL gets one statement for all tables: with few of them the round trips count, with
+/// many the copy that it makes of each part.
+const TOGETHER_MAX: usize = 64;
+
+/// Statements over many rows that are written together: if they are few, PostgreSQL gets one for all of them,
+/// and answers once. None may depend on what another one of them wrote.
 #[derive(Debug)]
 pub struct Writes {
     backend: DbBackend,
     parts: Vec<Part>,
-    /// How many values the parts have.
-    values: usize,
+    rows: usize,
 }
 
 /// What is written to one table.
@@ -89,7 +92,7 @@ enum Source {
 impl Writes {
     /// Nothing yet.
     pub fn new(tx: &Tx) -> Writes {
-        Writes { backend: tx.get_database_backend(), parts: Vec::new(), values: 0 }
+        Writes { backend: tx.get_database_backend(), parts: Vec::new(), rows: 0 }
     }
 
     /// Adds rows to be inserted, as [`bulk_insert`] does.
@@ -172,8 +175,7 @@ impl Writes {
                 let values = rows.iter().map(|row| row.get(*column)).collect();
                 Value::Array(ty.clone(), Some(Box::new(values)))
             };
-            let text = sql(Source::Arrays(casts(&types, self.values)?));
-            self.values += columns.len();
+            let text = sql(Source::Arrays(casts(&types)?));
             vec![(text, columns.iter().zip(&types).map(array).collect())]
         } else {
             let of_chunk = |chunk: &[E::Model]| {
@@ -182,6 +184,7 @@ impl Writes {
             };
             chunks(rows).map(of_chunk).collect()
         };
+        self.rows += rows.len();
         self.parts.push(Part { table, statements, expected });
         Ok(())
     }
@@ -192,8 +195,8 @@ impl Writes {
     /// `Error::Constraint` if a row breaks a rule of its table, `Error::Damaged` if one that is to be changed
     /// is not there: then the transaction must not be committed.
     pub async fn run(self, tx: &Tx) -> Result<(), Error> {
-        let Writes { backend, parts, .. } = self;
-        if backend == DbBackend::Postgres && parts.len() > 1 {
+        let Writes { backend, parts, rows } = self;
+        if backend == DbBackend::Postgres && parts.len() > 1 && rows <= TOGETHER_MAX {
             return together(tx, parts).await;
         }
         for Part { table, statements, expected } in parts {
@@ -214,7 +217,7 @@ async fn together(tx: &Tx, parts: Vec<Part>) -> Result<(), Error> {
     let mut checks = Vec::new();
     for (n, Part { table, statements, expected }) in parts.into_iter().enumerate() {
         for (text, of_part) in statements {
-            with.push(format!("w{n} AS ({text} RETURNING 1)"));
+            with.push(format!("w{n} AS ({} RETURNING 1)", renumbered(&text, values.len())));
             values.extend(of_part);
         }
         counts.push(format!("(SELECT COUNT(*) FROM w{n}) AS c{n}"));
@@ -230,6 +233,20 @@ async fn together(tx: &Tx, parts: Vec<Part>) -> Result<(), Error> {
         check(&table, expected, u64::try_from(written).unwrap_or(0))?;
     }
     Ok(())
+}
+
+/// A statement whose placeholders count on after so many others.
+fn renumbered(text: &str, after: usize) -> String {
+    let mut pieces = text.split('$');
+    let mut all = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let digits = piece.find(|c: char| !c.is_ascii_digit()).unwrap_or(piece.len());
+        let (number, rest) = piece.split_at(digits);
+        let number = number.parse::<usize>().unwrap_or(0) + after;
+        // Writing to a String does not fail.
+        let _ = write!(all, "${number}{rest}");
+    }
+    all
 }
 
 fn check(table: &str, expected: Option<u64>, written: u64) -> Result<(), Error> {
@@ -257,13 +274,13 @@ pub(crate) fn marks(rows: usize, columns: usize) -> String {
     vec![row; rows].join(",")
 }
 
-/// `$1::int8[],$2::uuid[]` for columns of these types, after so many other values.
-pub(crate) fn casts(types: &[ArrayType], after: usize) -> Result<String, Error> {
+/// `$1::int8[],$2::uuid[]` for columns of these types.
+pub(crate) fn casts(types: &[ArrayType]) -> Result<String, Error> {
     let mut text = String::new();
     for (i, ty) in types.iter().enumerate() {
         let separator = if i == 0 { "" } else { "," };
         // Writing to a String does not fail.
-        let _ = write!(text, "{separator}${}::{}[]", after + i + 1, pg_type(ty)?);
+        let _ = write!(text, "{separator}${}::{}[]", i + 1, pg_type(ty)?);
     }
     Ok(text)
 }
@@ -304,8 +321,8 @@ mod tests {
     #[test]
     fn placeholders_have_the_shape_of_the_rows() {
         assert_eq!(marks(2, 3), "(?,?,?),(?,?,?)");
-        assert_eq!(casts(&[ArrayType::BigInt, ArrayType::Uuid], 0).unwrap(), "$1::int8[],$2::uuid[]");
-        assert_eq!(casts(&[ArrayType::String], 7).unwrap(), "$8::text[]");
-        assert!(casts(&[ArrayType::Float], 0).is_err());
+        assert_eq!(casts(&[ArrayType::BigInt, ArrayType::Uuid]).unwrap(), "$1::int8[],$2::uuid[]");
+        assert_eq!(renumbered("a($1::text[],$12::uuid[]) b", 7), "a($8::text[],$19::uuid[]) b");
+        assert!(casts(&[ArrayType::Float]).is_err());
     }
 }

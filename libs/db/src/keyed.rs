@@ -86,7 +86,7 @@ pub async fn execute_in(
     }
     let backend = tx.get_database_backend();
     if backend == DbBackend::Postgres {
-        let text = sql(&format!("unnest({}) AS k({})", casts(types, 0)?, key_columns(types.len())));
+        let text = sql(&format!("unnest({}) AS k({})", casts(types)?, key_columns(types.len())));
         let statement = Statement::from_sql_and_values(backend, text, arrays(types, keys));
         return Ok(tx.execute_raw(statement).await?.rows_affected());
     }
@@ -116,7 +116,7 @@ fn key_columns(count: usize) -> String {
 impl Keyed<'_> {
     fn postgres(&self) -> Result<String, Error> {
         let (table, more, condition, order) = (self.table, self.more, self.condition(), self.order_by());
-        let keys = format!("unnest({}) AS k({})", casts(self.types, 0)?, self.key_columns());
+        let keys = format!("unnest({}) AS k({})", casts(self.types)?, self.key_columns());
         if let Some(first) = self.first {
             return Ok(format!(
                 "SELECT l.* FROM {keys} CROSS JOIN LATERAL \
