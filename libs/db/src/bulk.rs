@@ -58,12 +58,12 @@ where
     writes.run(tx).await
 }
 
-/// Rows up to which PostgreSQL gets one statement for all tables: with few of them the round trips count, with
-/// many the copy that it makes of each part.
+/// Rows up to which PostgreSQL gets one statement for all tables: with few of them the round trips count,
+/// with many the copy that it makes of each part.
 const TOGETHER_MAX: usize = 64;
 
-/// Statements over many rows that are written together: if they are few, PostgreSQL gets one for all of them,
-/// and answers once. None may depend on what another one of them wrote.
+/// Statements over many rows that are written together: if they are few, PostgreSQL gets one for all of
+/// them, and answers once. None may depend on what another one of them wrote.
 #[derive(Debug)]
 pub struct Writes {
     backend: DbBackend,
