@@ -313,7 +313,7 @@ mod tests {
     use crate::domain::{Command, ConfirmActivity, Release};
 
     fn reversal(answer: Result<Reply, Refusal>) -> Reversal {
-        answer.unwrap().reversals()[0]
+        answer.unwrap().reversals().first().copied().unwrap_or_default()
     }
 
     fn part(micros: i64) -> Command {

@@ -309,6 +309,8 @@ mod tests {
         );
         assert_eq!(part("program.point_currency.code"), None);
         assert_eq!(part("program.display_name_of_old"), None);
-        assert_eq!(part("program.tiers[gold].threshold"), None);
+        assert_eq!(part("program.tiers[gold].threshold").as_deref(), Some("tiers"));
+        assert_eq!(part("program.tier_policy.grace_days").as_deref(), Some("tier_policy"));
+        assert_eq!(part("program.earning_rule.points"), None);
     }
 }
