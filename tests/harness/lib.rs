@@ -2,10 +2,12 @@
 //! suite in this process or in one of its own, and the calls that every story makes.
 
 pub mod calls;
+pub mod crowd_client;
 pub mod house;
 pub mod log;
 pub mod model;
 pub mod model_client;
+pub mod model_crowd;
 pub mod model_purses;
 pub mod model_tiers;
 pub mod moves;

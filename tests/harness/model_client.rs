@@ -166,11 +166,13 @@ pub async fn offer(client: &Client, program_id: &str, purse: usize, price_points
     rewards.create_reward(request).await.expect("the reward is created");
 }
 
-fn code(purse: usize) -> String {
+/// The code of a purse's currency; empty: the main one.
+pub fn code(purse: usize) -> String {
     if purse == 0 { String::new() } else { COINS.to_owned() }
 }
 
-fn reward_id(purse: usize, price: i64) -> String {
+/// The id of what costs so many points of a purse.
+pub fn reward_id(purse: usize, price: i64) -> String {
     format!("for-{price}-of-{purse}")
 }
 

@@ -36,11 +36,16 @@ pub async fn merge(
 
 /// Takes a merger back.
 pub async fn unmerge(client: &Client, member_id: &str) -> Result<pb::UnmergeMembersResponse, Status> {
-    let request = pb::UnmergeMembersRequest {
-        request_id: request_id(),
-        member_id: member_id.into(),
-        note: String::new(),
-    };
+    unmerge_as(client, request_id(), member_id).await
+}
+
+/// [`unmerge`] with this request id.
+pub async fn unmerge_as(
+    client: &Client,
+    request_id: String,
+    member_id: &str,
+) -> Result<pb::UnmergeMembersResponse, Status> {
+    let request = pb::UnmergeMembersRequest { request_id, member_id: member_id.into(), note: String::new() };
     Ok(MemberServiceClient::new(client.clone()).unmerge_members(request).await?.into_inner())
 }
 
@@ -96,8 +101,18 @@ pub async fn join(
     member_id: &str,
     role: pb::HouseholdRole,
 ) -> Result<pb::AddHouseholdMemberResponse, Status> {
+    join_as(client, request_id(), (household_id, member_id), role).await
+}
+
+/// [`join`] with this request id.
+pub async fn join_as(
+    client: &Client,
+    request_id: String,
+    (household_id, member_id): (&str, &str),
+    role: pb::HouseholdRole,
+) -> Result<pb::AddHouseholdMemberResponse, Status> {
     let request = pb::AddHouseholdMemberRequest {
-        request_id: request_id(),
+        request_id,
         household_id: household_id.into(),
         member_id: member_id.into(),
         role: role.into(),
@@ -108,10 +123,16 @@ pub async fn join(
 
 /// Lets a member leave its household.
 pub async fn leave(client: &Client, member_id: &str) -> Result<pb::RemoveHouseholdMemberResponse, Status> {
-    let request = pb::RemoveHouseholdMemberRequest {
-        request_id: request_id(),
-        member_id: member_id.into(),
-        note: String::new(),
-    };
+    leave_as(client, request_id(), member_id).await
+}
+
+/// [`leave`] with this request id.
+pub async fn leave_as(
+    client: &Client,
+    request_id: String,
+    member_id: &str,
+) -> Result<pb::RemoveHouseholdMemberResponse, Status> {
+    let request =
+        pb::RemoveHouseholdMemberRequest { request_id, member_id: member_id.into(), note: String::new() };
     Ok(HouseholdServiceClient::new(client.clone()).remove_household_member(request).await?.into_inner())
 }

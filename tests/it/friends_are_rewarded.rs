@@ -32,6 +32,17 @@ fn members(client: &Client) -> MemberServiceClient<Client> {
     MemberServiceClient::new(client.clone())
 }
 
+/// So many points for one side.
+pub(crate) fn reward_of((role, points): (&str, i64)) -> pb::Rule {
+    pb::Rule {
+        rule_id: role.into(),
+        activity_types: vec![pb::ActivityType::Referral.into()],
+        condition: format!("activity.attributes.role == '{role}'"),
+        effect: Some(pb::rule::Effect::FixedPoints(points)),
+        ..Default::default()
+    }
+}
+
 /// 500 points for who brings a friend, 200 for the friend, if a purchase of 20 USD stands for 14 days.
 async fn create_club(client: &Client) {
     let referral_policy = Some(pb::ReferralPolicy {
@@ -43,16 +54,9 @@ async fn create_club(client: &Client) {
     let wanted = pb::Program { referral_policy: referral_policy.clone(), ..program(PROGRAM) };
     let created = create_program_like(client, wanted).await;
     assert_eq!(created.referral_policy, referral_policy);
-    let rule = |role: &str, points: i64| pb::Rule {
-        rule_id: role.into(),
-        activity_types: vec![pb::ActivityType::Referral.into()],
-        condition: format!("activity.attributes.role == '{role}'"),
-        effect: Some(pb::rule::Effect::FixedPoints(points)),
-        ..Default::default()
-    };
     let rule_set = Some(pb::RuleSet {
         program_id: PROGRAM.into(),
-        rules: vec![rule("referrer", 500), rule("friend", 200)],
+        rules: vec![reward_of(("referrer", 500)), reward_of(("friend", 200))],
         ..Default::default()
     });
     let mut rules = RuleServiceClient::new(client.clone());
@@ -82,7 +86,7 @@ async fn join(client: &Client, request: pb::EnrollMemberRequest) -> Result<pb::M
     Ok(members(client).enroll_member(request).await?.into_inner().member.unwrap())
 }
 
-async fn joined(client: &Client, external_id: &str, code: &str) -> pb::Member {
+pub(crate) async fn joined(client: &Client, external_id: &str, code: &str) -> pb::Member {
     join(client, joining(external_id, "", code)).await.unwrap()
 }
 

@@ -81,6 +81,7 @@ mod points_expire_on_time;
 mod points_live_longer;
 mod programs_are_files;
 mod random_commands_agree_with_the_model;
+mod random_crowds_agree_with_the_model;
 mod random_decisions_agree_with_the_model;
 mod random_gifts_agree_with_the_model;
 mod random_moves_agree_with_the_model;

@@ -1,7 +1,7 @@
 //! Rewards friends and those who brought them, each once, however often a round is cut short.
 //!
-//! Both are recorded to have done a REFERRAL, under an external id that no wallet has twice; only then the
-//! referral is marked as rewarded.
+//! Both are recorded to have done a REFERRAL, each under an external id that no wallet has twice; only then
+//! the referral is marked as rewarded. Who turned out to be one customer brought nobody.
 
 use futures::FutureExt;
 use proto::rapport::loyalty::v1 as pb;
@@ -43,22 +43,11 @@ impl Settler {
     }
 
     async fn reward(&self, referral: Referral, deadline: Instant) -> Result<bool, db::Error> {
-        let (friend, activity_id) = (referral.friend.clone(), referral.activity_id);
-        // One look: the friend may be on the way to another wallet.
-        let stands = self.db.snapshot(move |tx| {
-            let friend = friend.clone();
-            async move {
-                let Some((owner, _)) = wallets::locate(tx, &friend).await? else { return Ok(false) };
-                let found = activities::find(tx, &[(owner, activity_id)]).await?;
-                Ok(found.into_values().any(|activity| activity.stands()))
-            }
-            .boxed()
-        });
-        if !stands.await? {
+        let referrer = Owner::new(referral.friend.tenant(), referral.referrer_id);
+        if !self.stands(&referral, referrer.clone()).await? {
             let reopen = Request::of_service(referral.friend, Command::ReopenReferral);
             return Ok(matches!(self.lanes.submit(reopen, deadline).await, Ok(Answer::Given(_))));
         }
-        let referrer = Owner::new(referral.friend.tenant(), referral.referrer_id);
         let sides = [("friend", &referral.friend), ("referrer", &referrer)];
         let requests = sides.map(|(role, owner)| self.request(&referral, role, owner)).to_vec();
         let answers = self.lanes.submit_all(requests, deadline).await;
@@ -84,6 +73,26 @@ impl Settler {
         Ok(true)
     }
 
+    /// What qualified stands, and friend and referrer are two.
+    async fn stands(&self, referral: &Referral, referrer: Owner) -> Result<bool, db::Error> {
+        let (friend, activity_id) = (referral.friend.clone(), referral.activity_id);
+        // One look: both may be on the way to other wallets.
+        let stands = self.db.snapshot(move |tx| {
+            let (friend, referrer) = (friend.clone(), referrer.clone());
+            async move {
+                let Some((owner, found)) = wallets::locate(tx, &friend).await? else { return Ok(false) };
+                let with = wallets::locate(tx, &referrer).await?;
+                if !found.wallet.shared && with.is_some_and(|(other, _)| other == owner) {
+                    return Ok(false);
+                }
+                let found = activities::find(tx, &[(owner, activity_id)]).await?;
+                Ok(found.into_values().any(|activity| activity.stands()))
+            }
+            .boxed()
+        });
+        stands.await
+    }
+
     fn request(&self, referral: &Referral, role: &str, owner: &Owner) -> Request {
         let friend = referral.friend.id();
         // A refusal is remembered: what is tried again later is another request.
@@ -91,7 +100,7 @@ impl Settler {
         let request_id = Uuid::new_v5(&REQUESTS, name.as_bytes());
         let activity = pb::Activity {
             r#type: pb::ActivityType::Referral.into(),
-            external_id: format!("referral:{friend}"),
+            external_id: format!("referral:{friend}:{role}"),
             attributes: [("role".to_owned(), role.to_owned())].into(),
             ..pb::Activity::default()
         };

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ambient::Time;
+use uuid::Uuid;
 
 use super::rules::Counter;
 use super::tiers::DayCredits;
@@ -39,8 +40,8 @@ pub struct Outcome {
     pub redemption: Option<Redemption>,
     /// What goes to the second wallet with a member.
     pub handed_over: Option<HandedOver>,
-    /// What became of the referral of its owner.
-    pub referred: Option<Referred>,
+    /// What became of the referral of this friend: its owner, or a member of the household that it is.
+    pub referred: Option<(Uuid, Referred)>,
     /// Units taken from the counted stock of the redeemed reward.
     pub stock_taken: i64,
     /// Announcements, in order; the last has the number `wallet.event_seq`.

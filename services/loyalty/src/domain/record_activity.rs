@@ -71,7 +71,7 @@ pub(super) fn record(
     };
     grant(book, &mut activity, context)?;
     book.out.recorded = Some(activity.clone());
-    book.qualify(&activity);
+    book.qualify(&activity, context.shares_as);
     book.announce(Event::ActivityRecorded { activity: activity.clone() });
     let effective = activity.occurred_time;
     book.slide(effective);

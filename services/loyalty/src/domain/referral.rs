@@ -34,7 +34,7 @@ pub enum ReferralState {
     Rewarded = 3,
 }
 
-/// What a command changes of the referral of the wallet's owner, who is the friend.
+/// What a command changes of a friend's referral.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Referred {
     /// It is waited for an activity that qualifies.

@@ -38,7 +38,7 @@ pub struct Changes {
     stock: BTreeMap<rewards::Key, i64>,
     counters: Counters,
     states: BTreeMap<Owner, (MemberState, Time)>,
-    referred: BTreeMap<Owner, Referred>,
+    referred: Vec<(Owner, Referred)>,
     roles: moves::Roles,
     moves: Vec<Move>,
     parked: Vec<(Owner, Review)>,
@@ -80,8 +80,8 @@ impl Changes {
         if outcome.wallet.role != before.role {
             self.roles.insert(owner.clone(), outcome.wallet.role.map_or(0, |role| role as i32));
         }
-        if let Some(referred) = outcome.referred {
-            self.referred.insert(owner.clone(), referred);
+        if let Some((friend_id, referred)) = outcome.referred {
+            self.referred.push((Owner::new(owner.tenant(), friend_id), referred));
         }
         for (day, credits) in &outcome.credits {
             // An overflow is left to the database, which refuses the row.
@@ -204,7 +204,7 @@ impl Changes {
                 members::change_state(tx, owner, *state, *now).await?;
             }
             writes.run(tx).await?;
-            referrals::change(tx, &self.referred).await?;
+            referrals::change(tx, self.referred).await?;
             reviews::insert(tx, &self.parked).await?;
             reviews::update(tx, &self.reviewed).await?;
             rewards::take_stock(tx, &self.stock).await?;

@@ -1,10 +1,10 @@
 //! Referral rows, one for each friend.
 
-use std::collections::BTreeMap;
-
 use ambient::Time;
 use db::sea_orm::sea_query::Expr;
-use db::sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use db::sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, UpdateMany,
+};
 use db::{Owner, Tenant, Tx};
 use uuid::Uuid;
 
@@ -108,16 +108,18 @@ pub async fn postpone(tx: &Tx, referral: &Referral, due_time: Time) -> Result<()
     set(tx, &referral.friend, ReferralState::Qualified, referral.activity_id, due_time).await
 }
 
-/// Writes what commands changed.
-pub(super) async fn change(tx: &Tx, changes: &BTreeMap<Owner, Referred>) -> Result<(), db::Error> {
-    for (friend, change) in changes {
-        let (state, activity_id, due_time) = match change {
-            Referred::Open => (ReferralState::Open, Uuid::nil(), Time::NEVER),
+/// Writes what commands changed, in their order. Only a referral that is open can be qualified for.
+pub(super) async fn change(tx: &Tx, mut changes: Vec<(Owner, Referred)>) -> Result<(), db::Error> {
+    changes.sort_by(|(one, _), (other, _)| one.cmp(other));
+    for (friend, change) in &changes {
+        match change {
+            Referred::Open => set(tx, friend, ReferralState::Open, Uuid::nil(), Time::NEVER).await?,
             Referred::Qualified { activity_id, due_time } => {
-                (ReferralState::Qualified, *activity_id, *due_time)
+                let qualified = (ReferralState::Qualified, *activity_id, *due_time);
+                let open = referral::Column::State.eq(ReferralState::Open as i32);
+                update(friend, qualified).filter(open).exec(tx).await?;
             }
-        };
-        set(tx, friend, state, activity_id, due_time).await?;
+        }
     }
     Ok(())
 }
@@ -129,6 +131,14 @@ async fn set(
     activity_id: Uuid,
     due_time: Time,
 ) -> Result<(), db::Error> {
+    update(friend, (state, activity_id, due_time)).exec(tx).await?;
+    Ok(())
+}
+
+fn update(
+    friend: &Owner,
+    (state, activity_id, due_time): (ReferralState, Uuid, Time),
+) -> UpdateMany<referral::Entity> {
     referral::Entity::update_many()
         .col_expr(referral::Column::State, Expr::value(state as i32))
         .col_expr(referral::Column::ActivityId, Expr::value(activity_id))
@@ -136,9 +146,6 @@ async fn set(
         .filter(referral::Column::Bucket.eq(friend.bucket()))
         .filter(referral::Column::TenantId.eq(friend.tenant().id()))
         .filter(referral::Column::WalletId.eq(friend.id()))
-        .exec(tx)
-        .await?;
-    Ok(())
 }
 
 fn row(referral: &Referral) -> referral::Model {

@@ -1,0 +1,124 @@
+//! Asks the service for the deeds of a crowd.
+
+use pb::activity_service_client::ActivityServiceClient;
+use pb::points_service_client::PointsServiceClient;
+use pb::reverse_activity_request::{Activity, Returned};
+use proto::rapport::loyalty::v1 as pb;
+use rpc::client::Client;
+use tonic::Status;
+
+use crate::calls;
+use crate::model_client::{code, reward_id};
+use crate::model_crowd::{Deed, PRICE};
+use crate::moves;
+
+/// What was told of each currency, or of that which the deed is about, and the balance of that one after it.
+pub type Told = (Vec<Vec<i64>>, pb::Balance);
+
+/// Asks for a deed of those with these ids, with points of a purse if it is about one.
+///
+/// # Errors
+/// What the service refused.
+pub async fn ask(
+    client: &Client,
+    ids: &[String],
+    request_id: &str,
+    (purse, deed): (usize, Deed),
+) -> Result<Told, Status> {
+    let (request_id, currency_code) = (request_id.to_owned(), code(purse));
+    let id = |name: usize| ids[name].clone();
+    let mut points = PointsServiceClient::new(client.clone());
+    let balance = match deed {
+        Deed::Buy(..) | Deed::Reverse(..) => return shop(client, ids, request_id, deed).await,
+        Deed::Merge(..) | Deed::Unmerge(_) | Deed::Join(..) | Deed::Leave(_) => {
+            return move_member(client, ids, request_id, deed).await;
+        }
+        Deed::Redeem(name) => {
+            let (member_id, reward_id) = (id(name), reward_id(purse, PRICE));
+            let request = pb::RedeemRewardRequest { request_id, member_id, reward_id, quantity: 1 };
+            calls::redeem(client, request).await?.balance
+        }
+        Deed::Adjust(name, n) => {
+            let request = pb::AdjustPointsRequest {
+                request_id,
+                member_id: id(name),
+                points: n,
+                reason: "random".into(),
+                approver: "model".into(),
+                currency_code,
+                ..Default::default()
+            };
+            points.adjust_points(request).await?.into_inner().balance
+        }
+        Deed::Give(name, to, n) => {
+            let request = pb::TransferPointsRequest {
+                request_id,
+                member_id: id(name),
+                to_member_id: id(to),
+                points: n,
+                currency_code,
+                ..Default::default()
+            };
+            points.transfer_points(request).await?.into_inner().balance
+        }
+    };
+    Ok((vec![vec![]], balance.expect("a balance")))
+}
+
+async fn shop(client: &Client, ids: &[String], request_id: String, deed: Deed) -> Result<Told, Status> {
+    match deed {
+        Deed::Buy(name, key, units) => {
+            let mut request = pb::RecordActivityRequest { request_id, ..calls::purchase(&ids[name], units) };
+            request.activity.as_mut().expect("an activity").external_id = format!("order-{key}");
+            let done = calls::record(client, request).await?;
+            let activity = done.activity.expect("an activity");
+            let further = activity.further_points.iter().map(|earned| earned.points);
+            let told = [activity.points].into_iter().chain(further).map(|points| vec![points]).collect();
+            Ok((told, done.balance.expect("a balance")))
+        }
+        Deed::Reverse(name, key) => {
+            let request = pb::ReverseActivityRequest {
+                request_id,
+                member_id: ids[name].clone(),
+                activity: Some(Activity::ExternalId(format!("order-{key}"))),
+                returned: Some(Returned::Whole(true)),
+                reason: "random".into(),
+            };
+            let mut service = ActivityServiceClient::new(client.clone());
+            let done = service.reverse_activity(request).await?.into_inner();
+            let parts = |r: &pb::Reversal| vec![r.points_owed, r.points_from_available, r.points_waived];
+            let told = done.reversal.iter().chain(&done.further_reversals).map(parts).collect();
+            Ok((told, done.balance.expect("a balance")))
+        }
+        _ => panic!("{deed:?} has nothing to do with a shop"),
+    }
+}
+
+async fn move_member(
+    client: &Client,
+    ids: &[String],
+    request_id: String,
+    deed: Deed,
+) -> Result<Told, Status> {
+    macro_rules! told {
+        ($asked:expr) => {{
+            let moved = $asked.await?;
+            let further = moved.further_points_moved.iter().map(|further| further.points);
+            let told = [moved.points_moved].into_iter().chain(further).map(|points| vec![points]).collect();
+            Ok((told, moved.balance.expect("a balance")))
+        }};
+    }
+    let redeemer = pb::HouseholdRole::Redeemer;
+    match deed {
+        Deed::Merge(name, into) => {
+            let request = pb::MergeMembersRequest { request_id, ..moves::merger(&ids[name], &ids[into]) };
+            told!(moves::merge(client, request))
+        }
+        Deed::Unmerge(name) => told!(moves::unmerge_as(client, request_id, &ids[name])),
+        Deed::Join(name, home) => {
+            told!(moves::join_as(client, request_id, (&ids[home], &ids[name]), redeemer))
+        }
+        Deed::Leave(name) => told!(moves::leave_as(client, request_id, &ids[name])),
+        _ => panic!("{deed:?} moves nobody"),
+    }
+}

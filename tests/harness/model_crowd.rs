@@ -1,0 +1,304 @@
+//! A model of members who give each other points, are merged and told apart, join households and leave them:
+//! one list of points with names and ends, written from the design page alone.
+
+use std::collections::BTreeMap;
+
+/// How long points live.
+pub const LIFE: i64 = 90 * 24 * HOUR;
+/// In microseconds.
+pub const HOUR: i64 = 3_600_000_000;
+/// What a reward costs.
+pub const PRICE: i64 = 50;
+
+/// What somebody does. Members have the names from 0 on, households those after them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deed {
+    /// Buy something for so many dollars, with this key.
+    Buy(usize, u32, i64),
+    /// Take back what was bought with this key.
+    Reverse(usize, u32),
+    /// Get a reward.
+    Redeem(usize),
+    /// Get so many points by hand, or lose them.
+    Adjust(usize, i64),
+    /// Give points to another member.
+    Give(usize, usize, i64),
+    /// Be the same customer as another member.
+    Merge(usize, usize),
+    /// Be told apart again.
+    Unmerge(usize),
+    /// Join a household.
+    Join(usize, usize),
+    /// Leave it.
+    Leave(usize),
+}
+
+/// What was done: what was told, about which wallet, and which other one changed, too.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Done {
+    /// Points that moved; or points owed, taken and waived; or nothing.
+    pub told: Vec<i64>,
+    /// The wallet whose balance is told.
+    pub wallet: usize,
+    /// The other one.
+    pub other: Option<usize>,
+}
+
+/// Points that end together.
+#[derive(Clone, Debug)]
+pub struct Lot {
+    /// In which wallet.
+    pub wallet: usize,
+    /// In whose name.
+    pub name: usize,
+    /// When they expire.
+    pub end: i64,
+    /// How many.
+    pub left: i64,
+    /// After those that came to the wallet before.
+    pub place: usize,
+    of: Option<u32>,
+}
+
+#[derive(Clone, Debug)]
+struct Purchase {
+    name: usize,
+    points: i64,
+    expired: i64,
+    over: bool,
+}
+
+/// Where a member's points are: with another member, or in a household.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum With {
+    Self_,
+    Member(usize),
+    Household(usize),
+}
+
+/// All of them.
+#[derive(Clone, Debug)]
+pub struct Crowd {
+    lots: Vec<Lot>,
+    purchases: BTreeMap<u32, Purchase>,
+    with: Vec<With>,
+    came: usize,
+    now: i64,
+}
+
+type Refused = &'static str;
+
+impl Crowd {
+    /// So many members without points.
+    pub fn new(members: usize, now: i64) -> Crowd {
+        Crowd { lots: vec![], purchases: BTreeMap::new(), with: vec![With::Self_; members], came: 0, now }
+    }
+
+    /// The member whose name stands for all those merged into it.
+    pub fn customer(&self, mut name: usize) -> usize {
+        while let With::Member(other) = self.with[name] {
+            name = other;
+        }
+        name
+    }
+
+    /// The wallet where the points of a member are, or those of a household.
+    pub fn wallet(&self, mut name: usize) -> usize {
+        while let Some(with) = self.with.get(name) {
+            match with {
+                With::Self_ => return name,
+                With::Member(other) | With::Household(other) => name = *other,
+            }
+        }
+        name
+    }
+
+    /// Points of a wallet in the order in which they came.
+    pub fn lots(&self, wallet: usize) -> Vec<&Lot> {
+        let mut lots: Vec<_> = self.lots.iter().filter(|lot| lot.wallet == wallet).collect();
+        lots.sort_by_key(|lot| lot.place);
+        lots
+    }
+
+    /// Points that a wallet has.
+    pub fn available(&self, wallet: usize) -> i64 {
+        self.lots.iter().filter(|lot| lot.wallet == wallet).map(|lot| lot.left).sum()
+    }
+
+    /// Time goes on, and points end.
+    pub fn wait_until(&mut self, now: i64) {
+        self.now = now;
+        for lot in self.lots.iter_mut().filter(|lot| lot.end <= now) {
+            if let Some(purchase) = lot.of.and_then(|of| self.purchases.get_mut(&of)) {
+                purchase.expired += lot.left;
+            }
+            lot.left = 0;
+        }
+        self.lots.retain(|lot| lot.left > 0);
+    }
+
+    /// The wallet in which a purchase is that was not taken back.
+    pub fn stands(&self, key: u32) -> Option<usize> {
+        let purchase = self.purchases.get(&key).filter(|purchase| !purchase.over)?;
+        Some(self.wallet(purchase.name))
+    }
+
+    /// Somebody is given points.
+    pub fn credit(&mut self, name: usize, points: i64) {
+        self.add(name, self.now + LIFE, points, None);
+    }
+
+    /// Does what is asked, or changes nothing.
+    ///
+    /// # Errors
+    /// The reason of a refusal.
+    pub fn run(&mut self, deed: Deed) -> Result<Done, Refused> {
+        let (name, before) = match deed {
+            Deed::Buy(name, ..) | Deed::Reverse(name, _) | Deed::Redeem(name) | Deed::Adjust(name, _) => {
+                (name, None)
+            }
+            Deed::Give(name, ..)
+            | Deed::Merge(name, _)
+            | Deed::Unmerge(name)
+            | Deed::Join(name, _)
+            | Deed::Leave(name) => (name, Some(self.wallet(name))),
+        };
+        let told = match deed {
+            Deed::Buy(_, key, points) => self.buy(name, key, points)?,
+            Deed::Reverse(_, key) => self.reverse(name, key)?,
+            Deed::Redeem(_) => self.spend(name, PRICE).map(|_| vec![])?,
+            Deed::Adjust(_, points) if points > 0 => {
+                self.credit(name, points);
+                vec![]
+            }
+            Deed::Adjust(_, points) => self.spend(name, -points).map(|_| vec![])?,
+            Deed::Give(_, to, points) => {
+                self.give(name, to, points)?;
+                return Ok(Done { told: vec![], wallet: self.wallet(name), other: Some(self.wallet(to)) });
+            }
+            Deed::Merge(_, into) => self.merge(name, into)?,
+            Deed::Unmerge(_) => self.unmerge(name)?,
+            Deed::Join(_, household) => self.join(name, household)?,
+            Deed::Leave(_) => self.leave(name)?,
+        };
+        Ok(Done { told, wallet: self.wallet(name), other: before })
+    }
+
+    fn names(&self, name: usize) -> Vec<usize> {
+        let leads = |mut from: usize| loop {
+            match self.with[from] {
+                _ if from == name => return true,
+                With::Member(other) => from = other,
+                With::Self_ | With::Household(_) => return false,
+            }
+        };
+        (0..self.with.len()).filter(|from| leads(*from)).collect()
+    }
+
+    fn add(&mut self, name: usize, end: i64, left: i64, of: Option<u32>) {
+        self.came += 1;
+        self.lots.push(Lot { wallet: self.wallet(name), name, end, left, place: self.came, of });
+    }
+
+    fn buy(&mut self, name: usize, key: u32, points: i64) -> Result<Vec<i64>, Refused> {
+        let bought = Purchase { name, points, expired: 0, over: false };
+        assert!(self.purchases.insert(key, bought).is_none(), "a key is of one purchase");
+        self.add(name, self.now + LIFE, points, Some(key));
+        Ok(vec![points])
+    }
+
+    /// Takes points from a wallet: those of a purchase first, then those that end first.
+    fn take(&mut self, wallet: usize, of: Option<u32>, mut points: i64) -> Vec<(i64, i64)> {
+        let mut taken = Vec::new();
+        self.lots.sort_by_key(|lot| (of.is_none() || lot.of != of, lot.end, lot.place));
+        for lot in self.lots.iter_mut().filter(|lot| lot.wallet == wallet) {
+            let n = lot.left.min(points);
+            (lot.left, points) = (lot.left - n, points - n);
+            taken.push((lot.end, n));
+        }
+        self.lots.retain(|lot| lot.left > 0);
+        taken.retain(|(_, n)| *n > 0);
+        taken
+    }
+
+    fn spend(&mut self, name: usize, points: i64) -> Result<Vec<(i64, i64)>, Refused> {
+        let wallet = self.wallet(name);
+        if self.available(wallet) < points {
+            return Err("INSUFFICIENT_POINTS");
+        }
+        Ok(self.take(wallet, None, points))
+    }
+
+    fn give(&mut self, from: usize, to: usize, points: i64) -> Result<(), Refused> {
+        if self.wallet(from) == self.wallet(to) {
+            return Err("RECIPIENT_SHARES_WALLET");
+        }
+        for (end, points) in self.spend(from, points)? {
+            self.add(to, end, points, None);
+        }
+        Ok(())
+    }
+
+    /// What is owed beyond what there is, is waived.
+    fn reverse(&mut self, name: usize, key: u32) -> Result<Vec<i64>, Refused> {
+        let wallet = self.wallet(name);
+        let found = self.purchases.get(&key).filter(|purchase| self.wallet(purchase.name) == wallet);
+        let Purchase { points, expired, over, .. } = *found.ok_or("ACTIVITY_NOT_FOUND")?;
+        if over {
+            return Err("ACTIVITY_OVER");
+        }
+        self.purchases.entry(key).and_modify(|purchase| purchase.over = true);
+        let owed = points - expired;
+        let taken = self.take(wallet, Some(key), owed).iter().map(|(_, n)| n).sum();
+        Ok(vec![owed, taken, owed - taken])
+    }
+
+    fn move_to(&mut self, name: usize, with: With) -> Vec<i64> {
+        let (names, from) = (self.names(name), self.wallet(name));
+        self.with[name] = with;
+        let to = self.wallet(name);
+        let mut points = 0;
+        self.lots.sort_by_key(|lot| lot.place);
+        for lot in self.lots.iter_mut().filter(|lot| lot.wallet == from && names.contains(&lot.name)) {
+            self.came += 1;
+            (lot.wallet, lot.place) = (to, self.came);
+            points += lot.left;
+        }
+        vec![points]
+    }
+
+    fn merge(&mut self, name: usize, into: usize) -> Result<Vec<i64>, Refused> {
+        self.stays(name)?;
+        if self.wallet(into) == name {
+            return Err("MERGE_LOOP");
+        }
+        Ok(self.move_to(name, With::Member(into)))
+    }
+
+    fn join(&mut self, name: usize, household: usize) -> Result<Vec<i64>, Refused> {
+        self.stays(name)?;
+        Ok(self.move_to(name, With::Household(household)))
+    }
+
+    fn stays(&self, name: usize) -> Result<(), Refused> {
+        match self.with[name] {
+            With::Self_ => Ok(()),
+            With::Member(_) => Err("MEMBER_MERGED"),
+            With::Household(_) => Err("MEMBER_IN_HOUSEHOLD"),
+        }
+    }
+
+    fn unmerge(&mut self, name: usize) -> Result<Vec<i64>, Refused> {
+        match self.with[name] {
+            With::Member(_) => Ok(self.move_to(name, With::Self_)),
+            _ => Err("MEMBER_NOT_MERGED"),
+        }
+    }
+
+    fn leave(&mut self, name: usize) -> Result<Vec<i64>, Refused> {
+        match self.with[name] {
+            With::Household(_) => Ok(self.move_to(name, With::Self_)),
+            _ => Err("MEMBER_NOT_IN_HOUSEHOLD"),
+        }
+    }
+}
