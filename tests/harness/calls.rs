@@ -62,6 +62,25 @@ pub async fn create_program_like(client: &Client, program: pb::Program) -> pb::P
     response.into_inner().program.expect("a program")
 }
 
+/// Changes what the mask names of a program, and returns all of it.
+///
+/// # Errors
+/// What the service refused.
+pub async fn update_program(
+    client: &Client,
+    program: pb::Program,
+    mask: &[&str],
+) -> Result<pb::Program, Status> {
+    let paths = mask.iter().map(|path| (*path).to_owned()).collect();
+    let request = pb::UpdateProgramRequest {
+        request_id: request_id(),
+        program: Some(program),
+        update_mask: Some(prost_types::FieldMask { paths }),
+    };
+    let mut programs = pb::program_service_client::ProgramServiceClient::new(client.clone());
+    Ok(programs.update_program(request).await?.into_inner().program.expect("a program"))
+}
+
 /// Enrols a member in [`PROGRAM`] and returns its id.
 pub async fn enroll(client: &Client, external_id: &str) -> String {
     enroll_in(client, PROGRAM, external_id).await

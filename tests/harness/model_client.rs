@@ -24,13 +24,7 @@ pub async fn create_shop(client: &Client, program_id: &str, shop: &Shop) {
     if shop.by_credits {
         count_credits(&mut program, dollars);
     }
-    let request = pb::UpdateProgramRequest {
-        request_id: request_id(),
-        program: Some(program),
-        update_mask: Some(prost_types::FieldMask { paths: vec!["tiers".into(), "tier_policy".into()] }),
-    };
-    let mut programs = pb::program_service_client::ProgramServiceClient::new(client.clone());
-    programs.update_program(request).await.expect("the tiers change");
+    calls::update_program(client, program, &["tiers", "tier_policy"]).await.expect("the tiers change");
 }
 
 /// Thresholds as so many credits, one for each cent.

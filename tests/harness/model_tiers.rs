@@ -70,6 +70,8 @@ impl Tiers {
             let risen = self.reached(joined, day, self.sum(joined, spent, day, false));
             if changes && risen > rank {
                 (rank, until) = (risen, self.hold(joined, day));
+            } else if changes && (until.is_none() || self.on(joined, day).falls == Falls::Never) {
+                until = self.hold(joined, day).filter(|_| rank > 1);
             }
             let bought = spent.iter().any(|(date, cents)| *date == day && *cents > 0);
             let reached = self.reached(joined, day, self.sum(joined, spent, day, true));
@@ -87,7 +89,11 @@ impl Tiers {
         rank: usize,
         day: NaiveDate,
     ) -> (usize, Option<NaiveDate>) {
-        let by_now = self.reached(joined, day, self.sum(joined, spent, day, false)).min(rank - 1);
+        let Later { falls, grace_days, .. } = self.on(joined, day);
+        if falls == Falls::Never {
+            return (rank, None);
+        }
+        let by_now = self.reached(joined, day, self.sum(joined, spent, day, false)).min(rank);
         let (before, end) = match self.span {
             Span::CalendarYear | Span::Anniversary => {
                 let last = self.start(joined, day) - Days::new(1);
@@ -98,12 +104,11 @@ impl Tiers {
             Span::Months(months) => (1, day + Months::new(months)),
             Span::Lifetime => unreachable!("a tier of a lifetime has no end"),
         };
-        let Later { falls, grace_days, .. } = self.on(joined, day);
-        let before = before.min(rank - 1).max(if falls == Falls::OneDown { rank - 1 } else { 1 });
+        let before = before.min(rank).max(if falls == Falls::OneDown { rank - 1 } else { 1 });
         if by_now >= before && by_now > 1 {
             return (by_now, self.hold(joined, day));
         }
-        (before, (before > 1 && falls != Falls::Never).then(|| end + Days::new(grace_days.into())))
+        (before, (before > 1).then(|| end + Days::new(grace_days.into())))
     }
 
     /// The first day without a tier that was reached or kept on `day`.

@@ -6,9 +6,10 @@ use harness::calls::{
     PROGRAM, create_program_like, create_reward, enroll, program, purchase, record, redeem, redemption,
 };
 use harness::house::House;
+use harness::moves::{merge, merger};
 use proto::rapport::loyalty::v1 as pb;
 
-use crate::points_are_of_several_currencies::{COINS, coins, of};
+use crate::points_are_of_several_currencies::{COINS, coins, of, offer};
 use crate::rules_say_what_activities_earn::{per_dollar, under};
 
 in_process! { one_row_of_each_kind; }
@@ -56,6 +57,9 @@ const DAMAGES: &[(&str, &str)] = &[
     (MORE_COINS, "wallet_totals_match_postings"),
     (MORE_COINS, "member_and_program_accounts_agree"),
     (MORE_COINS, "available_and_pending_match_lots"),
+    ("UPDATE wallet SET purses = (SELECT MAX(purses) FROM wallet)", "nothing_is_left_behind"),
+    ("UPDATE redemption SET purse = 0", "redemptions_match_their_postings"),
+    ("UPDATE wallet SET purses = REPLACE(purses, '\"held\":0', '\"held\":1')", "held_matches_open_holds"),
     ("UPDATE wallet SET purses = ''", "wallet_totals_match_postings"),
     ("UPDATE posting SET purse = 0 WHERE purse = 1", "wallet_totals_match_postings"),
     ("UPDATE posting SET purse = 2 WHERE purse = 1", "wallet_totals_match_postings"),
@@ -69,7 +73,7 @@ const DAMAGES: &[(&str, &str)] = &[
 ];
 
 const MORE_COINS: &str =
-    "UPDATE wallet SET purses = REPLACE(purses, '\"available\":2000', '\"available\":2001')";
+    "UPDATE wallet SET purses = REPLACE(purses, '\"available\":1970', '\"available\":1971')";
 
 async fn one_row_of_each_kind(house: House) {
     let client = house.client();
@@ -79,6 +83,10 @@ async fn one_row_of_each_kind(house: House) {
     let member = enroll(&client, "anna").await;
     record(&client, purchase(&member, 1_000)).await.unwrap();
     redeem(&client, redemption(&member, "mug")).await.unwrap();
+    offer(&client, ("sticker", COINS), 30).await.unwrap();
+    redeem(&client, redemption(&member, "sticker")).await.unwrap();
+    let merged = enroll(&client, "ann").await;
+    merge(&client, merger(&merged, &member)).await.unwrap();
     // Every event has its position, and nothing moves meanwhile.
     house.settle().await;
     assert!(house.audit().await.sound);

@@ -5,11 +5,10 @@ use ambient::Time;
 use futures::future::join_all;
 use harness::calls::{
     PROGRAM, balance_of, create_program, create_program_like, create_reward, enroll, enroll_in, program,
-    purchase, reason, record, redeem, redemption, request_id, timestamp,
+    purchase, reason, record, redeem, redemption, request_id, timestamp, update_program,
 };
 use harness::house::{House, START};
 use pb::points_service_client::PointsServiceClient;
-use pb::program_service_client::ProgramServiceClient;
 use pb::review_service_client::ReviewServiceClient;
 use proto::rapport::loyalty::v1 as pb;
 use rpc::client::Client;
@@ -165,13 +164,8 @@ async fn a_member_moves_only_so_much_in_an_hour_or_a_day(house: House) {
     assert_eq!(balance_of(&client, &anna).await.available, 3_050 - 300 - 501);
 
     // Limits change from now on.
-    let mut programs = ProgramServiceClient::new(client.clone());
-    let request = pb::UpdateProgramRequest {
-        request_id: request_id(),
-        program: Some(pb::Program { program_id: PROGRAM.into(), ..Default::default() }),
-        update_mask: Some(prost_types::FieldMask { paths: vec!["velocity_limits".into()] }),
-    };
-    programs.update_program(request).await.unwrap();
+    let unlimited = pb::Program { program_id: PROGRAM.into(), ..Default::default() };
+    update_program(&client, unlimited, &["velocity_limits"]).await.unwrap();
     points.transfer_points(gift(600)).await.unwrap();
     house.end().await;
 }

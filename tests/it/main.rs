@@ -64,6 +64,7 @@ mod an_event_reaches_the_inbox;
 mod an_import_can_be_repeated;
 mod an_older_database_is_brought_up;
 mod bad_input_is_refused_and_changes_nothing;
+mod changed_tiers_reach_everybody;
 mod events_have_a_port_of_their_own;
 mod every_error_is_documented;
 mod friends_are_rewarded;

@@ -2,8 +2,8 @@
 //! is earned by rules of its own, lives its own life, and never pays for another.
 
 use harness::calls::{
-    PROGRAM, balance, create_program_like, enroll, program, purchase, reason, record, redeem, redemption,
-    request_id, timestamp, usd,
+    PROGRAM, balance, create_program_like, enroll, profile, program, purchase, reason, record, redeem,
+    redemption, request_id, timestamp, update_program, usd,
 };
 use harness::house::House;
 use harness::moves::{day, merge, merger};
@@ -24,6 +24,7 @@ in_process! {
     currencies_stay_what_they_are;
     what_names_no_currency_of_the_program_is_refused;
     a_new_currency_is_known_to_every_process;
+    each_currency_is_counted_by_itself;
 }
 
 pub(crate) const COINS: &str = "coins";
@@ -138,7 +139,7 @@ fn reversal(activity_id: &str, member_id: &str, units: i64) -> pb::ReverseActivi
     }
 }
 
-pub(crate) async fn take_back(
+async fn take_back(
     client: &Client,
     request: pb::ReverseActivityRequest,
 ) -> Result<pb::ReverseActivityResponse, Status> {
@@ -194,6 +195,8 @@ async fn each_currency_lives_its_own_life(house: House) {
     let list = pb::ListLotsRequest { member_id: anna.clone(), open_only: true, ..Default::default() };
     let lots = PointsServiceClient::new(client.clone()).list_lots(list).await.unwrap().into_inner().lots;
     assert!(lots.iter().all(|lot| lot.currency_code == "points"), "{lots:?}");
+    let kept = profile(&client, &anna).await.unwrap();
+    assert_eq!((kept.redemption_count, kept.points_spent), (1, 0), "coins are no points there, too");
     house.end().await;
 }
 
@@ -259,13 +262,7 @@ async fn update(
     further_currencies: Vec<pb::FurtherCurrency>,
 ) -> Result<pb::Program, Status> {
     let wanted = pb::Program { program_id: PROGRAM.into(), further_currencies, ..Default::default() };
-    let request = pb::UpdateProgramRequest {
-        request_id: request_id(),
-        program: Some(wanted),
-        update_mask: Some(prost_types::FieldMask { paths: vec!["further_currencies".into()] }),
-    };
-    let response = ProgramServiceClient::new(client.clone()).update_program(request).await?;
-    Ok(response.into_inner().program.unwrap())
+    update_program(client, wanted, &["further_currencies"]).await
 }
 
 async fn currencies_stay_what_they_are(house: House) {
@@ -334,6 +331,41 @@ async fn what_names_no_currency_of_the_program_is_refused(house: House) {
         let told = tonic_types::StatusExt::get_details_bad_request(&refused).unwrap().field_violations;
         assert!(told.iter().any(|one| one.field == field), "{told:?}");
     }
+    // The main currency goes by its code, too.
+    let by_code = vec![grouped(fixed("one", 1)), grouped(budget(of("points", fixed("two", 1))))];
+    let group = pb::RuleGroup { group_id: "g".into(), stacking: pb::Stacking::Sum.into() };
+    let set = pb::RuleSet { groups: vec![group], ..rule_set(by_code) };
+    let request = pb::CreateRuleSetRequest { request_id: request_id(), rule_set: Some(set) };
+    RuleServiceClient::new(client.clone()).create_rule_set(request).await.unwrap();
+    house.end().await;
+}
+
+/// A budget that counts coins from a version of the rules on has granted no coins before.
+async fn each_currency_is_counted_by_itself(house: House) {
+    let client = house.client();
+    let anna = open(&client).await;
+    let promo = |rule| {
+        let cap = pb::Cap { budget_id: "promo".into(), ..cap(100, pb::CapPeriod::Month) };
+        capped(rule, cap)
+    };
+    under(&client, vec![promo(per_dollar("promo", 1))]).await;
+    let first = record(&client, purchase(&anna, 90)).await.unwrap().activity.unwrap();
+    assert_eq!(both(&client, &anna).await, (90, 0));
+    under(&client, vec![promo(of(COINS, per_dollar("promo", 1)))]).await;
+    record(&client, purchase(&anna, 60)).await.unwrap();
+    assert_eq!(both(&client, &anna).await, (90, 60), "100 coins a month");
+    take_back(&client, reversal(&first.activity_id, &anna, 90)).await.unwrap();
+    let last = record(&client, purchase(&anna, 90)).await.unwrap().activity.unwrap();
+    assert_eq!(both(&client, &anna).await, (0, 100), "points that were taken back make no room for coins");
+
+    let explain = pb::ExplainActivityRequest {
+        member_id: anna,
+        activity: Some(pb::explain_activity_request::Activity::ActivityId(last.activity_id)),
+    };
+    let mut rules = RuleServiceClient::new(client.clone());
+    let told = rules.explain_activity(explain).await.unwrap().into_inner().explanation.unwrap();
+    let [result] = told.results.as_slice() else { panic!("{told:?}") };
+    assert_eq!((result.point_currency_code.as_str(), result.points_granted), (COINS, 40));
     house.end().await;
 }
 

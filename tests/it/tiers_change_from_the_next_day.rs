@@ -3,7 +3,7 @@
 
 use harness::calls::{
     PROGRAM, balance, create_program_like, create_reward, enroll, program, purchase, reason, record, redeem,
-    redemption, request_id, timestamp, usd,
+    redemption, timestamp, update_program, usd,
 };
 use harness::house::{House, START};
 use harness::moves::{day, reverse, tier};
@@ -19,29 +19,27 @@ in_process! {
     what_counts_and_where_tiers_stand_stays;
 }
 
-fn step(tier_id: &str, units: i64) -> pb::Tier {
+pub(crate) fn step(tier_id: &str, units: i64) -> pb::Tier {
     pb::Tier { tier_id: tier_id.into(), threshold: Some(usd(units, 0)), ..Default::default() }
 }
 
-fn ladder(silver: i64, gold: i64) -> Vec<pb::Tier> {
+pub(crate) fn ladder(silver: i64, gold: i64) -> Vec<pb::Tier> {
     vec![step("base", 0), step("silver", silver), step("gold", gold)]
 }
 
-async fn open(client: &Client) {
+pub(crate) async fn open(client: &Client) {
     create_program_like(client, pb::Program { tiers: ladder(1_000, 2_500), ..program(PROGRAM) }).await;
 }
 
-async fn update(client: &Client, wanted: pb::Program, mask: &[&str]) -> Result<pb::Program, Status> {
-    let request = pb::UpdateProgramRequest {
-        request_id: request_id(),
-        program: Some(pb::Program { program_id: PROGRAM.into(), ..wanted }),
-        update_mask: Some(prost_types::FieldMask { paths: mask.iter().map(|s| (*s).to_owned()).collect() }),
-    };
-    let response = ProgramServiceClient::new(client.clone()).update_program(request).await?;
-    Ok(response.into_inner().program.unwrap())
+pub(crate) async fn update(
+    client: &Client,
+    wanted: pb::Program,
+    mask: &[&str],
+) -> Result<pb::Program, Status> {
+    update_program(client, pb::Program { program_id: PROGRAM.into(), ..wanted }, mask).await
 }
 
-async fn change(client: &Client, tiers: Vec<pb::Tier>) -> Result<pb::Program, Status> {
+pub(crate) async fn change(client: &Client, tiers: Vec<pb::Tier>) -> Result<pb::Program, Status> {
     update(client, pb::Program { tiers, ..Default::default() }, &["tiers"]).await
 }
 

@@ -71,7 +71,7 @@ async fn tier_at(client: &Client, member_id: &str, at: Option<Time>) -> pb::Tier
 }
 
 /// How many events of a kind a wallet has announced.
-async fn announced(house: &House, kind: &str) -> i64 {
+pub(crate) async fn announced(house: &House, kind: &str) -> i64 {
     house.settle().await;
     let sql = format!("SELECT COUNT(*) AS n FROM event_log WHERE kind = 'rapport.loyalty.v1.{kind}'");
     house.count(&sql).await

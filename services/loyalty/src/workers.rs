@@ -1,19 +1,18 @@
 //! Background work: settles wallets that have something due, and rewards those who brought friends, so that
 //! rows and events come in time even if nobody asks for them. No balance depends on it.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ambient::{Clock, Ids};
-use chrono::NaiveDate;
+use ambient::{Clock, Ids, Time};
 use db::Db;
+use futures::FutureExt;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::domain::Command;
-use crate::domain::local_date;
+use crate::domain::{Command, local_date, start_of_day};
 use crate::ledger::{Lanes, Request};
 use crate::store::{Owner, Tenant, programs, wallets};
 
@@ -29,8 +28,8 @@ pub struct Settler {
     pub(crate) clock: Clock,
     pub(crate) ids: Ids,
     pub(crate) lanes: Arc<Lanes>,
-    /// Programs whose members rose by the ladder that holds since a day.
-    pub(crate) lifted: Arc<Mutex<HashSet<(Tenant, String, NaiveDate)>>>,
+    /// How far it went through the wallets of programs whose tiers are others since a day.
+    pub(crate) lifted: Arc<Mutex<HashMap<(Tenant, String), Owner>>>,
 }
 
 impl Settler {
@@ -44,39 +43,43 @@ impl Settler {
         let count = due.len();
         let deadline = Instant::now() + ROUND_MAX;
         self.settle(due, deadline).await;
+        let rewarded = self.reward_friends(deadline).await?;
         self.lift(deadline).await?;
-        Ok(count + self.reward_friends(deadline).await?)
+        Ok(count + rewarded)
     }
 
-    async fn settle(&self, owners: Vec<Owner>, deadline: Instant) {
+    /// True if all were answered, whatever the answers.
+    async fn settle(&self, owners: Vec<Owner>, deadline: Instant) -> bool {
         let settle = |owner| Request::of_service(owner, Command::Settle);
-        self.lanes.submit_all(owners.into_iter().map(settle).collect(), deadline).await;
+        let answers = self.lanes.submit_all(owners.into_iter().map(settle).collect(), deadline).await;
+        answers.iter().all(Result::is_ok)
     }
 
-    /// Settles those who rise because the ladder of their program is another one since a day: nothing of
-    /// their own falls due by that.
+    /// Settles those who rise, or are warned at another time, because the tiers of their program are others
+    /// since a day: nothing of their own falls due by that.
     async fn lift(&self, deadline: Instant) -> Result<(), db::Error> {
-        for (tenant, program) in programs::with_changed_tiers(self.db.reader()).await? {
+        for (tenant, program) in programs::with_new_tiers(self.db.reader(), self.clock.now()).await? {
+            let key = (tenant.clone(), program.id.clone());
             let today = local_date(program.time_zone, self.clock.now());
-            let mut held = program.ladder.before.iter().rev().map(|earlier| earlier.end);
-            let Some(since) = held.find(|end| *end <= today) else { continue };
-            let key = (tenant.clone(), program.id.clone(), since);
-            if self.lifted.lock().await.contains(&key) {
-                continue;
-            }
-            let (steps, mut last) = (program.ladder.steps(today), None);
-            while Instant::now() < deadline {
-                let found =
-                    wallets::below_their_tier(self.db.reader(), &tenant, &program.id, &steps, WALLETS_MAX)
-                        .await?;
-                // Whoever is there twice in a row stays, for a reason of its own.
-                if found.is_empty() || found.last() == last.as_ref() {
-                    self.lifted.lock().await.insert(key);
-                    break;
+            let steps = program.ladder.steps(today);
+            loop {
+                let after = self.lifted.lock().await.get(&key).cloned();
+                let (of, after) = ((&tenant, program.id.as_str()), after.as_ref());
+                let found = wallets::page_of_tiers(self.db.reader(), of, &steps, after, WALLETS_MAX).await?;
+                let Some(last) = found.last().cloned() else { break };
+                if Instant::now() >= deadline || !self.settle(found, deadline).await {
+                    return Ok(());
                 }
-                last = found.last().cloned();
-                self.settle(found, deadline).await;
+                self.lifted.lock().await.insert(key.clone(), last);
             }
+            let next = program.ladder.next_change(today);
+            let next = next.map_or(Time::NEVER, |day| start_of_day(program.time_zone, day));
+            let hold = self.db.transact(move |tx| {
+                let (tenant, program) = (tenant.clone(), program.clone());
+                async move { programs::tiers_hold(tx, &tenant, &program, next).await }.boxed()
+            });
+            hold.await?;
+            self.lifted.lock().await.remove(&key);
         }
         Ok(())
     }

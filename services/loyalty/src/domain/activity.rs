@@ -11,7 +11,7 @@ use super::rules::{Facts, LineItem, MemberFacts, Room};
 use super::{Money, Program, local_date};
 
 /// Kinds of activities. The numbers are stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[repr(i32)]
 pub enum ActivityKind {
     /// Bought something; the only kind whose amount counts for tiers.

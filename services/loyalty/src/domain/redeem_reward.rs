@@ -44,8 +44,10 @@ pub struct Redemption {
     pub quantity: i64,
     /// Points paid.
     pub points: i64,
-    /// The code of their currency; empty: the main one.
+    /// The code of their currency.
     pub currency: String,
+    /// The number of its purse.
+    pub purse: u32,
     /// Where it stands.
     pub state: RedemptionState,
     /// When it was made.
@@ -78,6 +80,7 @@ pub(super) fn redeem(
         quantity: command.quantity,
         points,
         currency: book.code(purse),
+        purse,
         state: RedemptionState::Captured,
         create_time: book.now,
     };

@@ -208,6 +208,7 @@ fn redeemed(program_id: String, redemption: &Redemption, left: &Left) -> pb::Rew
         points: redemption.points,
         available: left.available,
         currency_code: redemption.currency.clone(),
+        further_currency: redemption.purse > 0,
         redeem_time: Some(timestamp(redemption.create_time)),
     }
 }

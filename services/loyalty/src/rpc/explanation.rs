@@ -22,7 +22,7 @@ pub(super) fn explanation(
             let facts = recorded.facts(program);
             let evaluation = evaluate_rest(&set.rules, &facts, &activity.pinned.room);
             let evaluation = evaluation.map_err(|refusal| problem(&refusal).to_status())?;
-            let results = evaluation.grants.iter().map(|grant| result(&set.rules, grant)).collect();
+            let results = evaluation.grants.iter().map(|grant| result(program, &set.rules, grant)).collect();
             (results, evaluation.tier_bonus)
         }
     };
@@ -37,7 +37,7 @@ pub(super) fn explanation(
     })
 }
 
-fn result(rules: &Compiled, grant: &Grant) -> pb::RuleResult {
+fn result(program: &Program, rules: &Compiled, grant: &Grant) -> pb::RuleResult {
     use pb::RuleOutcome as O;
     let (outcome, error) = match &grant.outcome {
         Matched::Applied => (O::Applied, ""),
@@ -56,5 +56,6 @@ fn result(rules: &Compiled, grant: &Grant) -> pb::RuleResult {
         points_desired: grant.desired,
         points_granted: grant.granted,
         capped_by: grant.capped_by.and_then(|place| rule.caps.get(place)).map(cap_message),
+        point_currency_code: program.code_of(rules.purse(grant.rule)).to_owned(),
     }
 }

@@ -33,10 +33,11 @@ impl Api {
         member_id: Uuid,
     ) -> Result<(Owner, Wallet, Arc<Program>), Status> {
         let (owner, found) = self.located(&caller.tenant, member_id).await?;
-        if found.wallet.next_due <= self.clock.now() {
+        let program = self.program_of(&owner, &found).await?;
+        let Wallet { next_due, .. } = found.wallet;
+        if next_due.min(found.wallet.tier_due(&program)) <= self.clock.now() {
             self.settle(caller, owner.id()).await?;
         }
-        let program = self.program_of(&owner, &found).await?;
         Ok((owner, found.wallet, program))
     }
 

@@ -1,5 +1,7 @@
 //! The wire's shapes of tiers and of the policy that they are reached and lost by, in both directions.
 
+use std::collections::BTreeSet;
+
 use proto::rapport::loyalty::v1 as pb;
 use proto::{Path, Violations};
 
@@ -111,7 +113,7 @@ fn tier(
 pub(super) fn policy(given: Option<&pb::TierPolicy>, path: &Path<'_>, found: &mut Violations) -> TierPolicy {
     use pb::tier_policy::Window as Given;
     let Some(given) = given else { return TierPolicy::default() };
-    let kinds: Option<Vec<_>> =
+    let kinds: Option<BTreeSet<_>> =
         given.activity_types.iter().map(|number| ActivityKind::from_number(*number)).collect();
     if kinds.is_none() {
         found.add(path, "activity_types", "must be known types");
@@ -130,7 +132,7 @@ pub(super) fn policy(given: Option<&pb::TierPolicy>, path: &Path<'_>, found: &mu
     }
     TierPolicy {
         basis: Basis::from_number(given.basis).unwrap_or_default(),
-        kinds: kinds.unwrap_or_default(),
+        kinds: kinds.unwrap_or_default().into_iter().collect(),
         window: match given.window {
             None | Some(Given::CalendarYear(_)) => Window::CalendarYear,
             Some(Given::Anniversary(_)) => Window::Anniversary,

@@ -2,7 +2,7 @@
 
 use std::mem::discriminant;
 
-use ambient::Time;
+use ambient::Clock;
 use chrono::{Days, NaiveDate};
 use db::Tx;
 use futures::FutureExt;
@@ -21,7 +21,7 @@ use super::velocity_wire::velocity;
 use super::wire::uuid;
 use crate::domain::{
     Currency, Expiry, FurtherCurrency, Program, ReferralPolicy, Refusal, Release, ReturnPolicy, Tier,
-    TierPolicy, VelocityLimit, local_date,
+    TierPolicy, VelocityLimit, local_date, start_of_day,
 };
 use crate::store::{Owner, Tenant, programs, rule_sets};
 
@@ -50,16 +50,21 @@ pub(super) async fn handle(
     let request_id = uuid(&message.request_id, &Path::ROOT, "request_id", &mut found);
     let given = message.program.clone().unwrap_or_default();
     let mask = message.update_mask.as_ref().map_or(&[][..], |mask| &mask.paths);
-    let known = programs::find(api.db.reader(), &caller.tenant, &given.program_id).await;
-    let known = known.map_err(|e| told(&e))?;
+    let known = if mask.iter().any(|name| name == "tiers") {
+        programs::find(api.db.reader(), &caller.tenant, &given.program_id).await.map_err(|e| told(&e))?
+    } else {
+        None
+    };
     let changes = changes(&given, mask, known.as_ref(), &mut found);
     found.into_result(DOMAIN)?;
     let call = caller.call(DOMAIN, "UpdateProgram", request_id, &message);
     let command = Once { scope: Owner::named(&caller.tenant, &given.program_id), call, now };
     let (tenant, id, expected) = (caller.tenant.clone(), given.program_id, given.etag);
+    let clock = api.clock.clone();
     let submitted = api.submit_once(&caller, command, move |tx| {
         let (tenant, id, expected, changes) = (tenant.clone(), id.clone(), expected.clone(), changes.clone());
-        async move { write(tx, (&tenant, &id), &expected, (changes, now)).await }.boxed()
+        let clock = clock.clone();
+        async move { write(tx, (&tenant, &id), &expected, (changes, clock)).await }.boxed()
     });
     let (response, replayed): (pb::UpdateProgramResponse, bool) = submitted.await?;
     Ok(pb::UpdateProgramResponse { replayed, ..response })
@@ -126,7 +131,7 @@ async fn write(
     tx: &Tx,
     (tenant, program_id): (&Tenant, &str),
     expected: &str,
-    (changes, now): (Vec<Change>, Time),
+    (changes, clock): (Vec<Change>, Clock),
 ) -> Result<Written, db::Error> {
     rule_sets::lock_program(tx, tenant, program_id, 0).await?;
     let Some(mut program) = programs::find(tx, tenant, program_id).await? else {
@@ -143,9 +148,12 @@ async fn write(
             _ => {}
         }
     }
-    if (&tiers, &policy) != (&program.ladder.tiers, &program.ladder.policy) {
-        let tomorrow = local_date(program.time_zone, now).checked_add_days(Days::new(1));
-        match program.ladder.changed(tiers, policy, tomorrow.unwrap_or(NaiveDate::MAX)) {
+    let changes_tiers = (&tiers, &policy) != (&program.ladder.tiers, &program.ladder.policy);
+    // The day is that after the wait for the program: tomorrow must not have begun.
+    let tomorrow = local_date(program.time_zone, clock.now()).checked_add_days(Days::new(1));
+    let tomorrow = tomorrow.unwrap_or(NaiveDate::MAX);
+    if changes_tiers {
+        match program.ladder.changed(tiers, policy, tomorrow) {
             Ok(ladder) => program.ladder = ladder,
             Err(refusal) => return Ok(Written::refused(&problem(&refusal))),
         }
@@ -157,6 +165,9 @@ async fn write(
     }
     program.version = program.version.saturating_add(1);
     programs::update(tx, tenant, &program).await?;
+    if changes_tiers {
+        programs::tiers_change(tx, tenant, program_id, start_of_day(program.time_zone, tomorrow)).await?;
+    }
     let program = Some(program_message(&program));
     Ok(Written::done(&pb::UpdateProgramResponse { program, replayed: false }))
 }

@@ -202,8 +202,8 @@ const CHECKS: &[(&str, &str)] = &[
         "held_matches_open_holds",
         "SELECT w.wallet_id, ABS(w.held - COALESCE((SELECT SUM(r.points_held - r.points_captured) \
            FROM redemption r WHERE r.bucket = w.bucket AND r.tenant_id = w.tenant_id \
-           AND r.wallet_id = w.wallet_id), 0)) AS diff \
-         FROM wallet w WHERE w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)",
+           AND r.wallet_id = w.wallet_id AND r.purse = w.purse), 0)) AS diff \
+         FROM PURSES w WHERE w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)",
     ),
     (
         // Redemptions go along with their members, postings stay where they were made.
@@ -212,13 +212,13 @@ const CHECKS: &[(&str, &str)] = &[
              AND p.redemption_id = x.redemption_id LIMIT 1), (SELECT r.wallet_id FROM redemption r \
              WHERE r.tenant_id = $1 AND r.redemption_id = x.redemption_id LIMIT 1)) AS wallet_id, x.diff \
          FROM (SELECT redemption_id, ABS(SUM(points)) AS diff FROM ( \
-             SELECT r.redemption_id, r.points_captured - r.points_refunded AS points FROM redemption r \
-             WHERE r.tenant_id = $1 AND ($2 = '' OR r.program_id = $2) UNION ALL \
-             SELECT p.redemption_id, CASE WHEN p.credit = 7 THEN -p.points ELSE p.points END \
+             SELECT r.redemption_id, r.purse, r.points_captured - r.points_refunded AS points \
+             FROM redemption r WHERE r.tenant_id = $1 AND ($2 = '' OR r.program_id = $2) UNION ALL \
+             SELECT p.redemption_id, p.purse, CASE WHEN p.credit = 7 THEN -p.points ELSE p.points END \
              FROM posting p JOIN wallet w ON w.bucket = p.bucket AND w.tenant_id = p.tenant_id \
              AND w.wallet_id = p.wallet_id WHERE (p.credit = 7 OR p.debit = 7) \
              AND w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)) t \
-           GROUP BY redemption_id HAVING SUM(points) <> 0) x",
+           GROUP BY redemption_id, purse HAVING SUM(points) <> 0) x",
     ),
     (
         // Activities go along with their members, postings stay where they were made.
@@ -332,7 +332,7 @@ const CHECKS: &[(&str, &str)] = &[
         "SELECT w.wallet_id, w.available + w.pending + w.held + w.arrears + COALESCE((SELECT COUNT(*) \
            FROM activity a WHERE a.bucket = w.bucket AND a.tenant_id = w.tenant_id \
            AND a.wallet_id = w.wallet_id), 0) AS diff \
-         FROM wallet w JOIN member m ON m.bucket = w.bucket AND m.tenant_id = w.tenant_id \
+         FROM PURSES w JOIN member m ON m.bucket = w.bucket AND m.tenant_id = w.tenant_id \
            AND m.member_id = w.wallet_id AND m.wallet_id <> m.member_id \
          WHERE w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)",
     ),

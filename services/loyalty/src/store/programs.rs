@@ -1,7 +1,10 @@
 //! Program rows.
 
 use ambient::Time;
-use db::sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use db::sea_orm::sea_query::Expr;
+use db::sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, UpdateMany,
+};
 use db::{Tenant, Tx};
 use serde::{Deserialize, Serialize};
 
@@ -58,13 +61,46 @@ pub async fn find(
     Ok(Some(Program { rule_sets, ..program }))
 }
 
-/// Programs, without their rule sets, whose tiers were changed, with their tenants.
+/// Programs, without their rule sets, whose tiers are others since a moment up to `now`, as far as no worker
+/// went through their wallets, with their tenants.
 ///
 /// # Errors
 /// As [`find`].
-pub async fn with_changed_tiers(db: &impl ConnectionTrait) -> Result<Vec<(Tenant, Program)>, db::Error> {
-    let rows = program::Entity::find().filter(program::Column::TiersBefore.ne("[]")).all(db).await?;
+pub async fn with_new_tiers(
+    db: &impl ConnectionTrait,
+    now: Time,
+) -> Result<Vec<(Tenant, Program)>, db::Error> {
+    let new = program::Column::TiersDue.lte(now.micros());
+    let rows = program::Entity::find().filter(new).all(db).await?;
     rows.into_iter().map(|row| Ok((Tenant::new(&row.tenant_id), domain(row)?))).collect()
+}
+
+/// Writes that the tiers of a program are others from a moment on.
+///
+/// # Errors
+/// That the database refused.
+pub async fn tiers_change(tx: &Tx, tenant: &Tenant, program_id: &str, at: Time) -> Result<(), db::Error> {
+    let sooner = program::Column::TiersDue.gt(at.micros());
+    tiers_due(tenant, program_id, at).filter(sooner).exec(tx).await?;
+    Ok(())
+}
+
+/// Writes that a worker went through the wallets of a program, whose tiers are next others at a moment,
+/// unless it was changed meanwhile.
+///
+/// # Errors
+/// That the database refused.
+pub async fn tiers_hold(tx: &Tx, tenant: &Tenant, program: &Program, next: Time) -> Result<(), db::Error> {
+    let same = program::Column::Version.eq(program.version);
+    tiers_due(tenant, &program.id, next).filter(same).exec(tx).await?;
+    Ok(())
+}
+
+fn tiers_due(tenant: &Tenant, program_id: &str, at: Time) -> UpdateMany<program::Entity> {
+    program::Entity::update_many()
+        .col_expr(program::Column::TiersDue, Expr::value(at.micros()))
+        .filter(program::Column::TenantId.eq(tenant.id()))
+        .filter(program::Column::ProgramId.eq(program_id))
 }
 
 /// One page of programs after the given id, by id, without their rule sets.
@@ -185,6 +221,8 @@ fn row(tenant: &Tenant, program: &Program) -> Result<program::Model, db::Error> 
             let before: Vec<StoredEarlier> = program.ladder.before.iter().map(stored_earlier).collect();
             serde_json::to_string(&before).map_err(|e| told(&e))?
         },
+        // Only [`tiers_change`] and [`tiers_hold`] write it of a program that is there.
+        tiers_due: Time::NEVER.micros(),
     })
 }
 

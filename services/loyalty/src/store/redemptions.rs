@@ -57,6 +57,7 @@ pub(super) fn domain(row: redemption::Model) -> Result<Redemption, db::Error> {
         quantity: row.quantity,
         points: row.points_captured,
         currency: row.currency,
+        purse: u32::try_from(row.purse).unwrap_or(0),
         state,
         create_time: Time::from_micros(row.create_time),
     })
@@ -81,5 +82,6 @@ pub(super) fn row(owner: &Owner, redemption: &Redemption) -> redemption::Model {
         hold_expire_time: redemption.create_time.micros(),
         create_time: redemption.create_time.micros(),
         currency: redemption.currency.clone(),
+        purse: i32::try_from(redemption.purse).unwrap_or(0),
     }
 }

@@ -104,19 +104,20 @@ pub async fn locate(
     }
 }
 
-/// Wallets of a program that stand where what counts reaches a higher tier: by rank, from which credits on.
+/// Wallets of a program, in the order of their keys, for which other tiers may matter: they hold a tier that
+/// ends, or what counts reaches a higher one: by rank, from which credits on.
 ///
 /// # Errors
 /// That the database refused.
-pub async fn below_their_tier(
+pub async fn page_of_tiers(
     db: &impl ConnectionTrait,
-    tenant: &Tenant,
-    program_id: &str,
+    (tenant, program_id): (&Tenant, &str),
     reached: &[(u32, i64)],
+    after: Option<&Owner>,
     limit: u64,
 ) -> Result<Vec<Owner>, db::Error> {
     use wallet::Column as C;
-    let mut any = Condition::any();
+    let mut any = Condition::any().add(C::TierUntil.ne(opt_number_of(None)));
     for (rank, credits) in reached {
         any = any.add(C::TierRank.eq(*rank).and(C::TierProgress.gte(*credits)));
     }
@@ -126,6 +127,12 @@ pub async fn below_their_tier(
         .filter(C::TenantId.eq(tenant.id()))
         .filter(C::ProgramId.eq(program_id))
         .filter(any)
+        .filter(Condition::all().add_option(after.map(|last| {
+            let same_bucket = C::Bucket.eq(last.bucket()).and(C::WalletId.gt(last.id()));
+            C::Bucket.gt(last.bucket()).or(same_bucket)
+        })))
+        .order_by_asc(C::Bucket)
+        .order_by_asc(C::WalletId)
         .limit(limit);
     let rows: Vec<(i32, String, uuid::Uuid)> = select.into_tuple().all(db).await?;
     Ok(rows.iter().map(|(bucket, tenant, id)| Owner::of_row(*bucket, tenant, *id)).collect())

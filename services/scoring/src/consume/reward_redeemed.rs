@@ -14,7 +14,9 @@ pub(super) const KIND: &str = "rapport.loyalty.v1.RewardRedeemed";
 pub(super) fn decode(event: &Received) -> Result<Facts, String> {
     let redeemed: pb::RewardRedeemed = message(&event.payload)?;
     let member_id = uuid(&redeemed.member_id, "member_id")?;
+    // Points of another currency are not so many points.
     let points = positive(redeemed.points, "points")?;
+    let points = if redeemed.further_currency { 0 } else { points };
     let reward_id = text(redeemed.reward_id, "reward_id")?;
     let at = match redeemed.redeem_time {
         None => Time::from_micros(event.order_key),

@@ -58,7 +58,7 @@ impl Compiled {
         let (mut conditions, mut times, mut purses) = (Vec::new(), Vec::new(), Vec::new());
         for (place, rule) in rules.rules.iter().enumerate() {
             let mut fault = |field, told: String| faults.push(Fault { rule: place, field, told });
-            check_one(&rules, place, &mut fault);
+            check_one(&rules, place, &purse_of, &mut fault);
             match purse_of(&rule.currency) {
                 Some(purse) => purses.push(purse),
                 None => fault("point_currency_code", "must be that of a currency of the program".into()),
@@ -75,7 +75,7 @@ impl Compiled {
                 Err((field, told)) => fault("window", format!("{field} {told}")),
             }
         }
-        check_budgets(&rules, &mut faults);
+        check_budgets(&rules, &purse_of, &mut faults);
         if !faults.is_empty() {
             return Err(faults);
         }
@@ -84,9 +84,9 @@ impl Compiled {
             let (a, b) = (&rules.rules[*a], &rules.rules[*b]);
             b.priority.cmp(&a.priority).then_with(|| a.id.cmp(&b.id))
         });
-        let counting = rules.rules.iter().flat_map(|rule| {
+        let counting = rules.rules.iter().zip(&purses).flat_map(|(rule, purse)| {
             let counting = rule.caps.iter().filter(|cap| cap.period != Period::Activity);
-            counting.map(|cap| (counter_name(rule, cap), cap.clone()))
+            counting.map(|cap| (counter_name(rule, *purse, cap), cap.clone()))
         });
         let caps = counting.collect();
         Ok(Compiled(Arc::new(Parts { rules, zone, conditions, times, purses, order, caps })))
@@ -125,7 +125,7 @@ impl Compiled {
     }
 
     /// The purse that the rule at a place grants to.
-    pub(super) fn purse(&self, place: usize) -> u32 {
+    pub fn purse(&self, place: usize) -> u32 {
         self.0.purses[place]
     }
 
@@ -133,8 +133,8 @@ impl Compiled {
         self.0.rules.groups.get(group).copied()
     }
 
-    pub(super) fn counter(&self, rule: &Rule, cap: &Cap, at: Time) -> Option<Counter> {
-        let name = counter_name(rule, cap);
+    pub(super) fn counter(&self, place: usize, cap: &Cap, at: Time) -> Option<Counter> {
+        let name = counter_name(&self.rules()[place], self.purse(place), cap);
         period_start(cap.period, local_date(self.0.zone, at)).map(|period_start| Counter {
             of: cap.of,
             name,
@@ -156,8 +156,11 @@ impl Compiled {
     }
 }
 
-fn counter_name(rule: &Rule, cap: &Cap) -> String {
-    if cap.budget.is_empty() { format!("rule:{}", rule.id) } else { format!("budget:{}", cap.budget) }
+/// Each currency is counted by itself, also where a later version lets the same rule grant another one.
+fn counter_name(rule: &Rule, purse: u32, cap: &Cap) -> String {
+    let name =
+        if cap.budget.is_empty() { format!("rule:{}", rule.id) } else { format!("budget:{}", cap.budget) };
+    if purse == 0 { name } else { format!("{name}@{}", rule.currency) }
 }
 
 /// The first day of the period that a day lies in; `None` if nothing is counted over time.
@@ -175,7 +178,12 @@ fn period_start(period: Period, date: NaiveDate) -> Option<i32> {
     Some(first.year().saturating_mul(10_000).saturating_add(day))
 }
 
-fn check_one(rules: &Rules, place: usize, fault: &mut impl FnMut(&'static str, String)) {
+fn check_one(
+    rules: &Rules,
+    place: usize,
+    purse_of: impl Fn(&str) -> Option<u32>,
+    fault: &mut impl FnMut(&'static str, String),
+) {
     let rule = &rules.rules[place];
     if rules.rules.iter().take(place).any(|other| other.id == rule.id) {
         fault("rule_id", "must be unique within the rule set".into());
@@ -189,7 +197,7 @@ fn check_one(rules: &Rules, place: usize, fault: &mut impl FnMut(&'static str, S
     if others().any(|other| multiplies(other) != multiplies(rule)) {
         fault("group", "must not hold multipliers and other rules together".into());
     }
-    if others().any(|other| other.currency != rule.currency) {
+    if others().any(|other| purse_of(&other.currency) != purse_of(&rule.currency)) {
         fault("group", "must not hold rules of different points currencies together".into());
     }
     // Two caps of one rule that differ in whose and when count apart; the same twice says two limits.
@@ -206,18 +214,18 @@ fn check_one(rules: &Rules, place: usize, fault: &mut impl FnMut(&'static str, S
 }
 
 /// A budget is one limit, whichever rules name it.
-fn check_budgets(rules: &Rules, faults: &mut Vec<Fault>) {
+fn check_budgets(rules: &Rules, purse_of: impl Fn(&str) -> Option<u32>, faults: &mut Vec<Fault>) {
     for budget in rules.budgets() {
-        let mut first: Option<(&Cap, &str)> = None;
+        let mut first: Option<(&Cap, Option<u32>)> = None;
         for (rule, cap) in
             rules.rules.iter().enumerate().flat_map(|(n, r)| r.caps.iter().map(move |c| (n, c)))
         {
             if cap.budget != budget {
                 continue;
             }
-            let currency = rules.rules[rule].currency.as_str();
-            let (known, of) = *first.get_or_insert((cap, currency));
-            if of != currency {
+            let purse = purse_of(&rules.rules[rule].currency);
+            let (known, of) = *first.get_or_insert((cap, purse));
+            if of != purse {
                 let told = format!("must not count several points currencies under budget `{budget}`");
                 faults.push(Fault { rule, field: "caps", told });
             }

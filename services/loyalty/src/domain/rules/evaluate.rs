@@ -273,7 +273,7 @@ fn cut(
         grant.granted = grant.desired;
         let mut counters = Vec::new();
         for (place, cap) in rule.caps.iter().enumerate() {
-            let counter = rules.counter(rule, cap, facts.at);
+            let counter = rules.counter(grant.rule, cap, facts.at);
             let left = left(cap, counter.as_ref(), room, &evaluation.counted);
             if left < grant.granted {
                 if may_reject && cap.overflow == Overflow::Reject {

@@ -37,7 +37,7 @@ impl Course<'_> {
     /// `AmountOverflow`.
     pub(in crate::domain) fn advance(&mut self, today: NaiveDate) -> Result<(), Refusal> {
         while let Some(day) = self.standing.due_day(self.ladder, self.opened).filter(|day| *day <= today) {
-            let changes = self.ladder.next_change(self.standing.day.max(self.opened)) == Some(day);
+            let changes = self.standing.next_change(self.ladder, self.opened) == Some(day);
             self.drop_credits(day)?;
             if self.standing.until.is_some_and(|until| until <= day) {
                 self.lapse(day);
@@ -90,11 +90,11 @@ impl Course<'_> {
             self.begin_period(day);
             return Ok(());
         }
-        let days = self.days.expect("a rolling window that credits leave is given its days");
         while let Some(first) = self.standing.first_day {
             if window.drop_day(self.opened, first).is_none_or(|drops| drops > day) {
                 break;
             }
+            let days = self.days.expect("a rolling window that credits leave is given its days");
             let gone = days.get(&first).copied().unwrap_or(0);
             let at = &mut self.standing;
             at.progress = at.progress.checked_sub(gone).ok_or(Refusal::AmountOverflow)?;
@@ -119,13 +119,16 @@ impl Course<'_> {
         (at.progress, at.first_day) = (0, Some(start));
     }
 
-    /// Other terms hold from this day on: what counts may reach a higher tier by them. Nobody falls by them
-    /// before the tier ends.
+    /// Other terms hold from this day on: what counts may reach a higher tier by them, and a tier ends, or
+    /// does not, as they say. Nobody falls by them before the tier ends.
     fn lift(&mut self, day: NaiveDate) {
-        let reached = self.ladder.on(day).reached(self.standing.progress);
-        if reached > self.standing.rank {
-            let until = self.ladder.end_of_hold(self.opened, day);
+        let (terms, until) = (self.ladder.on(day), self.ladder.end_of_hold(self.opened, day));
+        let Standing { rank, progress, until: held, .. } = self.standing;
+        let reached = terms.reached(progress);
+        if reached > rank {
             self.become_tier(reached, until, day, false);
+        } else if terms.downgrade == Downgrade::Never || held.is_none() {
+            self.become_tier(rank, until, day, false);
         }
     }
 
@@ -133,6 +136,10 @@ impl Course<'_> {
     fn lapse(&mut self, day: NaiveDate) {
         let Standing { rank, previous, progress, .. } = self.standing;
         let (window, terms) = (self.ladder.policy.window, self.ladder.on(day));
+        if terms.downgrade == Downgrade::Never {
+            self.standing.until = None;
+            return;
+        }
         let held = self.ladder.end_of_hold(self.opened, day);
         // What the period just ended keeps is held through this one.
         let held_on = if window.is_period() {
@@ -140,8 +147,9 @@ impl Course<'_> {
         } else {
             held
         };
-        let by_now = terms.kept_below(rank, progress);
-        let by_then = terms.kept_below(rank, previous);
+        // By other terms than before, it may be kept after all.
+        let by_now = terms.kept(rank, progress);
+        let by_then = terms.kept(rank, previous);
         let (mut next, mut until) = if by_now >= by_then { (by_now, held) } else { (by_then, held_on) };
         let one_down = rank.saturating_sub(1);
         if terms.downgrade == Downgrade::OneDown && one_down > next {

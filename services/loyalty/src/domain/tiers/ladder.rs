@@ -180,9 +180,9 @@ impl Terms<'_> {
         self.highest(|_, tier| tier.entry <= credits)
     }
 
-    /// The position of the highest tier below `rank` that these credits keep.
-    pub(super) fn kept_below(&self, rank: u32, credits: i64) -> u32 {
-        self.highest(|at, tier| at < rank && tier.keep <= credits)
+    /// The position of the highest tier up to `rank` that these credits keep.
+    pub(super) fn kept(&self, rank: u32, credits: i64) -> u32 {
+        self.highest(|at, tier| at <= rank && tier.keep <= credits)
     }
 
     fn highest(&self, fits: impl Fn(u32, &Tier) -> bool) -> u32 {
@@ -193,6 +193,15 @@ impl Terms<'_> {
     /// The tier at a position, from 1.
     pub(super) fn tier(&self, rank: u32) -> Option<&Tier> {
         self.tiers.get(usize::try_from(rank).ok()?.checked_sub(1)?)
+    }
+}
+
+impl Earlier {
+    /// Days are judged alike by these terms: only names and perks differ.
+    fn holds_as(&self, (downgrade, grace_days, tiers): (Downgrade, u32, &[Tier])) -> bool {
+        let judged = |tier: &Tier| (tier.entry, tier.keep, tier.earn_percent, tier.discount_percent);
+        (self.downgrade, self.grace_days) == (downgrade, grace_days)
+            && self.tiers.iter().map(judged).eq(tiers.iter().map(judged))
     }
 }
 
@@ -227,16 +236,24 @@ impl Ladder {
         if !same || self.tiers.is_empty() != tiers.is_empty() {
             return Err(Refusal::TierPolicyInUse);
         }
+        let mut before = self.before.clone();
+        let TierPolicy { downgrade, grace_days, .. } = self.policy;
+        // What would have held from that day on never does.
+        let pending = before.pop_if(|last| last.end >= from);
+        let now = pending.unwrap_or_else(|| Earlier {
+            end: from,
+            tiers: self.tiers.clone(),
+            downgrade,
+            grace_days,
+        });
         let moved =
             |(place, tier): &(usize, &Tier)| tiers.get(*place).is_none_or(|other| other.id != tier.id);
-        if let Some((_, tier)) = self.tiers.iter().enumerate().find(moved) {
+        if let Some((_, tier)) = now.tiers.iter().enumerate().find(moved) {
             return Err(Refusal::TierInUse { tier_id: tier.id.clone() });
         }
-        let mut before = self.before.clone();
-        // What would have held from that day on never does.
-        if before.last().is_none_or(|last| last.end < from) {
-            let TierPolicy { downgrade, grace_days, .. } = self.policy;
-            before.push(Earlier { end: from, tiers: self.tiers.clone(), downgrade, grace_days });
+        let terms = (policy.downgrade, policy.grace_days, tiers.as_slice());
+        if !now.holds_as(terms) {
+            before.push(now);
         }
         Ok(Ladder { tiers, policy, before })
     }
@@ -247,7 +264,7 @@ impl Ladder {
     }
 
     /// The first day after this one on which other terms hold.
-    pub(super) fn next_change(&self, day: NaiveDate) -> Option<NaiveDate> {
+    pub fn next_change(&self, day: NaiveDate) -> Option<NaiveDate> {
         self.before.iter().map(|earlier| earlier.end).find(|end| *end > day)
     }
 

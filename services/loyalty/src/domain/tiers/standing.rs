@@ -67,8 +67,14 @@ impl Standing {
 
     /// The first day on which something changes without credits.
     pub(super) fn due_day(&self, ladder: &Ladder, opened: NaiveDate) -> Option<NaiveDate> {
-        let change = ladder.next_change(self.day.max(opened));
+        let change = self.next_change(ladder, opened);
         [self.until, self.drop_day(ladder, opened), change].into_iter().flatten().min()
+    }
+
+    /// The first day on which other terms hold: for who has credits, after them; otherwise, after joining.
+    pub(super) fn next_change(&self, ladder: &Ladder, opened: NaiveDate) -> Option<NaiveDate> {
+        let nothing_yet = self.first_day.is_none();
+        ladder.next_change(if nothing_yet { self.day.max(opened) } else { self.day })
     }
 
     /// The first day on which credits leave the window.

@@ -39,6 +39,7 @@ pub struct Model {
     pub velocity: String,
     pub further: String,
     pub tiers_before: String,
+    pub tiers_due: i64,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -25,6 +25,7 @@ pub struct Model {
     pub hold_expire_time: i64,
     pub create_time: i64,
     pub currency: String,
+    pub purse: i32,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

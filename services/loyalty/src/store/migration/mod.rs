@@ -17,6 +17,7 @@ mod m0016_limit_velocity;
 mod m0017_pin_members;
 mod m0018_move_members;
 mod m0019_count_in_several_currencies;
+mod m0020_settle_changed_tiers;
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
@@ -46,6 +47,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0017_pin_members::PinMembers),
             Box::new(m0018_move_members::MoveMembers),
             Box::new(m0019_count_in_several_currencies::CountInSeveralCurrencies),
+            Box::new(m0020_settle_changed_tiers::SettleChangedTiers),
         ]
     }
 }
