@@ -177,7 +177,8 @@ impl<'a> Book<'a> {
         let events = i64::try_from(out.events.len()).map_err(|_| Refusal::AmountOverflow)?;
         out.wallet.event_seq = plus(out.wallet.event_seq, events)?;
         let credited = !out.credits.is_empty();
-        let others = !out.lots.is_empty() || out.recorded.is_some() || out.changed.is_some() || credited;
+        let told = out.recorded.is_some() || out.changed.is_some() || out.referred.is_some();
+        let others = !out.lots.is_empty() || told || credited;
         if others || out.wallet != self.before.wallet {
             out.wallet.now = self.now;
             next(&mut out.wallet.version)?;
