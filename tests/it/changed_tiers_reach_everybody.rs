@@ -16,6 +16,7 @@ in_process! {
     a_wallet_that_nothing_touched_is_read;
     who_comes_later_stands_by_the_same_days;
     tiers_that_are_never_lost_have_no_end;
+    a_tier_that_would_end_today_does_not;
     what_is_enough_to_stay_lets_stay;
     who_is_at_risk_is_told_by_a_later_policy;
     only_other_terms_are_other_tiers;
@@ -32,6 +33,10 @@ async fn status(client: &Client, member_id: &str) -> pb::TierStatus {
 async fn policy(client: &Client, policy: pb::TierPolicy) -> pb::Program {
     let wanted = pb::Program { tier_policy: Some(policy), ..Default::default() };
     update(client, wanted, &["tier_policy"]).await.unwrap()
+}
+
+fn never() -> pb::TierPolicy {
+    pb::TierPolicy { downgrade: pb::TierDowngrade::Never.into(), ..Default::default() }
 }
 
 async fn a_wallet_that_nothing_touched_is_read(house: House) {
@@ -94,8 +99,7 @@ async fn tiers_that_are_never_lost_have_no_end(house: House) {
     }
     assert_eq!(status(&client, &anna).await.end_time, Some(timestamp(day(END))));
     house.clock().advance_to(day(10));
-    let never = pb::TierPolicy { downgrade: pb::TierDowngrade::Never.into(), ..Default::default() };
-    policy(&client, never).await;
+    policy(&client, never()).await;
     house.clock().advance_to(day(11));
     assert_eq!(status(&client, &anna).await.end_time, None);
     house.settle().await;
@@ -109,6 +113,19 @@ async fn tiers_that_are_never_lost_have_no_end(house: House) {
     house.clock().advance_to(day(END + 2));
     let held = status(&client, &anna).await;
     assert_eq!((held.tier_id.as_str(), held.end_time), ("gold", Some(timestamp(day(END + 2 * 365)))));
+    house.end().await;
+}
+
+async fn a_tier_that_would_end_today_does_not(house: House) {
+    let client = house.client();
+    open(&client).await;
+    let anna = enroll(&client, "anna").await;
+    record(&client, purchase(&anna, 2_600)).await.unwrap();
+    house.clock().advance_to(day(END - 1));
+    policy(&client, never()).await;
+    house.clock().advance_to(day(END));
+    let held = status(&client, &anna).await;
+    assert_eq!((held.tier_id.as_str(), held.end_time), ("gold", None));
     house.end().await;
 }
 

@@ -7,6 +7,7 @@ use harness::calls::{
     PROGRAM, balance_of, create_program_like, program, purchase, reason, record, request_id, timestamp, usd,
 };
 use harness::house::{House, START};
+use harness::moves::{self, household};
 use pb::activity_service_client::ActivityServiceClient;
 use pb::member_service_client::MemberServiceClient;
 use pb::rule_service_client::RuleServiceClient;
@@ -20,6 +21,8 @@ in_process! {
     nobody_brings_themselves_or_in_a_circle;
     who_may_not_act_is_rewarded_later_and_who_left_is_not;
     a_friend_that_joined_stays_one_answer;
+    a_household_gets_the_rewards_of_both;
+    one_customer_is_not_its_own_friend;
 }
 
 const DAY: i64 = 86_400_000_000;
@@ -179,6 +182,59 @@ async fn what_is_taken_back_is_not_rewarded_but_the_next_is(house: House) {
     house.clock().advance_to(day(28));
     house.settle().await;
     assert_eq!((available(&client, &anna).await, available(&client, &ben).await), (500, 200));
+    house.end().await;
+}
+
+async fn a_household_gets_the_rewards_of_both(house: House) {
+    use pb::ReferralState::{Open, Rewarded};
+    let client = house.client();
+    create_club(&client).await;
+    let anna = joined(&client, "anna", "").await;
+    let ben = joined(&client, "ben", &anna.referral_code).await;
+    let home = household(&client, PROGRAM).await;
+    for member in [&anna, &ben] {
+        let role = pb::HouseholdRole::Redeemer;
+        moves::join(&client, &home, &member.member_id, role).await.unwrap();
+    }
+    bought(&client, &anna, 30).await;
+    let first = bought(&client, &ben, 30).await;
+    take_back(&client, &ben, first).await;
+    house.clock().advance_to(day(14));
+    house.settle().await;
+    assert_eq!(referrals(&client, &anna.member_id).await[0].1, Open);
+    bought(&client, &ben, 30).await;
+    bought(&client, &ben, 40).await;
+    house.clock().advance_to(day(28));
+    house.settle().await;
+    assert_eq!(referrals(&client, &anna.member_id).await[0].1, Rewarded);
+    assert_eq!(balance_of(&client, &home).await.available, 30 + 30 + 40 + 700);
+    // Nothing that Ben does alone is a first purchase again.
+    moves::leave(&client, &ben.member_id).await.unwrap();
+    bought(&client, &ben, 50).await;
+    house.clock().advance_to(day(42));
+    house.settle().await;
+    assert_eq!(referrals(&client, &anna.member_id).await[0].1, Rewarded);
+    assert_eq!(balance_of(&client, &home).await.available, 30 + 500);
+    house.end().await;
+}
+
+async fn one_customer_is_not_its_own_friend(house: House) {
+    let client = house.client();
+    create_club(&client).await;
+    let anna = joined(&client, "anna", "").await;
+    let ben = joined(&client, "ben", &anna.referral_code).await;
+    bought(&client, &ben, 30).await;
+    let merged = moves::merge(&client, moves::merger(&anna.member_id, &ben.member_id)).await;
+    assert_eq!(merged.unwrap().points_moved, 0);
+    house.clock().advance_to(day(14));
+    house.settle().await;
+    assert_eq!(available(&client, &ben).await, 30);
+    moves::unmerge(&client, &anna.member_id).await.unwrap();
+    assert_eq!(referrals(&client, &anna.member_id).await[0].1, pb::ReferralState::Open);
+    bought(&client, &ben, 30).await;
+    house.clock().advance_to(day(28));
+    house.settle().await;
+    assert_eq!((available(&client, &anna).await, available(&client, &ben).await), (500, 260));
     house.end().await;
 }
 

@@ -2,10 +2,12 @@
 //! and not one is made or lost on the way.
 
 use ambient::Time;
+use db::sea_orm::ConnectionTrait;
+use futures::FutureExt;
 use futures::future::join_all;
 use harness::calls::{
-    PROGRAM, balance_of, create_program, create_program_like, create_reward, enroll, enroll_in, program,
-    purchase, reason, record, redeem, redemption, request_id, timestamp,
+    PROGRAM, balance, balance_of, create_program, create_program_like, create_reward, enroll, enroll_in,
+    program, purchase, reason, record, redeem, redemption, request_id, timestamp,
 };
 use harness::house::{House, START};
 use pb::points_service_client::PointsServiceClient;
@@ -21,6 +23,31 @@ in_process! {
     more_gifts_than_there_are_points;
     a_purchase_is_taken_back_from_who_earned_it;
     everything_that_moves_is_settled_first;
+    whose_clock_is_behind_decides_at_the_later_moment;
+}
+
+/// A replica whose clock is ahead has just written the other wallet.
+async fn whose_clock_is_behind_decides_at_the_later_moment(house: House) {
+    let client = house.client();
+    let window = Some(pb::tier_policy::Window::RollingMonths(3));
+    let tier_policy = Some(pb::TierPolicy { window, ..Default::default() });
+    create_program_like(&client, pb::Program { tier_policy, ..program(PROGRAM) }).await;
+    let (anna, ben) = (enroll(&client, "anna").await, enroll(&client, "ben").await);
+    record(&client, purchase(&anna, 1_200)).await.unwrap();
+    house.clock().advance_to(day(50));
+    record(&client, purchase(&anna, 100)).await.unwrap();
+    let ahead = format!("UPDATE wallet SET now = {} WHERE issued = 0", day(100).micros());
+    let written = house.db().transact(move |tx| {
+        let ahead = ahead.clone();
+        async move { Ok(tx.execute_unprepared(&ahead).await?.rows_affected()) }.boxed()
+    });
+    assert_eq!(written.await.unwrap(), 1);
+    let given = give(&client, gift(&anna, &ben, 60)).await.unwrap().balance.unwrap();
+    assert_eq!((given.available, given.expired), (40, 1_200));
+    house.clock().advance_to(day(100));
+    let request = pb::GetBalanceRequest { member_id: anna, ..Default::default() };
+    assert_eq!(balance(&client, request).await.unwrap().tier.unwrap().tier_id, "base");
+    house.end().await;
 }
 
 fn day(n: i64) -> Time {

@@ -25,6 +25,7 @@ in_process! {
     what_names_no_currency_of_the_program_is_refused;
     a_new_currency_is_known_to_every_process;
     each_currency_is_counted_by_itself;
+    debts_in_coins_go_along;
 }
 
 pub(crate) const COINS: &str = "coins";
@@ -254,6 +255,23 @@ async fn coins_go_along_with_their_owner(house: House) {
     let coins = &back.further_reversals[0];
     assert_eq!((coins.points_owed, coins.points_from_available), (150, 150));
     assert_eq!(both(&client, &ben).await, (0, 0));
+    house.end().await;
+}
+
+async fn debts_in_coins_go_along(house: House) {
+    let client = house.client();
+    let return_policy = pb::ReturnPolicy::Unlimited.into();
+    create_program_like(&client, pb::Program { return_policy, ..wanted() }).await;
+    under(&client, vec![per_dollar("points", 1), of(COINS, per_dollar("coins", 3))]).await;
+    let (anna, ben) = (enroll(&client, "anna").await, enroll(&client, "ben").await);
+    let bought = record(&client, purchase(&anna, 50)).await.unwrap().activity.unwrap();
+    adjust(&client, &anna, COINS, -150).await.unwrap();
+    adjust(&client, &ben, COINS, 200).await.unwrap();
+    let back = take_back(&client, reversal(&bought.activity_id, &anna, 50)).await.unwrap();
+    assert_eq!(back.further_reversals[0].points_in_arrears, 150);
+    merge(&client, merger(&anna, &ben)).await.unwrap();
+    let coins = &read(&client, &ben, pb::BalanceView::Basic).await.further_balances[0];
+    assert_eq!((coins.available, coins.arrears), (50, 0));
     house.end().await;
 }
 

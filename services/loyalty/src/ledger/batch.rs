@@ -1,6 +1,6 @@
 //! A batch of commands: decided one after the other, and the changes they leave.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -22,6 +22,8 @@ pub(super) struct Batch {
     pub(super) now: Time,
     pub(super) machine_now_micros: i64,
     pub(super) wallets: HashMap<Owner, Open>,
+    /// Wallets that are named together, and the moment up to which any of them may be settled.
+    pub(super) paired: (HashSet<Owner>, Time),
     pub(super) recorded: HashMap<(Owner, Uuid), Record>,
     /// Two requests of this batch share an id: what the first one leaves must be found by the second.
     pub(super) repeated: bool,

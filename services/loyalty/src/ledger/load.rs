@@ -1,6 +1,6 @@
 //! Loads what a batch of commands is decided on: of every table what all of them need, with one statement.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use ambient::Time;
 use db::Tx;
@@ -33,6 +33,7 @@ impl Batch {
         let mut batch = Batch {
             now,
             machine_now_micros: events::machine_now_micros(),
+            paired: paired(requests, &locked),
             wallets: open(tx, catalogue, locked).await?,
             repeated: ids.len() < requests.len(),
             recorded: requests::find(tx, &ids).await?,
@@ -52,6 +53,12 @@ impl Batch {
         batch.load_belongings(tx, requests).await?;
         batch.load_lots(tx, requests).await?;
         Ok(batch)
+    }
+
+    /// Up to which moment a wallet may be settled.
+    fn now_of(&self, owner: &Owner) -> Time {
+        let (paired, latest) = &self.paired;
+        if paired.contains(owner) { self.now.max(*latest) } else { self.now }
     }
 
     async fn load_activities(
@@ -134,19 +141,20 @@ impl Batch {
         for (owner, debt) in &others {
             // A second wallet needs what is due, and what pays for a debt that comes.
             let Some(open) = self.wallets.get(owner) else { continue };
-            let nothing = || (open.want(owner, self.now), false);
+            let nothing = || (open.want(owner, self.now_of(owner)), false);
             let (want, needed) = wants.entry(owner).or_insert_with(nothing);
-            *needed |= want.cover(debt) || open.state.has_due(self.now);
+            *needed |= want.cover(debt) || open.state.has_due(self.now_of(owner));
         }
         for request in requests {
             let Some(open) = self.wallets.get(request.acts_on()) else { continue };
             let reward = self.reward_key(request).and_then(|key| self.rewards.get(&key));
             let activity = self.activity_key(request).and_then(|key| self.activities.get(&key));
-            let nothing = || (open.want(request.acts_on(), self.now), false);
+            let now = self.now_of(request.acts_on());
+            let nothing = || (open.want(request.acts_on(), now), false);
             let (want, needed) = wants.entry(request.acts_on()).or_insert_with(nothing);
             let debits = request.command.debit_max(&open.program, activity, reward.map(AsRef::as_ref));
             *needed |= want.cover(&debits);
-            let until = request.command.lots_until(&open.state, &open.program, self.now);
+            let until = request.command.lots_until(&open.state, &open.program, now);
             want.due_until = want.due_until.max(until.unwrap_or(want.due_until));
             let since = request.command.expired_since();
             want.expired_since = since.into_iter().chain(want.expired_since).min();
@@ -184,18 +192,20 @@ impl Batch {
             let Some(other) = request.other() else { continue };
             let Some(Open { state, program, .. }) = self.wallets.get(&other) else { continue };
             let moves = matches!(request.command, Command::MoveMember(_));
-            if moves || Command::Settle.needs_past(&state.wallet, program, Time::MIN, self.now) {
+            let now = self.now_of(&other);
+            if moves || Command::Settle.needs_past(&state.wallet, program, Time::MIN, now) {
                 reaching.insert(other);
             }
         }
         for request in requests {
             let Some(Open { state, program, .. }) = self.wallets.get(request.acts_on()) else { continue };
             let before = latest.entry(request.acts_on()).or_insert(Time::MIN);
-            if request.command.needs_past(&state.wallet, program, *before, self.now) {
+            let now = self.now_of(request.acts_on());
+            if request.command.needs_past(&state.wallet, program, *before, now) {
                 reaching.insert(request.acts_on().clone());
             }
             if let Command::RecordActivity(record) = &request.command {
-                let now = self.now.max(state.wallet.now);
+                let now = now.max(state.wallet.now);
                 let at = record.occurred_at(now);
                 // What lies behind the present window takes the wallet past it.
                 let reached = if state.wallet.dropped_by(program, at, now) { now } else { at };
@@ -254,6 +264,16 @@ impl Batch {
 
 pub(super) fn review_key(request: &Request) -> Option<(Owner, Uuid)> {
     Some((request.owner.clone(), request.decides.as_ref()?.review_id))
+}
+
+/// Two wallets that are named together are settled at the later of their moments, and so may be the next that
+/// is named together with one of them.
+fn paired(requests: &[Request], locked: &HashMap<Owner, Versioned>) -> (HashSet<Owner>, Time) {
+    let together = requests.iter().filter(|request| request.other().is_some());
+    let owners: HashSet<Owner> = together.flat_map(Request::wallets).collect();
+    let moments = owners.iter().filter_map(|owner| locked.get(owner)).map(|found| found.wallet.now);
+    let latest = moments.max().unwrap_or(Time::MIN);
+    (owners, latest)
 }
 
 async fn open(
