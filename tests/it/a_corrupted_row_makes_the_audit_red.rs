@@ -29,7 +29,7 @@ const DAMAGES: &[(&str, &str)] = &[
     ("UPDATE tier_history SET rank = 3", "tiers_match_their_history"),
     ("UPDATE tier_history SET superseded_time = known_time", "tiers_match_their_history"),
     ("DELETE FROM tier_history", "tiers_match_their_history"),
-    ("UPDATE wallet SET next_expire = 90000000000000 WHERE available > 0", "nothing_falls_due_unnoticed"),
+    ("UPDATE wallet SET next_expire = next_expire + 1 WHERE available > 0", "nothing_falls_due_unnoticed"),
     ("UPDATE wallet SET waived = waived + 1", "member_and_program_accounts_agree"),
     ("DELETE FROM wallet", "postings_and_lots_have_a_wallet"),
     ("DELETE FROM wallet", "wallets_and_members_belong_together"),

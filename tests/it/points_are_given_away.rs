@@ -7,7 +7,7 @@ use futures::FutureExt;
 use futures::future::join_all;
 use harness::calls::{
     PROGRAM, balance, balance_of, create_program, create_program_like, create_reward, enroll, enroll_in,
-    program, purchase, reason, record, redeem, redemption, request_id, timestamp,
+    program, purchase, reason, record, redeem, redemption, request_id, timestamp, usd,
 };
 use harness::house::{House, START};
 use pb::points_service_client::PointsServiceClient;
@@ -46,7 +46,8 @@ async fn whose_clock_is_behind_decides_at_the_later_moment(house: House) {
     assert_eq!((given.available, given.expired), (40, 1_200));
     house.clock().advance_to(day(100));
     let request = pb::GetBalanceRequest { member_id: anna, ..Default::default() };
-    assert_eq!(balance(&client, request).await.unwrap().tier.unwrap().tier_id, "base");
+    let tier = balance(&client, request).await.unwrap().tier.unwrap();
+    assert_eq!((tier.tier_id.as_str(), tier.progress), ("silver", Some(usd(100, 0))));
     house.end().await;
 }
 

@@ -366,10 +366,11 @@ async fn each_currency_is_counted_by_itself(house: House) {
         let cap = pb::Cap { budget_id: "promo".into(), ..cap(100, pb::CapPeriod::Month) };
         capped(rule, cap)
     };
+    house.clock().advance_to(day(1));
     under(&client, vec![promo(per_dollar("promo", 1))]).await;
     let first = record(&client, purchase(&anna, 90)).await.unwrap().activity.unwrap();
     assert_eq!(both(&client, &anna).await, (90, 0));
-    house.clock().advance_to(day(1));
+    house.clock().advance_to(day(2));
     under(&client, vec![promo(of(COINS, per_dollar("promo", 1)))]).await;
     record(&client, purchase(&anna, 60)).await.unwrap();
     assert_eq!(both(&client, &anna).await, (90, 60), "100 coins a month");
