@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 /// How long points live.
-pub const LIFE: i64 = 90 * 24 * HOUR;
+const LIFE: i64 = 90 * 24 * HOUR;
 /// In microseconds.
 pub const HOUR: i64 = 3_600_000_000;
 /// What a reward costs.
@@ -56,7 +56,7 @@ pub struct Lot {
     /// How many.
     pub left: i64,
     /// After those that came to the wallet before.
-    pub place: usize,
+    place: usize,
     of: Option<u32>,
 }
 

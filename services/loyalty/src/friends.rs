@@ -1,7 +1,7 @@
 //! Rewards friends and those who brought them, each once, however often a round is cut short.
 //!
-//! Both are recorded to have done a REFERRAL, each under an external id that no wallet has twice; only then
-//! the referral is marked as rewarded. Who turned out to be one customer brought nobody.
+//! Both are recorded to have done a REFERRAL, under an external id that no member has twice; only then the
+//! referral is marked as rewarded. Who turned out to be one customer brought nobody.
 
 use futures::FutureExt;
 use proto::rapport::loyalty::v1 as pb;
@@ -100,7 +100,7 @@ impl Settler {
         let request_id = Uuid::new_v5(&REQUESTS, name.as_bytes());
         let activity = pb::Activity {
             r#type: pb::ActivityType::Referral.into(),
-            external_id: format!("referral:{friend}:{role}"),
+            external_id: format!("referral:{friend}"),
             attributes: [("role".to_owned(), role.to_owned())].into(),
             ..pb::Activity::default()
         };
