@@ -47,13 +47,15 @@ const STATEMENT_CACHE: usize = 500;
 const BOUNDS: [(&str, &str); 2] = [("lock_timeout", "2000"), ("statement_timeout", "10000")];
 /// Writers and readers find rows by keys. A plan made while a table was empty reads it whole, and stays until
 /// the statistics catch up with a table that grows; these leave nothing but indexes to plan with.
-const BY_KEY: [(&str, &str); 5] = [
+const BY_KEY: [(&str, &str); 6] = [
     ("enable_seqscan", "off"),
     ("enable_bitmapscan", "off"),
     ("enable_hashjoin", "off"),
     ("enable_mergejoin", "off"),
     // A small table without an index counts as costly then, and would be compiled for.
     ("jit", "off"),
+    // No value makes another plan better, and planning a wide statement costs more than running it.
+    ("plan_cache_mode", "force_generic_plan"),
 ];
 /// Scans read whole tables and may take their time; milliseconds.
 const SCAN: [(&str, &str); 1] = [("statement_timeout", "600000")];

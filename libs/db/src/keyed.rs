@@ -4,7 +4,7 @@ use sea_orm::sea_query::ArrayType;
 use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Statement, Value};
 
 use crate::Error;
-use crate::bulk::{casts, chunks, marks};
+use crate::bulk::{chunks, item, marks, values};
 use crate::transact::Tx;
 
 /// What to select: the rows of `table` whose columns `on` equal the first values of one of the keys.
@@ -46,8 +46,8 @@ pub async fn select_in<M: FromQueryResult>(
     }
     let backend = db.get_database_backend();
     if backend == DbBackend::Postgres {
-        let values = arrays(select.types, keys);
-        let statement = Statement::from_sql_and_values(backend, select.postgres()?, values);
+        let text = select.postgres(&item(select.types, keys.len())?);
+        let statement = Statement::from_sql_and_values(backend, text, of_keys(select.types, keys));
         collect(db, statement, &mut rows).await?;
         return Ok(rows);
     }
@@ -86,8 +86,8 @@ pub async fn execute_in(
     }
     let backend = tx.get_database_backend();
     if backend == DbBackend::Postgres {
-        let text = sql(&format!("unnest({}) AS k({})", casts(types)?, key_columns(types.len())));
-        let statement = Statement::from_sql_and_values(backend, text, arrays(types, keys));
+        let text = sql(&format!("{} AS k({})", item(types, keys.len())?, key_columns(types.len())));
+        let statement = Statement::from_sql_and_values(backend, text, of_keys(types, keys));
         return Ok(tx.execute_raw(statement).await?.rows_affected());
     }
     let named: Vec<String> = (0..types.len()).map(|i| format!("column{} AS c{i}", i + 1)).collect();
@@ -102,11 +102,8 @@ pub async fn execute_in(
     Ok(changed)
 }
 
-fn arrays(types: &[ArrayType], keys: &[Vec<Value>]) -> impl Iterator<Item = Value> {
-    types.iter().enumerate().map(|(i, ty)| {
-        let values = keys.iter().map(|key| key[i].clone()).collect();
-        Value::Array(ty.clone(), Some(Box::new(values)))
-    })
+fn of_keys(types: &[ArrayType], keys: &[Vec<Value>]) -> Vec<Value> {
+    values(types.len(), |n| types[n].clone(), keys.len(), |key, n| keys[key][n].clone())
 }
 
 fn key_columns(count: usize) -> String {
@@ -114,17 +111,17 @@ fn key_columns(count: usize) -> String {
 }
 
 impl Keyed<'_> {
-    fn postgres(&self) -> Result<String, Error> {
+    fn postgres(&self, item: &str) -> String {
         let (table, more, condition, order) = (self.table, self.more, self.condition(), self.order_by());
-        let keys = format!("unnest({}) AS k({})", casts(self.types)?, self.key_columns());
+        let keys = format!("{item} AS k({})", self.key_columns());
         if let Some(first) = self.first {
-            return Ok(format!(
+            return format!(
                 "SELECT l.* FROM {keys} CROSS JOIN LATERAL \
                  (SELECT t.*{more} FROM \"{table}\" t WHERE {condition}{order} LIMIT {first}) l"
-            ));
+            );
         }
         let lock = if self.lock { " FOR UPDATE OF t" } else { "" };
-        Ok(format!("SELECT t.*{more} FROM {keys} JOIN \"{table}\" t ON {condition}{order}{lock}"))
+        format!("SELECT t.*{more} FROM {keys} JOIN \"{table}\" t ON {condition}{order}{lock}")
     }
 
     fn sqlite(&self, keys: usize) -> String {
