@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ambient::{Clock, Ids, Time};
+use chrono::NaiveDate;
 use db::Db;
 use futures::FutureExt;
 use tokio::sync::Mutex;
@@ -29,7 +30,16 @@ pub struct Settler {
     pub(crate) ids: Ids,
     pub(crate) lanes: Arc<Lanes>,
     /// How far it went through the wallets of programs whose tiers are others since a day.
-    pub(crate) lifted: Arc<Mutex<HashMap<(Tenant, String), Owner>>>,
+    pub(crate) lifted: Arc<Mutex<HashMap<(Tenant, String), Position>>>,
+}
+
+/// A place among the wallets of a program, on the way there by the tiers of one version on one day: by others
+/// the way begins anew.
+#[derive(Clone, Debug)]
+pub(crate) struct Position {
+    version: i64,
+    day: NaiveDate,
+    wallet: Owner,
 }
 
 impl Settler {
@@ -63,14 +73,17 @@ impl Settler {
             let today = local_date(program.time_zone, self.clock.now());
             let steps = program.ladder.steps(today);
             loop {
-                let after = self.lifted.lock().await.get(&key).cloned();
+                let position = self.lifted.lock().await.get(&key).cloned();
+                let same = |at: &Position| (at.version, at.day) == (program.version, today);
+                let after = position.filter(same).map(|at| at.wallet);
                 let (of, after) = ((&tenant, program.id.as_str()), after.as_ref());
                 let found = wallets::page_of_tiers(self.db.reader(), of, &steps, after, WALLETS_MAX).await?;
                 let Some(last) = found.last().cloned() else { break };
                 if Instant::now() >= deadline || !self.settle(found, deadline).await {
                     return Ok(());
                 }
-                self.lifted.lock().await.insert(key.clone(), last);
+                let position = Position { version: program.version, day: today, wallet: last };
+                self.lifted.lock().await.insert(key.clone(), position);
             }
             let next = program.ladder.next_change(today);
             let next = next.map_or(Time::NEVER, |day| start_of_day(program.time_zone, day));
