@@ -3,11 +3,13 @@
 
 pub mod calls;
 pub mod crowd_client;
+pub mod holds;
 pub mod house;
 pub mod log;
 pub mod model;
 pub mod model_client;
 pub mod model_crowd;
+mod model_holds;
 pub mod model_purses;
 pub mod model_tiers;
 pub mod moves;

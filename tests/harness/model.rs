@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate};
 
+use crate::model_holds::{Hold, Stage};
 use crate::model_tiers::Tiers;
 
 /// A day in microseconds.
@@ -46,6 +47,8 @@ pub struct Policy {
     pub sliding: bool,
     /// What is taken back.
     pub returns: Returns,
+    /// How many days points live that come back to a lot which expired meanwhile; none: they expire at once.
+    pub grace_days: Option<i64>,
     /// How tiers are reached and lost.
     pub tiers: Tiers,
 }
@@ -72,6 +75,16 @@ pub enum Do {
     Adjust(i64),
     /// Buy something for so many points.
     Redeem(i64),
+    /// Hold so many points, under this key, for so many seconds.
+    Hold(u32, i64, i64),
+    /// Spend so many of the points that are held under this key, or all of them.
+    Capture(u32, Option<i64>),
+    /// Give them back.
+    Void(u32),
+    /// Hold them for so many seconds from now on.
+    Lengthen(u32, i64),
+    /// Give so many of the points back that were spent, or all of them.
+    Refund(u32, Option<i64>),
     /// Let points live up to the second moment that would expire before the first.
     Extend(i64, i64),
     /// Give back what expired at this moment or later.
@@ -85,7 +98,8 @@ pub enum Do {
 impl Do {
     /// It is about points of one currency.
     pub fn names_currency(self) -> bool {
-        matches!(self, Do::Adjust(_) | Do::Redeem(_) | Do::Extend(..) | Do::Reinstate(_))
+        let of_one = matches!(self, Do::Adjust(_) | Do::Redeem(_) | Do::Extend(..) | Do::Reinstate(_));
+        of_one || matches!(self, Do::Hold(..)) || self.held().is_some()
     }
 }
 
@@ -106,18 +120,18 @@ pub enum Told {
     Refused(&'static str),
 }
 
-/// Pending, available, arrears, issued, reversed, redeemed, expired, adjusted, waived.
-pub type Totals = [i64; 9];
+/// Pending, available, arrears, issued, reversed, redeemed, expired, adjusted, waived, held.
+pub type Totals = [i64; 10];
 
 #[derive(Clone, Debug)]
-struct Lot {
+pub(crate) struct Lot {
     key: Option<u32>,
     number: usize,
     points: i64,
-    left: i64,
+    pub(crate) left: i64,
     pending: bool,
     release: i64,
-    expiry: i64,
+    pub(crate) expiry: i64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -135,16 +149,17 @@ struct Purchase {
 /// One wallet.
 #[derive(Clone, Debug)]
 pub struct Model {
-    policy: Policy,
+    pub(crate) policy: Policy,
     joined: i64,
-    now: i64,
+    pub(crate) now: i64,
     /// No points expire before this moment.
     alive_until: i64,
-    lots: Vec<Lot>,
+    pub(crate) lots: Vec<Lot>,
     purchases: BTreeMap<u32, Purchase>,
+    pub(crate) holds: Vec<Hold>,
     expired: BTreeMap<usize, i64>,
     arrears: i64,
-    redeemed: i64,
+    pub(crate) redeemed: i64,
     adjusted: i64,
     waived: i64,
 }
@@ -159,6 +174,7 @@ impl Model {
             alive_until: i64::MIN,
             lots: Vec::new(),
             purchases: BTreeMap::new(),
+            holds: Vec::new(),
             expired: BTreeMap::new(),
             arrears: 0,
             redeemed: 0,
@@ -189,7 +205,9 @@ impl Model {
         let expired = self.expired.values().sum();
         let rest = (self.redeemed, expired, self.adjusted, self.waived);
         let (redeemed, expired, adjusted, waived) = rest;
-        [pending, self.available(), self.arrears, issued, reversed, redeemed, expired, adjusted, waived]
+        let open = self.holds.iter().filter(|hold| hold.stage == Stage::Held);
+        let held = open.map(|hold| count(hold.from.len())).sum();
+        [pending, self.available(), self.arrears, issued, reversed, redeemed, expired, adjusted, waived, held]
     }
 
     /// The tier, from 1.
@@ -211,12 +229,20 @@ impl Model {
                     if lot.pending { (lot.release, 1, i) } else { (self.expiry(lot), 0, i) }
                 },
             );
-            let Some((at, _, i)) = due.min().filter(|(at, ..)| *at <= self.now) else { return };
-            if self.lots[i].pending {
-                self.release(i, at);
-                self.repay();
-            } else {
-                self.expire(i);
+            let open = self.holds.iter().enumerate().filter(|(_, hold)| hold.stage == Stage::Held);
+            let due = due.chain(open.map(|(i, hold)| (hold.until, 2, i)));
+            match due.min().filter(|(at, ..)| *at <= self.now) {
+                None => return,
+                Some((_, 0, i)) => self.expire(i),
+                Some((at, 1, i)) => {
+                    self.release(i, at);
+                    self.repay();
+                }
+                Some((at, _, i)) => {
+                    self.holds[i].stage = Stage::Expired;
+                    let all = self.holds[i].from.clone();
+                    self.come_back(&all, at);
+                }
             }
         }
     }
@@ -227,38 +253,49 @@ impl Model {
             (false, at, if lot.expiry == NEVER { at + self.policy.life_days * DAY } else { lot.expiry });
     }
 
-    fn expiry(&self, lot: &Lot) -> i64 {
+    pub(crate) fn expiry(&self, lot: &Lot) -> i64 {
         lot.expiry.max(self.alive_until)
     }
 
-    fn slide(&mut self, at: i64) {
+    pub(crate) fn slide(&mut self, at: i64) {
         if self.policy.sliding {
             self.alive_until = self.alive_until.max(at + self.policy.life_days * DAY);
         }
     }
 
-    fn expire(&mut self, i: usize) {
+    pub(crate) fn expire(&mut self, i: usize) {
         self.lots[i].expiry = self.expiry(&self.lots[i]);
         let left = std::mem::take(&mut self.lots[i].left);
         *self.expired.entry(i).or_default() += left;
     }
 
-    fn repay(&mut self) {
+    pub(crate) fn repay(&mut self) {
         let points = self.arrears.min(self.available());
         self.arrears -= points;
         self.spend(points);
     }
 
-    /// Earliest expiry first, then the oldest.
-    fn spend(&mut self, mut points: i64) {
+    /// A lot that is emptied keeps the end that it had then.
+    fn take(&mut self, i: usize, points: i64) {
+        self.lots[i].left -= points;
+        if self.lots[i].left == 0 && points > 0 && !self.lots[i].pending {
+            self.lots[i].expiry = self.expiry(&self.lots[i]);
+        }
+    }
+
+    /// Earliest expiry first, then the oldest. Tells the lot of each point.
+    fn spend(&mut self, mut points: i64) -> Vec<usize> {
+        let mut from = Vec::new();
         let mut order: Vec<usize> = (0..self.lots.len()).filter(|i| !self.lots[*i].pending).collect();
         order.sort_by_key(|i| (self.lots[*i].expiry, self.lots[*i].number));
         for i in order {
             let taken = points.min(self.lots[i].left);
-            self.lots[i].left -= taken;
+            self.take(i, taken);
+            from.extend(std::iter::repeat_n(i, usize::try_from(taken).expect("points")));
             points -= taken;
         }
         assert_eq!(points, 0, "more was spent than there was");
+        from
     }
 
     fn open(&mut self, key: Option<u32>, points: i64, release: i64, pending: bool) -> usize {
@@ -302,6 +339,8 @@ impl Model {
                 self.adjusted += points;
                 Ok(Told::Done)
             }
+            Do::Hold(key, points, seconds) => self.hold(key, points, seconds),
+            Do::Capture(..) | Do::Void(_) | Do::Lengthen(..) | Do::Refund(..) => self.go_on(command),
             Do::Extend(before, to) => self.extend(before, to),
             Do::Reinstate(since) => Ok(self.reinstate(since)),
             Do::Redeem(points) => {
@@ -336,7 +375,9 @@ impl Model {
             if lot.key.is_none_or(untouched) && lot.expiry >= since {
                 let back = self.expired.remove(&i).unwrap_or(0);
                 if back > 0 {
-                    (lot.left, lot.expiry) = (back, self.now + self.policy.life_days * DAY);
+                    let expiry = self.now + self.policy.life_days * DAY;
+                    lot.expiry = if lot.left > 0 { lot.expiry.max(expiry) } else { expiry };
+                    lot.left += back;
                     points += back;
                 }
             }
@@ -345,12 +386,11 @@ impl Model {
         Told::Points(points)
     }
 
-    fn afford(&mut self, points: i64) -> Result<(), &'static str> {
+    pub(crate) fn afford(&mut self, points: i64) -> Result<Vec<usize>, &'static str> {
         if self.available() < points {
             return Err("INSUFFICIENT_POINTS");
         }
-        self.spend(points);
-        Ok(())
+        Ok(self.spend(points))
     }
 
     fn buy(&mut self, key: u32, cents: i64, at: i64) -> Result<Told, &'static str> {
@@ -415,13 +455,11 @@ impl Model {
         self.purchases.insert(key, purchase);
         let returns = self.policy.returns;
         let (mut pending, mut available, mut rest) = (0, 0, owed);
-        if let Some(lot) = lot.map(|i| &mut self.lots[i])
-            && (lot.pending || returns != Returns::OnlyPending)
-        {
-            let taken = rest.min(lot.left);
-            lot.left -= taken;
+        if let Some(i) = lot.filter(|i| self.lots[*i].pending || returns != Returns::OnlyPending) {
+            let taken = rest.min(self.lots[i].left);
+            self.take(i, taken);
             rest -= taken;
-            if lot.pending { pending = taken } else { available = taken }
+            if self.lots[i].pending { pending = taken } else { available = taken }
         }
         if returns != Returns::OnlyPending {
             let taken = rest.min(self.available());
@@ -437,16 +475,20 @@ impl Model {
 
     /// Points of all lots, and what became of them, must always add up.
     pub fn assert_sound(&self) {
-        let [pending, available, arrears, issued, reversed, redeemed, expired, adjusted, waived] =
+        let [pending, available, arrears, issued, reversed, redeemed, expired, adjusted, waived, held] =
             self.totals();
-        assert!(available >= 0 && pending >= 0 && arrears >= 0);
+        assert!(available >= 0 && pending >= 0 && arrears >= 0 && held >= 0);
         assert_eq!(
-            pending + available - arrears,
+            pending + available + held - arrears,
             issued + adjusted + waived - reversed - redeemed - expired,
             "{self:?}"
         );
         assert!(self.lots.iter().all(|lot| (0..=lot.points).contains(&lot.left)));
     }
+}
+
+pub(crate) fn count(points: usize) -> i64 {
+    i64::try_from(points).expect("points")
 }
 
 fn date(at: i64) -> NaiveDate {

@@ -1,5 +1,8 @@
 //! The model's commands and policies as calls of the running service.
 
+use std::collections::HashMap;
+use std::sync::Mutex;
+
 use ambient::Time;
 use proto::google::r#type::Money;
 use proto::rapport::loyalty::v1 as pb;
@@ -10,6 +13,22 @@ use crate::calls::{self, balance, program, request_id, timestamp, usd};
 use crate::model::{Do, Policy, Release, Returns, Told, Totals};
 use crate::model_purses::Shop;
 use crate::model_tiers::{Falls, Later, Span, Tiers};
+
+/// The redemptions of members, by the keys that the model has for them.
+#[derive(Debug, Default)]
+pub struct Redemptions(Mutex<HashMap<(String, u32), String>>);
+
+impl Redemptions {
+    fn keep(&self, member_id: &str, key: u32, redemption_id: String) {
+        self.0.lock().expect("unpoisoned").insert((member_id.to_owned(), key), redemption_id);
+    }
+
+    /// The id, or one that nobody has.
+    fn id(&self, member_id: &str, key: u32) -> String {
+        let known = self.0.lock().expect("unpoisoned").get(&(member_id.to_owned(), key)).cloned();
+        known.unwrap_or_else(|| calls::named(&format!("{member_id} {key}")))
+    }
+}
 
 /// The code of the further currency of a shop.
 pub const COINS: &str = "coins";
@@ -122,6 +141,14 @@ fn program_message(program_id: &str, policy: Policy) -> pb::Program {
         },
         tiers: [0].iter().chain(policy.tiers.dollars).enumerate().map(tier).collect(),
         tier_policy: Some(tier_policy(policy.tiers)),
+        redemption_policy: Some(pb::RedemptionPolicy {
+            max_hold_seconds: 2_592_000,
+            late_refund_policy: match policy.grace_days {
+                None => pb::LateRefundPolicy::Expire.into(),
+                Some(_) => pb::LateRefundPolicy::Grace.into(),
+            },
+            late_refund_grace_days: i32::try_from(policy.grace_days.unwrap_or(0)).expect("days"),
+        }),
         ..program(program_id)
     }
 }
@@ -180,10 +207,11 @@ pub async fn call(
     request_id: &str,
     member_id: &str,
     (purse, command): (usize, Do),
+    redemptions: &Redemptions,
 ) -> (Vec<Told>, Option<pb::Balance>) {
     let (request_id, member_id) = (request_id.to_owned(), member_id.to_owned());
     let asked = if command.names_currency() {
-        let asked = ask_of(client, request_id, member_id, (purse, command)).await;
+        let asked = ask_of(client, request_id, member_id, (purse, command), redemptions).await;
         asked.map(|(told, balance)| (vec![told], balance))
     } else {
         ask(client, request_id, member_id, command).await
@@ -201,6 +229,14 @@ fn known(status: &Status) -> &'static str {
         "RETURN_EXCEEDS_ACTIVITY",
         "INSUFFICIENT_POINTS",
         "EXPIRES_IN_PAST",
+        "REDEMPTION_NOT_FOUND",
+        "ALREADY_CAPTURED",
+        "ALREADY_VOIDED",
+        "HOLD_EXPIRED",
+        "HOLD_ENDS",
+        "NOT_CAPTURED",
+        "CAPTURE_EXCEEDS_HOLD",
+        "REFUND_EXCEEDS_REDEMPTION",
     ];
     reasons.into_iter().find(|known| *known == reason).unwrap_or_else(|| panic!("unexpected: {status:?}"))
 }
@@ -264,7 +300,7 @@ async fn ask(
             let done = activities.reverse_activity(request).await?.into_inner();
             Ok((done.reversal.iter().chain(&done.further_reversals).map(back).collect(), done.balance))
         }
-        Do::Adjust(_) | Do::Extend(..) | Do::Reinstate(_) | Do::Redeem(_) | Do::Come => {
+        _ => {
             panic!("{command:?} is not about all currencies")
         }
     }
@@ -275,7 +311,11 @@ async fn ask_of(
     request_id: String,
     member_id: String,
     (purse, command): (usize, Do),
+    redemptions: &Redemptions,
 ) -> Result<(Told, Option<pb::Balance>), Status> {
+    if matches!(command, Do::Hold(..)) || command.held().is_some() {
+        return hold(client, request_id, member_id, (purse, command), redemptions).await;
+    }
     let currency_code = code(purse);
     if let Do::Redeem(price) = command {
         let reward_id = reward_id(purse, price);
@@ -337,6 +377,49 @@ async fn adjust(
     Ok((Told::Done, service.adjust_points(request).await?.into_inner().balance))
 }
 
+async fn hold(
+    client: &Client,
+    request_id: String,
+    member_id: String,
+    (purse, command): (usize, Do),
+    redemptions: &Redemptions,
+) -> Result<(Told, Option<pb::Balance>), Status> {
+    let mut service = pb::redemption_service_client::RedemptionServiceClient::new(client.clone());
+    if let Do::Hold(key, price, hold_seconds) = command {
+        let (reward_id, quantity, id) = (reward_id(purse, price), 1, member_id.clone());
+        let request =
+            pb::CreateRedemptionRequest { request_id, member_id, reward_id, quantity, hold_seconds };
+        let done = service.create_redemption(request).await?.into_inner();
+        redemptions.keep(&id, key, done.redemption.expect("a redemption").redemption_id);
+        return Ok((Told::Done, done.balance));
+    }
+    let redemption_id = redemptions.id(&member_id, command.held().expect("a key"));
+    match command {
+        Do::Capture(_, part) => {
+            let portion = part.map(pb::capture_redemption_request::Portion::Points);
+            let request = pb::CaptureRedemptionRequest { request_id, member_id, redemption_id, portion };
+            Ok((Told::Done, service.capture_redemption(request).await?.into_inner().balance))
+        }
+        Do::Lengthen(_, hold_seconds) => {
+            let request = pb::ExtendHoldRequest { request_id, member_id, redemption_id, hold_seconds };
+            Ok((Told::Done, service.extend_hold(request).await?.into_inner().balance))
+        }
+        Do::Refund(_, part) => {
+            let portion = part.map(pb::refund_redemption_request::Portion::Points);
+            let reason = "broken".to_owned();
+            let request =
+                pb::RefundRedemptionRequest { request_id, member_id, redemption_id, portion, reason };
+            let done = service.refund_redemption(request).await?.into_inner();
+            Ok((Told::Points(done.points_refunded), done.balance))
+        }
+        _ => {
+            let reason = "changed".to_owned();
+            let request = pb::VoidRedemptionRequest { request_id, member_id, redemption_id, reason };
+            Ok((Told::Done, service.void_redemption(request).await?.into_inner().balance))
+        }
+    }
+}
+
 fn back(r: &pb::Reversal) -> Told {
     let taken = [r.points_from_pending, r.points_from_available];
     Told::Back([r.points_owed, taken[0], taken[1], r.points_in_arrears, r.points_waived])
@@ -344,5 +427,8 @@ fn back(r: &pb::Reversal) -> Told {
 
 /// The totals of a balance.
 pub fn totals_in(b: &pb::Balance) -> Totals {
-    [b.pending, b.available, b.arrears, b.issued, b.reversed, b.redeemed, b.expired, b.adjusted, b.waived]
+    let spent = [b.redeemed, b.expired, b.adjusted, b.waived, b.held];
+    let [redeemed, expired, adjusted, waived, held] = spent;
+    let owed = (b.arrears, b.issued, b.reversed);
+    [b.pending, b.available, owed.0, owed.1, owed.2, redeemed, expired, adjusted, waived, held]
 }

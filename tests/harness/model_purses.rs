@@ -27,13 +27,20 @@ impl Purses {
         &self.0
     }
 
+    /// The purse that a command is about, if it names one: that which held the points already.
+    pub fn about(&self, purse: usize, command: Do) -> usize {
+        let held = command.held().and_then(|key| self.0.iter().position(|model| model.knows(key)));
+        held.unwrap_or(purse)
+    }
+
     /// Answers at `now`: for each currency, or for the named one if the command is about one.
     pub fn run(&mut self, purse: usize, command: Do, now: i64) -> Vec<Told> {
+        let purse = self.about(purse, command);
         let mut tried = self.0.clone();
         let told = if command.names_currency() {
             let told = tried[purse].run(command, now);
             for (_, other) in tried.iter_mut().enumerate().filter(|(n, _)| *n != purse) {
-                other.run(if matches!(command, Do::Redeem(_)) { Do::Come } else { Do::Settle }, now);
+                other.run(if command.comes() { Do::Come } else { Do::Settle }, now);
             }
             vec![told]
         } else {

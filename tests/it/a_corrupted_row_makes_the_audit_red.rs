@@ -5,6 +5,7 @@ use futures::FutureExt;
 use harness::calls::{
     PROGRAM, create_program_like, create_reward, enroll, program, purchase, record, redeem, redemption,
 };
+use harness::holds::{held, hold};
 use harness::house::House;
 use harness::moves::{merge, merger};
 use proto::rapport::loyalty::v1 as pb;
@@ -20,6 +21,10 @@ const DAMAGES: &[(&str, &str)] = &[
     ("UPDATE wallet SET available = available + 1", "member_and_program_accounts_agree"),
     ("UPDATE wallet SET issued = issued + 1, available = available + 1", "available_and_pending_match_lots"),
     ("UPDATE wallet SET held = held + 1", "held_matches_open_holds"),
+    ("UPDATE wallet SET next_hold = next_hold - 1 WHERE held > 0", "next_hold_is_the_first_end_of_a_hold"),
+    ("UPDATE redemption SET state = 3 WHERE state = 2", "held_matches_open_holds"),
+    ("UPDATE redemption SET points_refunded = 1 WHERE state = 1", "redemptions_match_their_postings"),
+    ("UPDATE redemption SET quantity_captured = 0 WHERE state = 1", "stock_matches_redemptions"),
     ("UPDATE wallet SET posting_seq = posting_seq + 1", "postings_are_numbered_without_gaps"),
     ("UPDATE wallet SET lot_seq = lot_seq + 1", "credits_match_their_lots"),
     ("UPDATE wallet SET event_seq = event_seq + 1", "events_are_numbered_without_gaps"),
@@ -85,6 +90,7 @@ async fn one_row_of_each_kind(house: House) {
     redeem(&client, redemption(&member, "mug")).await.unwrap();
     offer(&client, ("sticker", COINS), 30).await.unwrap();
     redeem(&client, redemption(&member, "sticker")).await.unwrap();
+    held(&client, hold(&member, "mug", 600)).await.unwrap();
     let merged = enroll(&client, "ann").await;
     merge(&client, merger(&merged, &member)).await.unwrap();
     // Every event has its position, and nothing moves meanwhile.

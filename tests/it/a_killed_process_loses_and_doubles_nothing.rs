@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use harness::calls::{
-    balance, create_program, create_reward, enroll, named, purchase, record, redeem, redemption,
+    balance, create_program, create_reward, enroll, named, purchase, reason, record, redeem, redemption,
 };
+use harness::holds::{capture, captured, held, hold, refund, refunded};
 use harness::house::House;
 use harness::servers::{Durability, Postgres, Redis};
 use proto::rapport::loyalty::v1 as pb;
@@ -87,7 +88,21 @@ async fn caller(
     while !stop.load(Ordering::SeqCst) {
         n += 1;
         let request_id = named(&format!("{number}/{n}"));
-        if n % 3 == 0 {
+        if n % 4 == 1 {
+            let (refund_id, capture_id) =
+                (named(&format!("{number}/{n}/r")), named(&format!("{number}/{n}/c")));
+            let request = pb::CreateRedemptionRequest { request_id, ..hold(&member, "sticker", 600) };
+            let Some(made) = until_answered(|| held_or_poor(&client, request.clone())).await else {
+                continue;
+            };
+            let request = pb::CaptureRedemptionRequest { request_id: capture_id, ..capture(&made) };
+            redeemed +=
+                until_answered(|| captured(&client, request.clone())).await.redemption.expect("it").points;
+            let request = pb::RefundRedemptionRequest { request_id: refund_id, ..refund(&made, Some(1)) };
+            let answer = until_answered(|| refunded(&client, request.clone())).await;
+            redeemed -= answer.points_refunded;
+            read_token = answer.read_token;
+        } else if n % 4 == 0 {
             let request = pb::RedeemRewardRequest { request_id, ..redemption(&member, "sticker") };
             let answer = until_answered(|| redeem(&client, request.clone())).await;
             redeemed += answer.redemption.expect("a redemption").points;
@@ -101,6 +116,18 @@ async fn caller(
         done.fetch_add(1, Ordering::SeqCst);
     }
     (issued, redeemed, read_token)
+}
+
+/// What is held; nothing if there are too few points.
+async fn held_or_poor(
+    client: &rpc::client::Client,
+    request: pb::CreateRedemptionRequest,
+) -> Result<Option<pb::Redemption>, tonic::Status> {
+    match held(client, request).await {
+        Ok(answer) => Ok(answer.redemption),
+        Err(status) if reason(&status) == "INSUFFICIENT_POINTS" => Ok(None),
+        Err(status) => Err(status),
+    }
 }
 
 /// Asks again with the same request id as long as nobody answers.

@@ -8,7 +8,7 @@ use futures::future::join_all;
 use harness::calls::{balance, enroll_in, request_id};
 use harness::house::{House, START};
 use harness::model::{DAY, Do, Model, Policy, Release, Returns, Told};
-use harness::model_client::{call, create_shop, offer, totals_in};
+use harness::model_client::{Redemptions, call, create_shop, offer, totals_in};
 use harness::model_purses::{Purses, Shop};
 use harness::model_tiers::{Falls, Later, Span, Tiers};
 use proto::rapport::loyalty::v1 as pb;
@@ -39,6 +39,7 @@ fn any_policy(rng: &mut StdRng) -> Policy {
         life_days: rng.random_range(1..100),
         sliding: rng.random_bool(0.3),
         returns: returns[rng.random_range(0..3)],
+        grace_days: rng.random_bool(0.5).then(|| rng.random_range(1..40)),
         tiers: any_tiers(rng),
     }
 }
@@ -78,8 +79,28 @@ fn any_tiers(rng: &mut StdRng) -> Tiers {
 }
 
 /// A command, and the purse that it is about if it names one.
-pub(crate) fn any_command(rng: &mut StdRng, shop: &Shop, now: i64) -> (usize, Do) {
-    (rng.random_range(0..shop.purses.len()), any_deed(rng, now))
+pub(crate) fn any_command(rng: &mut StdRng, shop: &Shop, now: i64, holds: &mut u32) -> (usize, Do) {
+    let purse = rng.random_range(0..shop.purses.len());
+    let deed = if rng.random_bool(0.25) { any_redemption(rng, holds) } else { any_deed(rng, now) };
+    (purse, deed)
+}
+
+/// Something about one of the last points that were held, or new ones, whose key is the next of `holds`.
+fn any_redemption(rng: &mut StdRng, holds: &mut u32) -> Do {
+    let price = PRICES[rng.random_range(0..PRICES.len())];
+    let seconds = rng.random_range(1..2_592_001);
+    let key = holds.saturating_sub(rng.random_range(1..9));
+    let part = rng.random_bool(0.6).then(|| rng.random_range(1..price + 20));
+    match rng.random_range(0..10) {
+        0..4 => {
+            *holds += 1;
+            Do::Hold(*holds - 1, price, seconds)
+        }
+        4 | 5 => Do::Capture(key, part),
+        6 => Do::Void(key),
+        7 => Do::Lengthen(key, seconds),
+        _ => Do::Refund(key, part),
+    }
 }
 
 fn any_deed(rng: &mut StdRng, now: i64) -> Do {
@@ -132,7 +153,8 @@ struct Asked {
 async fn sixty_four_callers_agree_with_the_model(house: House) {
     let mut rng = seeded();
     let client = house.client();
-    let mut members = Vec::new();
+    let (mut members, mut holds) = (Vec::new(), [0; MEMBERS]);
+    let redemptions = Redemptions::default();
     for n in 0..MEMBERS {
         let mut shop = any_shop(&mut rng);
         // The running service changes tiers from the next day on.
@@ -153,7 +175,7 @@ async fn sixty_four_callers_agree_with_the_model(house: House) {
         let callers = (0..CALLERS).map(|_| {
             let mut any = || {
                 let (member, twice) = (rng.random_range(0..MEMBERS), rng.random_bool(0.2));
-                let (purse, command) = any_command(&mut rng, &members[member].2, now);
+                let (purse, command) = any_command(&mut rng, &members[member].2, now, &mut holds[member]);
                 // The rules of some of the programs hold only from then on.
                 let command = match command {
                     Do::Buy { key, cents, at } => Do::Buy { key, cents, at: at.max(START.micros()) },
@@ -162,7 +184,7 @@ async fn sixty_four_callers_agree_with_the_model(house: House) {
                 (member, (purse, command), twice && command != Do::Settle)
             };
             let commands: Vec<_> = (0..PER_CALLER).map(|_| any()).collect();
-            call_one_after_the_other(&client, &members, commands)
+            call_one_after_the_other(&client, &members, commands, &redemptions)
         });
         let callers: Vec<_> = callers.collect();
         let asked: Vec<Asked> = join_all(callers).await.into_iter().flatten().collect();
@@ -195,7 +217,7 @@ fn replay(model: &mut Purses, asked: Vec<Asked>, now: i64) {
         let expected = model.run(one.purse, one.command, now);
         model.assert_sound();
         let found = one.balance.map(|balance| totals_in(&balance));
-        let purse = if one.command.names_currency() { one.purse } else { 0 };
+        let purse = if one.command.names_currency() { model.about(one.purse, one.command) } else { 0 };
         let totals = Some(model.models()[purse].totals());
         let told = with_nothing(one.told, expected.len());
         assert_eq!((told, found), (expected, totals), "{:?} of {}", one.command, one.purse);
@@ -237,20 +259,22 @@ async fn check_balance(client: &Client, member_id: &str, model: &Purses, now: i6
     }
 }
 
-fn call_one_after_the_other(
+fn call_one_after_the_other<'a>(
     client: &Client,
     members: &[(String, Purses, Shop)],
     commands: Vec<(usize, (usize, Do), bool)>,
-) -> impl Future<Output = Vec<Asked>> + use<> {
+    redemptions: &'a Redemptions,
+) -> impl Future<Output = Vec<Asked>> + use<'a> {
     let client = client.clone();
     let ids: Vec<String> = commands.iter().map(|(member, ..)| members[*member].0.clone()).collect();
     async move {
         let mut asked = Vec::new();
         for ((member, command, twice), member_id) in commands.into_iter().zip(ids) {
             let request_id = request_id();
-            let first = call(&client, &request_id, &member_id, command);
+            let first = call(&client, &request_id, &member_id, command, redemptions);
             let (told, balance) = if twice {
-                let (first, second) = tokio::join!(first, call(&client, &request_id, &member_id, command));
+                let second = call(&client, &request_id, &member_id, command, redemptions);
+                let (first, second) = tokio::join!(first, second);
                 assert_eq!(first, second, "one request id, one answer");
                 first
             } else {

@@ -12,11 +12,13 @@ use harness::model_purses::{Purses, Shop};
 use harness::model_tiers::{Falls, Later, Span, Tiers};
 use loyalty::domain::rules::{self, Rules};
 use loyalty::domain::{
-    self, Activity, ActivityKind, ActivityRef, AdjustPoints, Basis, CancelActivity, Command, ConfirmActivity,
-    Context, Currency, CurrencyKind, Detail, Downgrade, EarningRule, Expiry, ExtendExpiry, FurtherCurrency,
-    Ladder, Life, Lot, Money, Past, PointCurrency, Program, Purse, RecordActivity, RedeemReward, Refusal,
-    ReinstatePoints, Reply, ReturnPolicy, Returned, ReverseActivity, Reward, RuleSet, State, Stock, Tier,
-    TierPolicy, Wallet, Window,
+    self, Activity, ActivityKind, ActivityRef, AdjustPoints, Basis, CancelActivity, CaptureRedemption,
+    Command, ConfirmActivity, Context, CreateRedemption, Currency, CurrencyKind, Detail, Downgrade,
+    EarningRule, Expiry, ExtendExpiry, ExtendHold, FurtherCurrency, HOLD_MAX_SECONDS, Ladder, LateRefund,
+    Life, Lot, Money, Past, PointCurrency, Portion, Program, Purse, RecordActivity, RedeemReward, Redemption,
+    RedemptionPolicy, RedemptionRefusal, RedemptionState, RefundRedemption, Refusal, ReinstatePoints, Reply,
+    ReturnPolicy, Returned, ReverseActivity, Reward, RuleSet, State, Stock, Tier, TierPolicy, VoidRedemption,
+    Wallet, Window,
 };
 use uuid::Uuid;
 
@@ -33,10 +35,10 @@ fn the_rules_alone_agree_with_the_model() {
         let mut now = START.micros();
         let mut model = Purses::new(&shop, now);
         let mut ledger = Ledger::new(&shop, START);
-        let mut story = Vec::new();
+        let (mut story, mut holds) = (Vec::new(), 0);
         for n in 0..PER_WALLET {
             now += any_pause(&mut rng);
-            let (purse, command) = any_command(&mut rng, &shop, now);
+            let (purse, command) = any_command(&mut rng, &shop, now, &mut holds);
             story.push((now, purse, command));
             let decided_at = now.max(ledger.state.wallet.now.micros());
             let expected = model.run(purse, command, decided_at);
@@ -58,6 +60,7 @@ struct Ledger {
     program: Program,
     state: State,
     activities: HashMap<Uuid, Activity>,
+    redemptions: HashMap<Uuid, Redemption>,
 }
 
 fn usd_currency() -> Currency {
@@ -91,6 +94,12 @@ pub(crate) fn program_of(policy: Policy) -> Program {
             Returns::Unlimited => ReturnPolicy::Unlimited,
         },
         ladder: ladder_of(policy.tiers),
+        redemption: RedemptionPolicy {
+            hold_max_seconds: HOLD_MAX_SECONDS,
+            late_refund: policy
+                .grace_days
+                .map_or(LateRefund::Expire, |days| LateRefund::Grace(u32::try_from(days).unwrap())),
+        },
         referral: None,
         velocity: Vec::new(),
         version: 1,
@@ -181,7 +190,7 @@ impl Ledger {
         let program = program_of_shop(shop);
         let wallet = Wallet::opened(Uuid::from_u128(1), &program, now, 0);
         let state = State { past: Some(Past::default()), ..State::new(wallet) };
-        Ledger { program, state, activities: HashMap::new() }
+        Ledger { program, state, activities: HashMap::new(), redemptions: HashMap::new() }
     }
 
     fn run(&mut self, asked: (usize, Do), n: usize, now: i64) -> Vec<Told> {
@@ -197,6 +206,7 @@ impl Ledger {
         let context = Context {
             activity_taken: taken.filter(|id| self.activities.contains_key(id)),
             activity,
+            redemption: command.redemption().and_then(|id| self.redemptions.get(&id)),
             reward: reward.as_ref().map(|reward| (reward, Stock::Unlimited)),
             ..Context::of(&self.program)
         };
@@ -208,6 +218,9 @@ impl Ledger {
         for activity in decision.outcome.recorded.into_iter().chain(decision.outcome.changed) {
             self.activities.insert(activity.id, activity);
         }
+        let redemptions =
+            decision.outcome.redemption.into_iter().chain(decision.outcome.resolved.into_values());
+        self.redemptions.extend(redemptions.map(|one| (one.id, one)));
         self.check();
         let purses = || 0..=u32::from(self.program.further.iter().any(|one| one.points.code == COINS));
         let told = |of: &dyn Fn(u32) -> Told| purses().map(of).collect();
@@ -223,6 +236,7 @@ impl Ledger {
                 let r = reversals.iter().find(|one| one.purse == n).copied().unwrap_or_default();
                 Told::Back([r.owed, r.from_pending, r.from_available, r.arrears, r.waived])
             }),
+            Ok(Reply::Refunded(_, points)) => vec![Told::Points(points)],
             Ok(Reply::State { .. }) => unreachable!("no random command changes a state"),
             Err(refusal) => vec![Told::Refused(name(&refusal))],
         }
@@ -237,7 +251,12 @@ impl Ledger {
             assert_eq!((open, waiting), (purse.totals.available, purse.totals.pending));
             let first = lots.values().find(of).map_or(Time::NEVER, |lot| lot.key.expire_time);
             assert_eq!(first, purse.first_expire);
+            let of = |hold: &&Redemption| hold.purse == number;
+            let held: i64 = self.state.holds.values().filter(of).map(|hold| hold.points).sum();
+            assert_eq!(held, purse.totals.held);
         }
+        let ends = self.state.holds.keys().next().map_or(Time::NEVER, |(end, _)| *end);
+        assert_eq!(ends, wallet.next_hold, "{:?}", self.state.holds);
         let next = pending.keys().next().map_or(Time::NEVER, |(at, _)| *at);
         assert_eq!(next, wallet.next_release);
     }
@@ -286,9 +305,28 @@ fn command_of((purse, command): (usize, Do), n: usize) -> (Command, Option<Rewar
             expire_time: None,
             note,
         }),
+        Do::Hold(key, price, seconds) => {
+            reward = Some(priced(price, currency));
+            let (redemption_id, hold_seconds) = (id_of(key), Some(seconds));
+            let reward_id = "mug".to_owned();
+            let create = CreateRedemption { redemption_id, member_id, reward_id, quantity: 1, hold_seconds };
+            Command::CreateRedemption(create)
+        }
+        Do::Capture(key, part) => {
+            let portion = part.map_or(Portion::Whole, Portion::Points);
+            Command::CaptureRedemption(CaptureRedemption { redemption_id: id_of(key), portion })
+        }
+        Do::Void(key) => Command::VoidRedemption(VoidRedemption { redemption_id: id_of(key), note }),
+        Do::Lengthen(key, seconds) => {
+            Command::ExtendHold(ExtendHold { redemption_id: id_of(key), hold_seconds: Some(seconds) })
+        }
+        Do::Refund(key, part) => {
+            let portion = part.map_or(Portion::Whole, Portion::Points);
+            Command::RefundRedemption(RefundRedemption { redemption_id: id_of(key), portion, note })
+        }
         Do::Redeem(price) => {
             reward = Some(priced(price, currency));
-            let redemption_id = Uuid::from_u128(n as u128);
+            let redemption_id = Uuid::from_u128(n as u128 + u128::from(u64::MAX));
             let reward_id = "mug".to_owned();
             Command::RedeemReward(RedeemReward { redemption_id, member_id, reward_id, quantity: 1 })
         }
@@ -318,11 +356,25 @@ fn name(refusal: &Refusal) -> &'static str {
         Refusal::ReturnExceedsActivity { .. } => "RETURN_EXCEEDS_ACTIVITY",
         Refusal::InsufficientPoints { .. } => "INSUFFICIENT_POINTS",
         Refusal::ExpiresInPast { .. } => "EXPIRES_IN_PAST",
+        Refusal::Redemption(refusal) => match refusal {
+            RedemptionRefusal::NotFound { .. } => "REDEMPTION_NOT_FOUND",
+            RedemptionRefusal::Resolved { state: RedemptionState::Captured, .. } => "ALREADY_CAPTURED",
+            RedemptionRefusal::Resolved { state: RedemptionState::Voided, .. } => "ALREADY_VOIDED",
+            RedemptionRefusal::Resolved { .. } => "HOLD_EXPIRED",
+            RedemptionRefusal::HoldEnds { .. } => "HOLD_ENDS",
+            RedemptionRefusal::NotCaptured { .. } => "NOT_CAPTURED",
+            RedemptionRefusal::CaptureExceedsHold { .. } => "CAPTURE_EXCEEDS_HOLD",
+            RedemptionRefusal::RefundExceedsRedemption { .. } => "REFUND_EXCEEDS_REDEMPTION",
+            RedemptionRefusal::HoldTooLong { .. } => panic!("no random hold is too long"),
+        },
         other => panic!("no random command is refused so: {other:?}"),
     }
 }
 
 fn totals_of(purse: &Purse) -> Totals {
     let t = &purse.totals;
-    [t.pending, t.available, t.arrears, t.issued, t.reversed, t.redeemed, t.expired, t.adjusted, t.waived]
+    let spent = [t.redeemed, t.expired, t.adjusted, t.waived, t.held];
+    let [redeemed, expired, adjusted, waived, held] = spent;
+    let owed = (t.arrears, t.issued, t.reversed);
+    [t.pending, t.available, owed.0, owed.1, owed.2, redeemed, expired, adjusted, waived, held]
 }

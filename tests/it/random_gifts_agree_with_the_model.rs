@@ -142,6 +142,7 @@ fn random_gifts_are_what_a_list_of_points_makes_of_them() {
             life_days,
             sliding: false,
             returns: Returns::WithinBalance,
+            grace_days: None,
             tiers,
         });
         let mut trio = Trio::new(program, now);

@@ -69,6 +69,7 @@ fn program() -> loyalty::domain::Program {
         rule_sets: Vec::new(),
         release: loyalty::domain::Release::AtOnce,
         return_policy: loyalty::domain::ReturnPolicy::WithinBalance,
+        redemption: loyalty::domain::RedemptionPolicy::DEFAULT,
         expiry: loyalty::domain::Expiry::NEVER,
         ladder: loyalty::domain::Ladder::default(),
         referral: None,

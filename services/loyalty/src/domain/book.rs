@@ -10,7 +10,7 @@ use super::tiers::DayCredits;
 use super::warn_expiry::next_warn;
 use super::{
     Activity, Allocation, Event, HandedOver, Left, Lot, LotKey, Past, Points, Posting, Program, Redemption,
-    Referred, Refusal, State, TierRow, Told, Totals, Wallet, local_date,
+    Referred, Refusal, State, Step, TierRow, Told, Totals, Wallet, local_date,
 };
 
 /// Everything to be written and announced. Rows are numbered by the wallet.
@@ -38,12 +38,16 @@ pub struct Outcome {
     pub counted: BTreeMap<Counter, i64>,
     /// The redemption made.
     pub redemption: Option<Redemption>,
+    /// Redemptions of before that changed, as they are now, by their ids.
+    pub resolved: BTreeMap<Uuid, Redemption>,
+    /// Steps of redemptions.
+    pub steps: Vec<Step>,
     /// What goes to the second wallet with a member.
     pub handed_over: Option<HandedOver>,
     /// What became of the referral of this friend: its owner, or a member of the household that it is.
     pub referred: Option<(Uuid, Referred)>,
-    /// Units taken from the counted stock of the redeemed reward.
-    pub stock_taken: i64,
+    /// Units taken from the counted stock of rewards, by their ids; negative if they went back.
+    pub stock: BTreeMap<String, i64>,
     /// Announcements, in order; the last has the number `wallet.event_seq`.
     pub events: Vec<Event>,
     /// What the command changed of the second wallet that it names.
@@ -69,6 +73,8 @@ pub(super) struct Book<'a> {
     pub(super) tier_changed: Option<Time>,
     /// What reaches back before the standing, as this command leaves it.
     pub(super) past: Option<Past>,
+    /// The redemption of before that the command names.
+    pub(super) named_redemption: Option<&'a Redemption>,
 }
 
 impl<'a> Book<'a> {
@@ -85,9 +91,11 @@ impl<'a> Book<'a> {
             tier_rows: Vec::new(),
             counted: BTreeMap::new(),
             redemption: None,
+            resolved: BTreeMap::new(),
+            steps: Vec::new(),
             handed_over: None,
             referred: None,
-            stock_taken: 0,
+            stock: BTreeMap::new(),
             events: Vec::new(),
             other: None,
         };
@@ -104,6 +112,7 @@ impl<'a> Book<'a> {
             reinstated: PerPurse::new(),
             tier_changed: None,
             past: before.past.clone(),
+            named_redemption: None,
         }
     }
 
@@ -172,13 +181,14 @@ impl<'a> Book<'a> {
         let tier_warn = self.next_tier_warn();
         let mut out = self.out;
         let (next_expire, warned_until) = (out.wallet.next_expire(), out.wallet.warned_until);
-        out.wallet.next_due = next_expire.min(out.wallet.next_release).min(tier_due);
+        let (next_release, next_hold) = (out.wallet.next_release, out.wallet.next_hold);
+        out.wallet.next_due = next_expire.min(next_release).min(next_hold).min(tier_due);
         out.wallet.next_warn = next_warn(zone, next_expire, warned_until).min(tier_warn);
         let events = i64::try_from(out.events.len()).map_err(|_| Refusal::AmountOverflow)?;
         out.wallet.event_seq = plus(out.wallet.event_seq, events)?;
         let credited = !out.credits.is_empty();
         let told = out.recorded.is_some() || out.changed.is_some() || out.referred.is_some();
-        let others = !out.lots.is_empty() || told || credited;
+        let others = !out.lots.is_empty() || !out.resolved.is_empty() || told || credited;
         if others || out.wallet != self.before.wallet {
             out.wallet.now = self.now;
             next(&mut out.wallet.version)?;

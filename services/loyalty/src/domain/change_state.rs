@@ -1,12 +1,14 @@
 //! SuspendMember, ReactivateMember, CloseMember and EraseMember: whether a member may act.
 //!
-//! Whoever leaves forfeits what is left, pending points too, and owes nothing any more. What was, stays.
+//! Whoever leaves forfeits what is left, pending and held points too, and owes nothing any more. What was,
+//! stays.
 
 use uuid::Uuid;
 
 use super::book::Book;
 use super::move_member::elsewhere;
 use super::purse::{Points, add};
+use super::void_redemption::void_all;
 use super::{
     Account, Command, Event, Lot, MemberState, MoveRefusal, Reason, Refusal, Reply, Source, StateChange,
 };
@@ -24,8 +26,7 @@ pub struct ChangeState {
 
 /// Refuses what a wallet in this state may not do.
 pub(super) fn allow(state: MemberState, command: &Command) -> Result<(), Refusal> {
-    let acts =
-        matches!(command, Command::RecordActivity(_) | Command::RedeemReward(_) | Command::TransferPoints(_));
+    let acts = matches!(command, Command::RecordActivity(_)) || command.spends();
     match (state, command) {
         (_, Command::Settle | Command::ChangeState(_) | Command::RejectReview) => Ok(()),
         (MemberState::Active, _) => Ok(()),
@@ -72,6 +73,7 @@ pub(super) fn change(book: &mut Book<'_>, command: &ChangeState) -> Result<Reply
 fn forfeit(book: &mut Book<'_>, command: &ChangeState) -> Result<Points, Refusal> {
     let source =
         Source { actor_member_id: command.member_id, note: command.note.clone(), ..Source::default() };
+    void_all(book, &command.note)?;
     let mut forfeited = Points::new();
     let lots: Vec<Lot> = book.held_lots();
     for lot in lots {

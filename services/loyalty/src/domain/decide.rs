@@ -8,12 +8,12 @@ use uuid::Uuid;
 use super::book::{Book, Outcome};
 use super::rules::Counter;
 use super::{
-    Activity, ActivityRef, AdjustPoints, Belongings, CancelActivity, ChangeState, ConfirmActivity,
-    ExtendExpiry, HouseholdRole, Lot, LotKey, Member, MemberState, MoveMember, Past, Points, Program,
-    RecordActivity, RedeemReward, Redemption, Refusal, ReinstatePoints, Reversal, ReverseActivity,
-    ReviewState, Reward, Stock, TransferPoints, Wallet, adjust_points, change_state, confirm_activity,
-    extend_expiry, household, move_member, record_activity, redeem_reward, reinstate_points, reopen_referral,
-    reverse_activity, review, settle, transfer_points, velocity, warn_expiry,
+    Activity, Belongings, Command, Lot, LotKey, Member, MemberState, Past, Points, Program, Redemption,
+    RedemptionState, Refusal, Reversal, ReviewState, Reward, Stock, Wallet, adjust_points,
+    capture_redemption, change_state, confirm_activity, create_redemption, extend_expiry, extend_hold,
+    household, move_member, record_activity, redeem_reward, refund_redemption, reinstate_points,
+    reopen_referral, reverse_activity, review, settle, transfer_points, velocity, void_redemption,
+    warn_expiry,
 };
 
 /// What a decision looks at.
@@ -30,6 +30,11 @@ pub struct State {
     /// Lots without points, by number: those of the activity that the command names, or those that it may
     /// give points back to.
     pub spent: BTreeMap<i64, Lot>,
+    /// Open holds by their ends and ids, all of them, if one of them is due, or the command resolves or moves
+    /// any. Otherwise they may be absent.
+    pub holds: BTreeMap<(Time, Uuid), Redemption>,
+    /// Lots of other wallets, by these and their numbers, to which points may come back.
+    pub origins: BTreeMap<(Uuid, i64), Lot>,
     /// What the command needs of the time before the wallet's standing, if it does.
     pub past: Option<Past>,
 }
@@ -45,6 +50,8 @@ pub struct Context<'a> {
     pub used: &'a BTreeMap<Counter, i64>,
     /// The activity that the command names, if the wallet has it.
     pub activity: Option<&'a Activity>,
+    /// The redemption that the command names, if the wallet has it.
+    pub redemption: Option<&'a Redemption>,
     /// The reward that the command names, with its stock.
     pub reward: Option<(&'a Reward, Stock)>,
     /// Who acts, if a rule may ask.
@@ -64,41 +71,6 @@ pub struct Context<'a> {
     pub review: Option<ReviewState>,
 }
 
-/// What can be done to a wallet.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Command {
-    /// Apply what is due; nothing else.
-    Settle,
-    /// Record an activity.
-    RecordActivity(RecordActivity),
-    /// Release an activity's pending points.
-    ConfirmActivity(ConfirmActivity),
-    /// Take an activity back while its points are pending.
-    CancelActivity(CancelActivity),
-    /// Take an activity back, all of it or in part.
-    ReverseActivity(ReverseActivity),
-    /// Give or take points by hand.
-    AdjustPoints(AdjustPoints),
-    /// Let points live longer.
-    ExtendExpiry(ExtendExpiry),
-    /// Give back points that expired.
-    ReinstatePoints(ReinstatePoints),
-    /// Spend points on a reward.
-    RedeemReward(RedeemReward),
-    /// Let the member act, or not, or leave.
-    ChangeState(ChangeState),
-    /// Give points to another member.
-    TransferPoints(TransferPoints),
-    /// Move what belongs to a member to another wallet, or back.
-    MoveMember(MoveMember),
-    /// Change what a member may do in its household.
-    ChangeRole(HouseholdRole),
-    /// What qualified for the reward of a referral was taken back.
-    ReopenReferral,
-    /// Never do what waits for a review.
-    RejectReview,
-}
-
 /// What a command that was done answers, beside the wallet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
@@ -112,8 +84,10 @@ pub enum Reply {
     Confirmed(Activity, Points),
     /// The activity as it is now, and what became of its points: of the main currency, then of others.
     Reversed(Activity, Vec<Reversal>),
-    /// The redemption made.
+    /// The redemption made or changed.
     Redeemed(Redemption),
+    /// The redemption as it is now, and how many points were given back.
+    Refunded(Redemption, i64),
     /// The state of the member, and how many points were forfeited.
     State {
         /// Now.
@@ -135,7 +109,11 @@ impl Reply {
             Reply::Recorded(activity) | Reply::Confirmed(activity, _) | Reply::Reversed(activity, _) => {
                 Some(activity)
             }
-            Reply::Done | Reply::Points(_) | Reply::Redeemed(_) | Reply::State { .. } => None,
+            Reply::Done
+            | Reply::Points(_)
+            | Reply::Redeemed(_)
+            | Reply::Refunded(..)
+            | Reply::State { .. } => None,
         }
     }
 
@@ -148,14 +126,15 @@ impl Reply {
             | Reply::Recorded(_)
             | Reply::Confirmed(..)
             | Reply::Redeemed(_)
+            | Reply::Refunded(..)
             | Reply::State { .. } => &[],
         }
     }
 
-    /// The redemption that was made.
+    /// The redemption that was made or changed.
     pub fn redemption(&self) -> Option<&Redemption> {
         match self {
-            Reply::Redeemed(redemption) => Some(redemption),
+            Reply::Redeemed(redemption) | Reply::Refunded(redemption, _) => Some(redemption),
             Reply::Done
             | Reply::Points(_)
             | Reply::Recorded(_)
@@ -171,7 +150,11 @@ impl Reply {
         match self {
             Reply::Points(points) | Reply::Confirmed(_, points) => points,
             Reply::State { forfeited, .. } => forfeited,
-            Reply::Done | Reply::Recorded(_) | Reply::Reversed(..) | Reply::Redeemed(_) => &NONE,
+            Reply::Done
+            | Reply::Recorded(_)
+            | Reply::Reversed(..)
+            | Reply::Redeemed(_)
+            | Reply::Refunded(..) => &NONE,
         }
     }
 }
@@ -194,6 +177,7 @@ impl<'a> Context<'a> {
             activity_taken: None,
             used: &NOTHING,
             activity: None,
+            redemption: None,
             reward: None,
             member: None,
             other: None,
@@ -206,132 +190,6 @@ impl<'a> Context<'a> {
     }
 }
 
-impl Command {
-    /// Up to which expiry this command needs lots at `now`, beyond those that cover its debit; `None` if it
-    /// needs none.
-    pub fn lots_until(&self, state: &State, program: &Program, now: Time) -> Option<Time> {
-        let now = now.max(state.wallet.now);
-        match self {
-            Command::Settle if warn_expiry::is_due(state, now) => {
-                Some(warn_expiry::covered_until(program.time_zone, now).max(now))
-            }
-            Command::ExtendExpiry(extend) => Some(extend.expiring_before.max(now)),
-            Command::ChangeState(change) if change.to.is_over() => Some(Time::NEVER),
-            Command::MoveMember(_) => Some(Time::NEVER),
-            _ => state.has_due(now).then_some(now),
-        }
-    }
-
-    /// From which expiry on this command needs lots whose points expired; `None` if it needs none.
-    pub fn expired_since(&self) -> Option<Time> {
-        match self {
-            Command::ReinstatePoints(reinstate) => Some(reinstate.expired_since),
-            _ => None,
-        }
-    }
-
-    /// True if this command may look back behind the wallet's standing among its tiers, given the last moment
-    /// up to which commands before it may bring that.
-    pub fn needs_past(&self, wallet: &Wallet, program: &Program, latest: Time, now: Time) -> bool {
-        let now = now.max(wallet.now);
-        let rolling = !program.ladder.policy.window.is_period();
-        let tier_due = wallet.tier_due(program) <= now;
-        let drops = |at| rolling && wallet.dropped_by(program, at, now);
-        match self {
-            Command::ReverseActivity(_) | Command::CancelActivity(_) | Command::MoveMember(_) => true,
-            Command::RecordActivity(record) => {
-                record.occurred_time.is_some_and(|at| {
-                    let goes_on = at >= latest.max(wallet.tier_goes_on(program));
-                    at < now && (!goes_on || tier_due || drops(at))
-                }) || (rolling && tier_due)
-            }
-            _ => rolling && tier_due,
-        }
-    }
-
-    /// The activity of before that this command names.
-    pub fn activity(&self) -> Option<&ActivityRef> {
-        match self {
-            Command::ConfirmActivity(confirm) => Some(&confirm.activity),
-            Command::CancelActivity(cancel) => Some(&cancel.activity),
-            Command::ReverseActivity(reverse) => Some(&reverse.activity),
-            Command::Settle
-            | Command::RecordActivity(_)
-            | Command::AdjustPoints(_)
-            | Command::ExtendExpiry(_)
-            | Command::ReinstatePoints(_)
-            | Command::RedeemReward(_)
-            | Command::ChangeState(_)
-            | Command::TransferPoints(_)
-            | Command::MoveMember(_)
-            | Command::ChangeRole(_)
-            | Command::ReopenReferral
-            | Command::RejectReview => None,
-        }
-    }
-
-    /// It is about the wallet of the member that it names, wherever that one's points are.
-    pub fn is_of_own_wallet(&self) -> bool {
-        matches!(self, Command::ChangeState(_) | Command::ChangeRole(_) | Command::ReopenReferral)
-    }
-
-    /// The code of the points currency that it is about; empty: the main one.
-    pub fn currency(&self) -> &str {
-        match self {
-            Command::AdjustPoints(adjust) => &adjust.currency,
-            Command::TransferPoints(transfer) => &transfer.currency,
-            Command::ExtendExpiry(extend) => &extend.currency,
-            Command::ReinstatePoints(reinstate) => &reinstate.currency,
-            _ => "",
-        }
-    }
-
-    /// The second wallet that this command names.
-    pub fn other_wallet(&self) -> Option<Uuid> {
-        match self {
-            Command::TransferPoints(transfer) => Some(transfer.to_member_id),
-            Command::MoveMember(moving) => Some(moving.to_wallet()),
-            _ => None,
-        }
-    }
-
-    /// The most points this command may debit from the lots of each purse in their order, given the program
-    /// and the activity and the reward that it names; nothing if it debits none.
-    pub fn debit_max(
-        &self,
-        program: &Program,
-        activity: Option<&Activity>,
-        reward: Option<&Reward>,
-    ) -> Points {
-        let of = |currency: &str, points: i64| {
-            let purse = program.spendable(currency).ok().filter(|_| points > 0);
-            purse.map(|purse| (purse, points)).into_iter().collect()
-        };
-        match self {
-            Command::Settle
-            | Command::RecordActivity(_)
-            | Command::ConfirmActivity(_)
-            | Command::CancelActivity(_)
-            | Command::ExtendExpiry(_)
-            | Command::ReinstatePoints(_)
-            | Command::ChangeState(_)
-            | Command::MoveMember(_)
-            | Command::ChangeRole(_)
-            | Command::ReopenReferral
-            | Command::RejectReview => Points::new(),
-            Command::ReverseActivity(_) => {
-                let earned = activity.into_iter().flat_map(|activity| &activity.earned);
-                earned.map(|earning| (earning.purse, earning.owed_max())).collect()
-            }
-            Command::AdjustPoints(adjust) => of(&adjust.currency, adjust.points.saturating_neg()),
-            Command::TransferPoints(transfer) => of(&transfer.currency, transfer.points),
-            Command::RedeemReward(redeem) => reward.map_or_else(Points::new, |reward| {
-                of(&reward.currency, reward.price_points.saturating_mul(redeem.quantity))
-            }),
-        }
-    }
-}
-
 /// Decides one command at `now`, which counts as the last `now` of the wallets if that is later.
 ///
 /// # Panics
@@ -339,6 +197,7 @@ impl Command {
 pub fn decide(state: &State, command: &Command, context: Context<'_>, now: Time) -> Decision {
     let now = context.other.map_or(now, |other| now.max(other.wallet.now));
     let mut settled = Book::open(state, context.program, now);
+    settled.named_redemption = context.redemption;
     settle::settle(&mut settled).expect("what is due was counted when it was credited");
     let mut book = settled.clone();
     let allowed = change_state::allow(book.out.wallet.state, command)
@@ -372,6 +231,11 @@ fn carry_out<'a>(book: &mut Book<'a>, command: &Command, context: Context<'a>) -
         Command::ExtendExpiry(c) => extend_expiry::extend(book, c),
         Command::ReinstatePoints(c) => reinstate_points::reinstate(book, c),
         Command::RedeemReward(c) => redeem_reward::redeem(book, c, context.reward),
+        Command::CreateRedemption(c) => create_redemption::create(book, c, context.reward),
+        Command::CaptureRedemption(c) => capture_redemption::capture(book, c),
+        Command::VoidRedemption(c) => void_redemption::void(book, c),
+        Command::ExtendHold(c) => extend_hold::extend(book, c),
+        Command::RefundRedemption(c) => refund_redemption::refund(book, c),
         Command::ChangeState(c) => change_state::change(book, c),
         Command::TransferPoints(c) => transfer_points::transfer(book, c, context),
         Command::MoveMember(c) => move_member::move_member(book, c, context),
@@ -394,7 +258,8 @@ impl State {
     /// A wallet of which no lot is known.
     pub fn new(wallet: Wallet) -> State {
         let (lots, pending, spent) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        State { wallet, lots, pending, spent, past: None }
+        let (holds, origins) = (BTreeMap::new(), BTreeMap::new());
+        State { wallet, lots, pending, spent, holds, origins, past: None }
     }
 
     /// Adds a lot, whatever it holds.
@@ -407,6 +272,12 @@ impl State {
         } else {
             self.spent.insert(number, lot);
         }
+    }
+
+    /// Adds open holds.
+    pub fn hold(&mut self, redemptions: impl IntoIterator<Item = Redemption>) {
+        let held = redemptions.into_iter().filter(|one| one.state == RedemptionState::Held);
+        self.holds.extend(held.map(|one| ((one.hold_expire_time, one.id), one)));
     }
 
     /// A lot by its number, if it is known.
@@ -427,6 +298,8 @@ impl State {
             self.spent.remove(&lot.key.number);
             self.insert(lot.clone());
         }
+        self.holds.retain(|(_, id), _| !outcome.resolved.contains_key(id));
+        self.hold(outcome.redemption.iter().chain(outcome.resolved.values()).cloned());
         if let Some(past) = &mut self.past {
             past.evolve(&outcome.credits, &outcome.tier_rows);
         }

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::{Activity, Credits, Destination, MemberState, Money, Redemption, Reversal};
 
-/// One announcement; at most one of a kind per command and points currency.
+/// One announcement; at most one of a kind per command and points currency, and per redemption.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// A member did something.
@@ -86,6 +86,31 @@ pub enum Event {
     },
     /// The tier ends soon unless it is qualified for again.
     TierAtRisk(AtRisk),
+    /// Points were reserved for a reward.
+    RedemptionHeld {
+        /// The redemption.
+        redemption: Redemption,
+        /// What may be spent now.
+        left: Left,
+    },
+    /// Points that were reserved may be spent again.
+    RedemptionVoided {
+        /// The redemption.
+        redemption: Redemption,
+        /// What may be spent now.
+        left: Left,
+    },
+    /// Points that were spent on a reward were given back, all of them or in part.
+    RedemptionRefunded {
+        /// The redemption.
+        redemption: Redemption,
+        /// How many this time.
+        points: i64,
+        /// When.
+        refund_time: Time,
+        /// What may be spent now.
+        left: Left,
+    },
     /// Points were spent on a reward.
     RewardRedeemed {
         /// The redemption.

@@ -36,6 +36,7 @@ pub(super) fn program() -> Program {
         release: Release::AtOnce,
         return_policy: ReturnPolicy::WithinBalance,
         expiry: Expiry { life: Life::RollingDays(90), round_to: None, sliding: false },
+        redemption: RedemptionPolicy::DEFAULT,
         ladder: Ladder::of(vec![tier("base", 0), tier("silver", 1_000), tier("gold", 2_500)]),
         referral: None,
         velocity: Vec::new(),
@@ -52,6 +53,7 @@ pub(super) struct Ledger {
     pub(super) postings: Vec<Posting>,
     pub(super) events: Vec<Event>,
     activities: BTreeMap<Uuid, Activity>,
+    redemptions: BTreeMap<Uuid, Redemption>,
     pub(super) used: BTreeMap<Counter, i64>,
 }
 
@@ -66,6 +68,7 @@ impl Ledger {
             postings: Vec::new(),
             events: Vec::new(),
             activities: BTreeMap::new(),
+            redemptions: BTreeMap::new(),
             used: BTreeMap::new(),
         }
     }
@@ -76,8 +79,10 @@ impl Ledger {
             ActivityRef::Id(id) => self.activities.get(id),
             ActivityRef::External(_) => None,
         });
+        let redemption = command.redemption().and_then(|id| self.redemptions.get(&id));
         let context = Context {
             activity,
+            redemption,
             used: &self.used,
             reward: Some((&reward, Stock::Unlimited)),
             ..Context::of(&self.program)
@@ -94,6 +99,15 @@ impl Ledger {
         for activity in decision.outcome.recorded.into_iter().chain(decision.outcome.changed) {
             self.activities.insert(activity.id, activity);
         }
+        for redemption in
+            decision.outcome.redemption.into_iter().chain(decision.outcome.resolved.into_values())
+        {
+            self.redemptions.insert(redemption.id, redemption);
+        }
+        let held: i64 = self.state.holds.values().map(|hold| hold.points).sum();
+        assert_eq!(held, self.state.wallet.main().totals.held);
+        let ends = self.state.holds.keys().next().map_or(Time::NEVER, |(end, _)| *end);
+        assert_eq!(ends, self.state.wallet.next_hold);
         let open: i64 = self.state.lots.values().map(|lot| lot.remaining).sum();
         assert_eq!(open, self.state.wallet.main().totals.available);
         let first = self.state.lots.keys().next().map_or(Time::NEVER, |key| key.expire_time);
@@ -141,6 +155,16 @@ pub(super) fn redeem(quantity: i64) -> Command {
         member_id: Uuid::from_u128(1),
         reward_id: "mug".into(),
         quantity,
+    })
+}
+
+pub(super) fn hold(id: u128, quantity: i64, hold_seconds: i64) -> Command {
+    Command::CreateRedemption(CreateRedemption {
+        redemption_id: Uuid::from_u128(id),
+        member_id: Uuid::from_u128(1),
+        reward_id: "mug".into(),
+        quantity,
+        hold_seconds: Some(hold_seconds),
     })
 }
 

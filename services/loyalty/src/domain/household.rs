@@ -25,8 +25,7 @@ impl HouseholdRole {
 pub(super) fn allow(own: Option<&Wallet>, command: &Command) -> Result<(), Refusal> {
     let Some(own) = own else { return Ok(()) };
     change_state::allow(own.state, command)?;
-    let spends = matches!(command, Command::RedeemReward(_) | Command::TransferPoints(_));
-    if spends && own.role != Some(HouseholdRole::Redeemer) {
+    if command.spends() && own.role != Some(HouseholdRole::Redeemer) {
         return Err(Refusal::RoleRequired { role: HouseholdRole::Redeemer });
     }
     Ok(())

@@ -3,18 +3,20 @@
 //!
 //! Lots that hold points are closed, and successors with the same expiry opened, with postings through the
 //! transfer account. What was done in the member's name goes along: activities with what they count for
-//! tiers, redemptions, and what is owed. What expired or was spent stays where that happened.
+//! tiers, redemptions with the points that they hold, and what is owed. What expired or was spent stays where
+//! that happened; points of redemptions that come back later open successors of the lots they came from.
 
 use std::collections::BTreeMap;
 
+use ambient::Time;
 use uuid::Uuid;
 
 use super::book::{Book, plus};
 use super::purse::{Points, add};
 use super::tiers::DayCredits;
 use super::{
-    Account, Activity, Context, Earning, Event, HouseholdRole, MemberMoved, Reason, Refusal, Reply, Source,
-    State, Wallet, settle,
+    Account, Activity, Context, Earning, Event, HouseholdRole, MemberMoved, Reason, Redemption, Refusal,
+    Reply, Source, State, Wallet, settle,
 };
 
 /// The command. It is decided on the wallet that has the member's points, and on that which gets them.
@@ -141,6 +143,7 @@ pub(super) fn move_member<'a>(
     let (points, lots) = hand_over(book, &mut there, command, belongings)?;
     let leaves_own = !command.to.is_own();
     let days = days(book, &belongings.activities)?;
+    move_holds(book, &mut there, command, belongings)?;
     book.move_credits(&days, i64::checked_neg)?;
     there.move_credits(&days, Some)?;
     let other_wallet_id = if leaves_own { there.out.wallet.id } else { book.out.wallet.id };
@@ -257,6 +260,37 @@ fn hand_over(
         (of, (kept.next().unwrap_or(1), count))
     });
     Ok((points, kept.collect()))
+}
+
+/// Moves what open holds of those who move have reserved: they end there when they would have here.
+fn move_holds(
+    book: &mut Book<'_>,
+    there: &mut Book<'_>,
+    command: &MoveMember,
+    belongings: &Belongings,
+) -> Result<(), Refusal> {
+    let (from, to) = (book.out.wallet.id, there.out.wallet.id);
+    let holds = book.open_holds().filter(|hold| belongings.members.contains(&hold.member_id));
+    let holds: Vec<Redemption> = holds.cloned().collect();
+    for hold in &holds {
+        let source = |other_wallet_id| Source {
+            actor_member_id: hold.member_id,
+            redemption_id: hold.id,
+            note: command.note.clone(),
+            other_wallet_id,
+            ..Source::default()
+        };
+        if hold.points > 0 {
+            let given = (hold.purse, Account::Held, Account::Transfer);
+            book.post(given, hold.points, Reason::Move, book.now, source(to))?;
+            let taken = (hold.purse, Account::Transfer, Account::Held);
+            there.post(taken, hold.points, Reason::Move, there.now, source(from))?;
+        }
+        there.out.wallet.next_hold = there.out.wallet.next_hold.min(hold.hold_expire_time);
+    }
+    let stays = book.open_holds().filter(|hold| !belongings.members.contains(&hold.member_id));
+    book.out.wallet.next_hold = stays.map(|hold| hold.hold_expire_time).min().unwrap_or(Time::NEVER);
+    Ok(())
 }
 
 /// What activities count for tiers, by local day.

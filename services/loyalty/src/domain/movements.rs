@@ -269,7 +269,13 @@ impl Book<'_> {
         }
     }
 
-    fn allocate(&mut self, posting_seq: i64, mut lot: Lot, points: i64, at: Time) -> Result<(), Refusal> {
+    pub(super) fn allocate(
+        &mut self,
+        posting_seq: i64,
+        mut lot: Lot,
+        points: i64,
+        at: Time,
+    ) -> Result<(), Refusal> {
         lot.remaining = minus(lot.remaining, points)?;
         let (lot_number, credit) = (lot.key.number, false);
         self.out.allocations.push(Allocation { posting_seq, lot_number, points, credit, effective_time: at });
@@ -338,9 +344,10 @@ impl Book<'_> {
         self.loaded(self.before.lots.values().chain(self.before.pending.values()), |lot| lot.remaining > 0)
     }
 
-    /// The loaded lots that hold no points.
-    pub(super) fn emptied_lots(&self) -> Vec<Lot> {
-        self.loaded(self.before.spent.values(), |lot| lot.remaining == 0)
+    /// The loaded lots of which points expired.
+    pub(super) fn expired_lots(&self) -> Vec<Lot> {
+        let stored = self.before.spent.values().chain(self.before.lots.values());
+        self.loaded(stored.filter(|lot| lot.expired > 0), |lot| lot.expired > 0)
     }
 
     /// Lots of the state that did not change, and those that did, if they are wanted.
@@ -383,6 +390,6 @@ fn held(lots: &[Lot]) -> Result<BTreeMap<(u32, Account), i64>, Refusal> {
     Ok(held)
 }
 
-fn of_lot(lot: &Lot) -> Source {
+pub(super) fn of_lot(lot: &Lot) -> Source {
     Source { activity_id: lot.activity_id, rule_version: lot.rule_version, ..Source::default() }
 }

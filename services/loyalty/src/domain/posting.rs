@@ -87,17 +87,28 @@ pub enum Reason {
     Transfer = 11,
     /// They went along with their member, who was merged, joined a household, or came back.
     Move = 12,
+    /// They were reserved for a reward.
+    Hold = 13,
+    /// They were reserved and are spent now.
+    Capture = 14,
+    /// They were reserved and may be spent again.
+    Void = 15,
+    /// They were spent and given back.
+    Refund = 16,
 }
 
 impl Reason {
     /// The reason with this stored number.
     pub fn from_number(number: i32) -> Option<Reason> {
         use Reason::{
-            Adjust, Cancel, Earn, Expire, Forfeit, Move, Redeem, Reinstate, Release, Repay, Reverse, Transfer,
+            Adjust, Cancel, Capture, Earn, Expire, Forfeit, Hold, Move, Redeem, Refund, Reinstate, Release,
+            Repay, Reverse, Transfer, Void,
         };
-        [Earn, Expire, Redeem, Adjust, Release, Reverse, Repay, Cancel, Reinstate, Forfeit, Transfer, Move]
-            .into_iter()
-            .find(|reason| *reason as i32 == number)
+        let all = [
+            Earn, Expire, Redeem, Adjust, Release, Reverse, Repay, Cancel, Reinstate, Forfeit, Transfer,
+            Move, Hold, Capture, Void, Refund,
+        ];
+        all.into_iter().find(|reason| *reason as i32 == number)
     }
 }
 

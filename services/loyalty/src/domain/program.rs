@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::rules::{Compiled, Fault, Rules};
 use super::{
-    Currency, Expiry, Ladder, ReferralPolicy, Refusal, Release, ReturnPolicy, VelocityLimit, Wallet,
-    end_of_day, local_date,
+    Currency, Expiry, Ladder, RedemptionPolicy, ReferralPolicy, Refusal, Release, ReturnPolicy,
+    VelocityLimit, Wallet, end_of_day, local_date,
 };
 
 /// The rules of one program.
@@ -35,6 +35,8 @@ pub struct Program {
     pub expiry: Expiry,
     /// What is taken back when an activity is.
     pub return_policy: ReturnPolicy,
+    /// How long rewards may be held, and what becomes of points that come back late.
+    pub redemption: RedemptionPolicy,
     /// The tiers.
     pub ladder: Ladder,
     /// What a friend must do; none: members bring no friends.

@@ -3,7 +3,9 @@
 use ambient::Time;
 use uuid::Uuid;
 
-use super::{ActivityState, Currency, HouseholdRole, MemberState, MoveRefusal, ReviewState};
+use super::{
+    ActivityState, Currency, HouseholdRole, MemberState, MoveRefusal, RedemptionRefusal, ReviewState,
+};
 
 /// A refusal. Nothing of the command was done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -145,6 +147,8 @@ pub enum Refusal {
         /// Points that may be spent.
         available: i64,
     },
+    /// A redemption cannot be held, captured, voided or refunded so.
+    Redemption(RedemptionRefusal),
     /// Fewer units than asked for.
     OutOfStock {
         /// The reward.

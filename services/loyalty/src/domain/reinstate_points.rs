@@ -33,13 +33,17 @@ pub(super) fn reinstate(book: &mut Book<'_>, command: &ReinstatePoints) -> Resul
     let source =
         Source { actor_member_id: command.member_id, note: command.note.clone(), ..Source::default() };
     let mut points = 0;
-    for lot in book.emptied_lots() {
+    for lot in book.expired_lots() {
         let expired = lot.key.purse == purse && lot.expired > 0;
         if expired && !lot.returned && lot.key.expire_time >= command.expired_since {
             points = plus(points, lot.expired)?;
+            // What it has beside lives no shorter for that.
+            let holds = lot.remaining > 0;
+            let expire_time = if holds { expire_time.max(lot.key.expire_time) } else { expire_time };
             book.reinstate(lot, expire_time, &source)?;
         }
     }
+    book.find_next_expire(purse);
     book.repay(purse, book.now)?;
     Ok(Reply::of(purse, points))
 }

@@ -39,7 +39,7 @@ pub struct VelocityLimit {
 pub enum Movement {
     /// Activities that are recorded.
     Earn = 1,
-    /// Rewards that are redeemed.
+    /// Rewards that are redeemed, or held to be.
     Redeem = 2,
     /// Points that are given to other members.
     Transfer = 3,
@@ -112,7 +112,7 @@ fn number(of: u32) -> i32 {
 fn movement(command: &Command, now: Time) -> Option<(Movement, Time)> {
     match command {
         Command::RecordActivity(record) => Some((Movement::Earn, record.occurred_at(now))),
-        Command::RedeemReward(_) => Some((Movement::Redeem, now)),
+        Command::RedeemReward(_) | Command::CreateRedemption(_) => Some((Movement::Redeem, now)),
         Command::TransferPoints(_) => Some((Movement::Transfer, now)),
         Command::AdjustPoints(_) => Some((Movement::Adjust, now)),
         _ => None,
@@ -141,7 +141,7 @@ pub(super) fn check(
     let of_main = |code: &str, points: i64| if is_main(code) { points } else { 0 };
     let points = match command {
         Command::RecordActivity(_) => book.out.recorded.as_ref().map_or(0, |done| done.main().points),
-        Command::RedeemReward(_) => {
+        Command::RedeemReward(_) | Command::CreateRedemption(_) => {
             book.out.redemption.as_ref().map_or(0, |made| of_main(&made.currency, made.points))
         }
         Command::TransferPoints(transfer) => of_main(&transfer.currency, transfer.points),

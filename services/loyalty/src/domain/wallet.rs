@@ -19,7 +19,10 @@ pub struct Wallet {
     pub now: Time,
     /// When pending points are next released.
     pub next_release: Time,
-    /// When something next falls due: points are released or expire, the tier ends, or credits stop to count.
+    /// When the first of its open holds ends by itself.
+    pub next_hold: Time,
+    /// When something next falls due: points are released or expire, a hold or the tier ends, or credits stop
+    /// to count.
     pub next_due: Time,
     /// Expiries up to this moment were announced.
     pub warned_until: Time,
@@ -65,6 +68,7 @@ impl Wallet {
             version: 1,
             now,
             next_release: Time::NEVER,
+            next_hold: Time::NEVER,
             next_due: Time::NEVER,
             warned_until: Time::from_micros(0),
             next_warn: Time::NEVER,

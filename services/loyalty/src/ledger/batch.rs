@@ -8,11 +8,11 @@ use ambient::Time;
 use requests::{Call, Record, Written, replay};
 use uuid::Uuid;
 
-use super::load::{external_key, review_key};
+use super::load::{external_key, redemption_key, review_key};
 use super::{Answer, Answered, Asked, Request, Route, Together, announce};
 use crate::domain::{
-    Activity, Belongings, Command, Context, Member, Outcome, Program, Refusal, Reply, Review, ReviewState,
-    Reward, State, Stock, Wallet, decide,
+    Activity, Belongings, Command, Context, Member, Outcome, Program, Redemption, Refusal, Reply, Review,
+    ReviewState, Reward, State, Stock, Wallet, decide,
 };
 use crate::store::activities::ExternalKey;
 use crate::store::counters::{self, Counters};
@@ -29,6 +29,7 @@ pub(super) struct Batch {
     pub(super) repeated: bool,
     pub(super) external: HashMap<ExternalKey, Uuid>,
     pub(super) activities: HashMap<(Owner, Uuid), Activity>,
+    pub(super) redemptions: HashMap<(Owner, Uuid), Redemption>,
     pub(super) reviews: HashMap<(Owner, Uuid), Review>,
     pub(super) members: HashMap<Owner, Member>,
     /// Of members who move, by the wallets that they are to be in.
@@ -102,6 +103,7 @@ impl Batch {
         });
         let activity_taken = external_key(request).and_then(|key| self.external.get(&key).copied());
         let activity = self.activity_key(request).and_then(|key| self.activities.get(&key));
+        let redemption = redemption_key(request).and_then(|key| self.redemptions.get(&key));
         let used = self.counters.used(self.counter_keys(request));
         let other = request.other().and_then(|owner| self.wallets.get(&owner)).map(|open| &open.state);
         // The handler has seen it: what cannot be found any more is over.
@@ -116,6 +118,7 @@ impl Batch {
             activity_taken,
             used: &used,
             activity,
+            redemption,
             reward,
             member,
             other,
@@ -142,7 +145,7 @@ impl Batch {
             return Answer::Panicked;
         };
         self.review(request, &decision.answer);
-        self.keep(request, key, decision.outcome);
+        self.keep(request, decision.outcome);
         let written = written.unwrap_or(Written { status: 0, bytes: Vec::new() });
         if let Some(Asked { call, .. }) = &request.call {
             self.record(&request.owner, call, &written);
@@ -199,12 +202,12 @@ impl Batch {
     }
 
     /// Keeps what a command changed, of the second wallet first.
-    fn keep(&mut self, request: &Request, reward: Option<rewards::Key>, mut outcome: Outcome) {
+    fn keep(&mut self, request: &Request, mut outcome: Outcome) {
         if let (Some(owner), Some(other)) = (request.other(), outcome.other.take()) {
-            self.keep_wallet(&owner, request, None, *other);
+            self.keep_wallet(&owner, request, *other);
         }
         let (handed_over, now) = (outcome.handed_over.take(), outcome.wallet.now);
-        self.keep_wallet(request.acts_on(), request, reward, outcome);
+        self.keep_wallet(request.acts_on(), request, outcome);
         if let (Command::MoveMember(command), Some(rows), Some(other)) =
             (&request.command, handed_over, request.other())
         {
@@ -215,13 +218,7 @@ impl Batch {
         }
     }
 
-    fn keep_wallet(
-        &mut self,
-        owner: &Owner,
-        request: &Request,
-        reward: Option<rewards::Key>,
-        mut outcome: Outcome,
-    ) {
+    fn keep_wallet(&mut self, owner: &Owner, request: &Request, mut outcome: Outcome) {
         let Some(open) = self.wallets.get_mut(owner) else { return };
         if outcome.wallet == open.state.wallet {
             return;
@@ -232,11 +229,10 @@ impl Batch {
                 events::next_order_key(self.machine_now_micros, last)
             });
         self.changes.announce(owner, outcome.wallet.now, events);
-        if let Some(key) = reward
-            && let Some(left) = self.stock.get_mut(&key)
-        {
-            *left = left.saturating_sub(outcome.stock_taken);
-            self.changes.take_stock(key, outcome.stock_taken);
+        for (reward_id, taken) in &outcome.stock {
+            let key = rewards::Key::new(owner.tenant(), &program.id, reward_id);
+            self.stock.entry(key.clone()).and_modify(|left| *left = left.saturating_sub(*taken));
+            self.changes.take_stock(key, *taken);
         }
         for (counter, points) in &outcome.counted {
             let key = counters::Key::new(owner, &open.program.id, counter.clone());
@@ -250,6 +246,9 @@ impl Batch {
         }
         for activity in outcome.recorded.iter().chain(&outcome.changed) {
             self.activities.insert((owner.clone(), activity.id), activity.clone());
+        }
+        for redemption in outcome.redemption.iter().chain(outcome.resolved.values()) {
+            self.redemptions.insert((owner.clone(), redemption.id), redemption.clone());
         }
         let request_id = request.call.as_ref().map_or(Uuid::nil(), |asked| asked.call.request_id);
         self.changes.add(owner, request_id, &open.state.wallet, &outcome);

@@ -8,11 +8,11 @@ use uuid::Uuid;
 
 use super::batch::{Batch, Open};
 use super::{Catalogue, Request};
-use crate::domain::{ActivityRef, Command, Points, State};
+use crate::domain::{ActivityRef, Command, Points, Redemption, State};
 use crate::store::activities::ExternalKey;
 use crate::store::counters::{self, Counters};
 use crate::store::wallets::Versioned;
-use crate::store::{Changes, Owner, activities, lots, members, moves, reviews, rewards, tiers};
+use crate::store::{Changes, Owner, activities, lots, members, moves, redemptions, reviews, rewards, tiers};
 
 impl Batch {
     /// Loads what the requests need, given their locked wallets.
@@ -39,6 +39,7 @@ impl Batch {
             recorded: requests::find(tx, &ids).await?,
             external: activities::find_external(tx, &external).await?,
             activities: HashMap::new(),
+            redemptions: HashMap::new(),
             reviews: reviews::find(tx, &requests.iter().filter_map(review_key).collect::<Vec<_>>()).await?,
             members: HashMap::new(),
             belongings: HashMap::new(),
@@ -49,6 +50,7 @@ impl Batch {
         };
         batch.load_activities(tx, catalogue, requests).await?;
         batch.load_grants(tx, requests).await?;
+        batch.load_redemptions(tx, requests).await?;
         batch.load_rewards(tx, catalogue, requests).await?;
         batch.load_belongings(tx, requests).await?;
         batch.load_lots(tx, requests).await?;
@@ -98,6 +100,27 @@ impl Batch {
         Ok(())
     }
 
+    /// Loads redemptions that are named, and the open holds of wallets where one is due or is to be resolved.
+    async fn load_redemptions(&mut self, tx: &Tx, requests: &[Request]) -> Result<(), db::Error> {
+        let named: BTreeSet<(Owner, Uuid)> = requests.iter().filter_map(redemption_key).collect();
+        self.redemptions = redemptions::find(tx, &named.into_iter().collect::<Vec<_>>()).await?;
+        let asking = requests.iter().filter(|request| request.command.needs_holds());
+        let mut holding: BTreeSet<Owner> = asking.map(|request| request.acts_on().clone()).collect();
+        holding.retain(|owner| {
+            self.wallets.get(owner).is_some_and(|open| !open.state.wallet.next_hold.is_never())
+        });
+        let due = self.wallets.iter().filter(|(owner, open)| {
+            open.state.wallet.next_hold <= self.now_of(owner).max(open.state.wallet.now)
+        });
+        holding.extend(due.map(|(owner, _)| owner.clone()));
+        for (owner, hold) in redemptions::open_holds(tx, &holding.into_iter().collect::<Vec<_>>()).await? {
+            if let Some(open) = self.wallets.get_mut(&owner) {
+                open.state.hold([hold]);
+            }
+        }
+        Ok(())
+    }
+
     async fn load_rewards(
         &mut self,
         tx: &Tx,
@@ -114,6 +137,14 @@ impl Batch {
                 self.rewards.insert(key, reward);
             }
         }
+        let holds = self.wallets.iter().flat_map(|(owner, open)| {
+            open.state.holds.values().filter(|hold| hold.counted).map(move |hold| (owner, hold))
+        });
+        counted.extend(
+            holds.map(|(owner, hold)| rewards::Key::new(owner.tenant(), &hold.program_id, &hold.reward_id)),
+        );
+        counted.sort();
+        counted.dedup();
         self.stock = rewards::stock(tx, &counted, true).await?;
         Ok(())
     }
@@ -163,12 +194,50 @@ impl Batch {
                 // Any of them may stop to wait: the one that is next then must be known.
                 want.pending = want.pending.map(|n| n + want.numbers.len());
             }
-            *needed |= until.is_some() || since.is_some() || activity.is_some();
+            let named = redemption_key(request).and_then(|key| self.redemptions.get(&key));
+            want.numbers.extend(named.into_iter().flat_map(Redemption::own_lots));
+            *needed |= until.is_some() || since.is_some() || activity.is_some() || named.is_some();
+        }
+        for (owner, (want, needed)) in &mut wants {
+            let holds = self.wallets.get(*owner).into_iter().flat_map(|open| open.state.holds.values());
+            want.numbers.extend(holds.flat_map(Redemption::own_lots));
+            *needed |= !want.numbers.is_empty();
+            want.numbers.sort_unstable();
+            want.numbers.dedup();
         }
         let wanted = wants.into_values().filter(|(_, needed)| *needed).map(|(want, _)| want);
         for (owner, lots) in lots::load(tx, wanted.collect()).await? {
             if let Some(open) = self.wallets.get_mut(&owner) {
                 lots.into_iter().for_each(|lot| open.state.insert(lot));
+            }
+        }
+        self.load_origins(tx).await
+    }
+
+    /// Loads lots of other wallets that points may come back to.
+    async fn load_origins(&mut self, tx: &Tx) -> Result<(), db::Error> {
+        let holds = self
+            .wallets
+            .iter()
+            .flat_map(|(owner, open)| open.state.holds.values().map(move |hold| (owner, hold)));
+        let named = self.redemptions.iter().map(|((owner, _), redemption)| (owner, redemption));
+        let wanted = holds.chain(named).flat_map(|(owner, redemption)| {
+            redemption
+                .other_lots()
+                .map(move |(id, number)| (owner.clone(), Owner::new(owner.tenant(), id), number))
+        });
+        let mut keys: BTreeMap<Owner, Vec<i64>> = BTreeMap::new();
+        let mut asking: HashMap<Owner, BTreeSet<Owner>> = HashMap::new();
+        for (owner, origin, number) in wanted {
+            keys.entry(origin.clone()).or_default().push(number);
+            asking.entry(origin).or_default().insert(owner);
+        }
+        for (origin, numbers) in keys {
+            let found = lots::numbered(tx, &origin, numbers).await?;
+            for owner in asking.get(&origin).into_iter().flatten() {
+                let Some(open) = self.wallets.get_mut(owner) else { continue };
+                let origins = found.iter().map(|lot| ((origin.id(), lot.key.number), lot.clone()));
+                open.state.origins.extend(origins);
             }
         }
         Ok(())
@@ -247,10 +316,9 @@ impl Batch {
     }
 
     pub(super) fn reward_key(&self, request: &Request) -> Option<rewards::Key> {
-        let Command::RedeemReward(redeem) = &request.command else { return None };
-        let program_id = self.wallets.get(request.acts_on())?.program.id.clone();
-        let tenant = request.owner.tenant().clone();
-        Some(rewards::Key { tenant, program_id, reward_id: redeem.reward_id.clone() })
+        let reward_id = request.command.reward()?;
+        let program = &self.wallets.get(request.acts_on())?.program;
+        Some(rewards::Key::new(request.owner.tenant(), &program.id, reward_id))
     }
 
     /// What is owed by the wallet that a member leaves as a whole.
@@ -260,6 +328,11 @@ impl Batch {
         let purses = open.filter(|_| moves).into_iter().flat_map(|open| open.state.wallet.numbered());
         purses.map(|(number, purse)| (number, purse.totals.arrears)).collect()
     }
+}
+
+/// The redemption of before that a request names.
+pub(super) fn redemption_key(request: &Request) -> Option<(Owner, Uuid)> {
+    Some((request.acts_on().clone(), request.command.redemption()?))
 }
 
 pub(super) fn review_key(request: &Request) -> Option<(Owner, Uuid)> {

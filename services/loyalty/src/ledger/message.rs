@@ -5,9 +5,11 @@ use proto::rapport::loyalty::v1 as pb;
 
 use crate::domain::{
     Activity, ActivityState, AtRisk, Destination, Earned, Event, Left, MemberMoved, Money, Redemption,
-    Reversal, StateChange, Taken, Told, Transferred,
+    RedemptionState, Reversal, StateChange, Taken, Told, Transferred,
 };
-use crate::rpc::wire::{count, money, opt_timestamp, reversal_message, spend, timestamp, uuid_text};
+use crate::rpc::wire::{
+    count, currency_points, money, opt_timestamp, reversal_message, spend, timestamp, uuid_text,
+};
 use crate::store::Owner;
 
 /// The kind and the message of an event.
@@ -72,6 +74,16 @@ pub(super) fn encode(owner: &Owner, program_id: &str, event: &Event) -> (&'stati
         }
         Event::TierAtRisk(of) => {
             ("rapport.loyalty.v1.TierAtRisk", tier_at_risk(owner, program_id, of).encode_to_vec())
+        }
+        Event::RedemptionHeld { redemption, left } => {
+            ("rapport.loyalty.v1.RedemptionHeld", held(program_id, redemption, left).encode_to_vec())
+        }
+        Event::RedemptionVoided { redemption, left } => {
+            ("rapport.loyalty.v1.RedemptionVoided", voided(program_id, redemption, left).encode_to_vec())
+        }
+        Event::RedemptionRefunded { redemption, points, refund_time, left } => {
+            let message = refunded(program_id, redemption, (*points, *refund_time), left);
+            ("rapport.loyalty.v1.RedemptionRefunded", message.encode_to_vec())
         }
         Event::RewardRedeemed { redemption, left } => {
             let message = redeemed(program_id, redemption, left);
@@ -145,9 +157,7 @@ fn moved(program_id: String, of: &MemberMoved) -> (&'static str, Vec<u8>) {
 }
 
 fn further(points: &Told) -> Vec<pb::CurrencyPoints> {
-    let of =
-        |(code, points): &(String, i64)| pb::CurrencyPoints { currency_code: code.clone(), points: *points };
-    points.further.iter().map(of).collect()
+    points.further.iter().map(|(code, points)| currency_points(code, *points)).collect()
 }
 
 fn transferred(program_id: String, of: &Transferred) -> pb::PointsTransferred {
@@ -204,12 +214,62 @@ fn redeemed(program_id: String, redemption: &Redemption, left: &Left) -> pb::Rew
         program_id,
         redemption_id: uuid_text(redemption.id),
         reward_id: redemption.reward_id.clone(),
-        quantity: redemption.quantity,
-        points: redemption.points,
+        quantity: redemption.quantity_captured,
+        points: redemption.captured,
         available: left.available,
         currency_code: redemption.currency.clone(),
         further_currency: redemption.purse > 0,
-        redeem_time: Some(timestamp(redemption.create_time)),
+        redeem_time: opt_timestamp(redemption.resolve_time),
+    }
+}
+
+fn held(program_id: String, redemption: &Redemption, left: &Left) -> pb::RedemptionHeld {
+    pb::RedemptionHeld {
+        member_id: uuid_text(redemption.member_id),
+        program_id,
+        redemption_id: uuid_text(redemption.id),
+        reward_id: redemption.reward_id.clone(),
+        quantity: redemption.quantity,
+        points: redemption.points,
+        available: left.available,
+        hold_time: Some(timestamp(redemption.create_time)),
+        hold_expire_time: Some(timestamp(redemption.hold_expire_time)),
+        currency_code: redemption.currency.clone(),
+    }
+}
+
+fn voided(program_id: String, redemption: &Redemption, left: &Left) -> pb::RedemptionVoided {
+    pb::RedemptionVoided {
+        member_id: uuid_text(redemption.member_id),
+        program_id,
+        redemption_id: uuid_text(redemption.id),
+        reward_id: redemption.reward_id.clone(),
+        quantity: redemption.quantity,
+        points: redemption.points,
+        available: left.available,
+        void_time: opt_timestamp(redemption.resolve_time),
+        expired: redemption.state == RedemptionState::Expired,
+        currency_code: redemption.currency.clone(),
+    }
+}
+
+fn refunded(
+    program_id: String,
+    redemption: &Redemption,
+    (points, refund_time): (i64, ambient::Time),
+    left: &Left,
+) -> pb::RedemptionRefunded {
+    pb::RedemptionRefunded {
+        member_id: uuid_text(redemption.member_id),
+        program_id,
+        redemption_id: uuid_text(redemption.id),
+        reward_id: redemption.reward_id.clone(),
+        points,
+        points_refunded: redemption.refunded,
+        points_captured: redemption.captured,
+        available: left.available,
+        refund_time: Some(timestamp(refund_time)),
+        currency_code: redemption.currency.clone(),
     }
 }
 

@@ -24,7 +24,7 @@ fn facts(db: &Db) -> Facts {
         fact(owner, &program_id, (0, create_time.micros()), &Event::ActivityRecorded { activity })
     });
     let redeemed = each(state::redemptions(db), |owner, redemption| {
-        let (program_id, at) = (redemption.program_id.clone(), redemption.create_time.micros());
+        let (program_id, at) = (redemption.program_id.clone(), redemption.resolve_time.micros());
         let left = Left { currency: redemption.currency.clone(), available: 0 };
         let told = Event::RewardRedeemed { redemption, left };
         fact(owner, &program_id, (0, at), &told)

@@ -11,11 +11,11 @@ use uuid::Uuid;
 use super::Api;
 use super::activity_wire::activity_message;
 use super::call::{ledger_request, told};
-use super::redeem_reward::redemption_message;
+use super::redemption_wire::redemption_message;
 use super::refusal::{DOMAIN, problem, review_not_found};
 use super::waiting::Waiting;
 use super::wire::{balance_after, read_token, uuid};
-use super::{adjust_points, record_activity, redeem_reward, transfer_points};
+use super::{adjust_points, create_redemption, record_activity, redeem_reward, transfer_points};
 use crate::domain::{Command, Review};
 use crate::ledger::{self, Answered, Asked, Decides};
 use crate::store::{Owner, reviews};
@@ -91,6 +91,7 @@ impl Known {
         let (_, command, _) = match Waiting::of(record).ok_or_else(missing)? {
             Waiting::Activity(message) => record_activity::decode(api, caller, &message)?,
             Waiting::Redemption(message) => redeem_reward::decode(api, caller, &message)?,
+            Waiting::Hold(message) => create_redemption::decode(api, caller, &message)?,
             Waiting::Transfer(message) => transfer_points::decode(caller, &message)?,
             Waiting::Adjustment(message) => adjust_points::decode(caller, &message)?,
         };

@@ -9,6 +9,7 @@ use tonic::{Request, Status};
 
 use super::Api;
 use super::program_wire::{expiry, further, named, program_message, referral, release};
+use super::redemption_wire::redemption_policy;
 use super::refusal::{DOMAIN, exists};
 use super::rule_wire::per;
 use super::tier_wire::ladder;
@@ -78,6 +79,7 @@ pub(super) fn decode(given: Option<&pb::Program>, now: Time, found: &mut Violati
         return_policy: ReturnPolicy::from_number(given.return_policy).unwrap_or(ReturnPolicy::WithinBalance),
         expiry: expiry(given.expiry_policy.as_ref(), &path, found),
         ladder,
+        redemption: redemption_policy(given.redemption_policy.as_ref()),
         velocity: velocity(&given.velocity_limits, &path, found),
         referral: referral(given.referral_policy.as_ref(), currency, &path, found),
         time_zone: time_zone.ok()?,

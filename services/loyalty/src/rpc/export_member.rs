@@ -23,7 +23,7 @@ use super::list_postings::posting_message;
 use super::list_referrals::referral_message;
 use super::list_reviews::review_messages;
 use super::member_wire::member_message;
-use super::redeem_reward::redemption_message;
+use super::redemption_wire::redemption_message;
 use super::refusal::{DOMAIN, member_not_found};
 use super::wire::uuid;
 use crate::domain::{Program, Wallet};
@@ -98,7 +98,8 @@ fn pieces(
         async move { activities::page(db.reader(), &owner, before, ROWS).await }.boxed()
     });
     let redemptions = Rows::of(&rows, Uuid::max(), |db, owner, before| {
-        async move { redemptions::page(db.reader(), &owner, before, ROWS).await }.boxed()
+        async move { redemptions::page(db.reader(), &owner, redemptions::Filter::All, before, ROWS).await }
+            .boxed()
     });
     let postings = Rows::of(&rows, i64::MAX, |db, owner, before| {
         async move { postings::page(db.reader(), &owner, before, ROWS).await }.boxed()

@@ -23,7 +23,7 @@ use super::wire::{
 };
 use crate::domain::{Program, Purse, State, Totals, Wallet, local_date, start_of_day, view};
 use crate::store::lots::Held;
-use crate::store::{Owner, activities, balance_at, lots, tiers, wallets};
+use crate::store::{Owner, activities, balance_at, due, lots, tiers, wallets};
 
 pub(super) async fn handle(
     api: &Api,
@@ -139,22 +139,16 @@ async fn present(api: &Api, owner: &Owner, now: Time) -> Result<(Wallet, Arc<Pro
     let mut state = State::new(found.wallet);
     if state.has_due(now) {
         let asked = owner.clone();
-        let both = api.db.snapshot(move |tx| {
+        let looked = api.db.snapshot(move |tx| {
             let owner = asked.clone();
             async move {
                 let Some(found) = wallets::find(tx, &owner).await? else { return Ok(None) };
-                let wallet = found.wallet;
-                let want = lots::Want::due(&owner, &wallet, now);
-                let lots = lots::load(tx, vec![want]).await?.remove(&owner);
-                let past = tiers::pasts(tx, &BTreeSet::from([owner.clone()])).await?.remove(&owner);
-                Ok(Some((wallet, lots, past)))
+                Ok(Some(due::state(tx, &owner, found.wallet, now).await?))
             }
             .boxed()
         });
-        let both = both.await.map_err(|e| told(&e))?;
-        let (wallet, lots, past) = both.ok_or_else(|| member_not_found(&owner.id().to_string()))?;
-        state = State { past, ..State::new(wallet) };
-        lots.into_iter().flatten().for_each(|lot| state.insert(lot));
+        let looked = looked.await.map_err(|e| told(&e))?;
+        state = looked.ok_or_else(|| member_not_found(&owner.id().to_string()))?;
     }
     Ok((view(&state, &program, now), program))
 }

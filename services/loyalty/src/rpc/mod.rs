@@ -13,10 +13,12 @@ mod batch_record_activities;
 mod call;
 mod cancel_activity;
 pub mod canonical;
+mod capture_redemption;
 mod change_member_state;
 mod confirm_activity;
 mod create_household;
 mod create_program;
+mod create_redemption;
 mod create_reward;
 mod create_rule_set;
 mod enroll_member;
@@ -25,6 +27,7 @@ mod explain_activity;
 mod explanation;
 mod export_member;
 mod extend_expiry;
+mod extend_hold;
 mod get_activity;
 mod get_balance;
 mod get_household;
@@ -40,6 +43,7 @@ mod list_lots;
 mod list_members;
 mod list_postings;
 mod list_programs;
+mod list_redemptions;
 mod list_referrals;
 mod list_reviews;
 mod list_rewards;
@@ -50,7 +54,9 @@ mod move_member;
 mod program_wire;
 pub(crate) mod record_activity;
 mod redeem_reward;
+mod redemption_wire;
 mod referrer;
+mod refund_redemption;
 pub(crate) mod refusal;
 mod reinstate_points;
 mod reject_review;
@@ -65,6 +71,7 @@ mod transfer_points;
 mod update_member;
 mod update_program;
 mod velocity_wire;
+mod void_redemption;
 mod waiting;
 pub(crate) mod wire;
 
@@ -179,7 +186,13 @@ serve!(Api, pb, pb::reward_service_server::RewardService {
 
 serve!(Api, pb, pb::redemption_service_server::RedemptionService {
     redeem_reward(RedeemRewardRequest) -> RedeemRewardResponse;
+    create_redemption(CreateRedemptionRequest) -> CreateRedemptionResponse;
+    capture_redemption(CaptureRedemptionRequest) -> CaptureRedemptionResponse;
+    void_redemption(VoidRedemptionRequest) -> VoidRedemptionResponse;
+    extend_hold(ExtendHoldRequest) -> ExtendHoldResponse;
+    refund_redemption(RefundRedemptionRequest) -> RefundRedemptionResponse;
     get_redemption(GetRedemptionRequest) -> GetRedemptionResponse;
+    list_redemptions(ListRedemptionsRequest) -> ListRedemptionsResponse;
 });
 
 serve!(Api, pb, pb::audit_service_server::AuditService {

@@ -3,6 +3,7 @@
 use proto::rapport::loyalty::v1 as pb;
 use proto::{Path, Violations};
 
+use super::redemption_wire::redemption_policy_message;
 use super::tier_wire::{earlier_message, policy_message, tier_message};
 use super::velocity_wire::velocity_message;
 use super::wire::{amount, money, timestamp};
@@ -188,6 +189,7 @@ pub(super) fn program_message(program: &Program) -> pb::Program {
         return_policy: program.return_policy as i32,
         etag: etag(program),
         tier_policy: policy_message(program),
+        redemption_policy: Some(redemption_policy_message(program.redemption)),
         velocity_limits: program.velocity.iter().map(velocity_message).collect(),
         referral_policy: program.referral.as_ref().map(|policy| referral_message(policy, program.currency)),
     }

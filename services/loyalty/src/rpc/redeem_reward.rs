@@ -7,9 +7,10 @@ use tonic::{Request, Status};
 use uuid::Uuid;
 
 use super::Api;
-use super::refusal::{DOMAIN, problem};
-use super::wire::{balance_after, read_token, timestamp, uuid, uuid_text};
-use crate::domain::{Command, RedeemReward, Redemption, RedemptionState};
+use super::redemption_wire::{Answer, written};
+use super::refusal::DOMAIN;
+use super::wire::uuid;
+use crate::domain::{Command, RedeemReward};
 use crate::ledger::{Answered, Asked};
 
 pub(super) const METHOD: &str = "RedeemReward";
@@ -44,33 +45,10 @@ pub(super) fn decode(
 }
 
 fn encode(answered: &Answered<'_>) -> Written {
-    let reply = match answered.answer {
-        Ok(reply) => reply,
-        Err(refusal) => return Written::refused(&problem(refusal)),
-    };
-    let response = pb::RedeemRewardResponse {
-        redemption: reply.redemption().map(redemption_message),
-        balance: Some(balance_after(answered)),
-        read_token: read_token(answered.wallet.id, answered.wallet.version),
+    written(answered, |Answer { redemption, balance, read_token }| pb::RedeemRewardResponse {
+        redemption,
+        balance,
+        read_token,
         replayed: false,
-    };
-    Written::done(&response)
-}
-
-pub(super) fn redemption_message(redemption: &Redemption) -> pb::Redemption {
-    let state = match redemption.state {
-        RedemptionState::Captured => pb::RedemptionState::Captured,
-    };
-    pb::Redemption {
-        redemption_id: uuid_text(redemption.id),
-        member_id: uuid_text(redemption.member_id),
-        program_id: redemption.program_id.clone(),
-        reward_id: redemption.reward_id.clone(),
-        reward_version: redemption.reward_version,
-        quantity: redemption.quantity,
-        points: redemption.points,
-        state: state.into(),
-        create_time: Some(timestamp(redemption.create_time)),
-        currency_code: redemption.currency.clone(),
-    }
+    })
 }

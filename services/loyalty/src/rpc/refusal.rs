@@ -4,6 +4,7 @@ use ambient::Time;
 use proto::rapport::loyalty::v1 as pb;
 use rpc::Problem;
 
+use super::redemption_wire::redemption_problem;
 use crate::domain::{
     ActivityState, HouseholdRole, MemberState, Money, MoveRefusal, Refusal, ReviewState, TermRefusal,
 };
@@ -68,6 +69,7 @@ pub(super) fn problem(refusal: &Refusal) -> Problem {
         )
         .with("reward_id", reward_id)
         .with("remaining", remaining),
+        Refusal::Redemption(refusal) => redemption_problem(refusal),
         Refusal::RewardNotFound { reward_id } => reward_not_found(reward_id),
         Refusal::VersionMismatch { expected, actual } => Problem::aborted(
             DOMAIN,
@@ -307,6 +309,11 @@ pub(super) fn rule_set_not_found(program_id: &str, version: i64) -> Problem {
     Problem::not_found(DOMAIN, "RULE_SET_NOT_FOUND", message)
         .with("program_id", program_id)
         .with("version", version)
+}
+
+pub(super) fn redemption_not_found(redemption_id: &str) -> Problem {
+    Problem::not_found(DOMAIN, "REDEMPTION_NOT_FOUND", "the member has no such redemption")
+        .with("redemption_id", redemption_id)
 }
 
 pub(super) fn reward_not_found(reward_id: &str) -> Problem {

@@ -21,7 +21,7 @@ use super::wire::{balance, further_balances, time, uuid};
 use crate::domain::rules::Compiled;
 use crate::domain::{Command, Past, Program, RecordActivity, RuleSet, Simulation, State, Wallet};
 use crate::store::counters::{Counters, Key};
-use crate::store::{Owner, activities, lots, members, programs, rule_sets, tiers, wallets};
+use crate::store::{Owner, activities, due, members, programs, rule_sets, wallets};
 
 pub(super) async fn handle(
     api: &Api,
@@ -151,14 +151,9 @@ async fn of_member(
         let (owner, counters, external) = asked.clone();
         async move {
             let Some(found) = wallets::find(tx, &owner).await? else { return Ok(None) };
-            let wallet = found.wallet;
-            let want = lots::Want::due(&owner, &wallet, end);
-            let mut simulation = Simulation::new(State::new(wallet), now);
-            let lots = lots::load(tx, vec![want]).await?.remove(&owner);
-            lots.into_iter().flatten().for_each(|lot| simulation.state.insert(lot));
+            let mut simulation = Simulation::new(due::state(tx, &owner, found.wallet, end).await?, now);
             let keys: Vec<Key> = counters.iter().cloned().collect();
             simulation.used = Counters::read(tx, &counters).await?.used(keys);
-            simulation.state.past = tiers::pasts(tx, &BTreeSet::from([owner.clone()])).await?.remove(&owner);
             let known = activities::find_external(tx, &external).await?;
             simulation.member = members::find(tx, owner.tenant(), member_id).await?;
             simulation.external = known.into_iter().map(|((.., external), id)| (external, id)).collect();

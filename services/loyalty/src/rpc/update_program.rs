@@ -15,13 +15,14 @@ use tonic::{Request, Status};
 use super::Api;
 use super::call::told;
 use super::program_wire::{etag, expiry, further, named, program_message, referral, release};
+use super::redemption_wire::redemption_policy;
 use super::refusal::{DOMAIN, problem, program_not_found};
 use super::tier_wire::{policy, tiers};
 use super::velocity_wire::velocity;
 use super::wire::uuid;
 use crate::domain::{
-    Currency, Expiry, FurtherCurrency, Program, ReferralPolicy, Refusal, Release, ReturnPolicy, Tier,
-    TierPolicy, VelocityLimit, local_date, start_of_day,
+    Currency, Expiry, FurtherCurrency, Program, RedemptionPolicy, ReferralPolicy, Refusal, Release,
+    ReturnPolicy, Tier, TierPolicy, VelocityLimit, local_date, start_of_day,
 };
 use crate::store::{Owner, Tenant, programs, rule_sets};
 
@@ -33,6 +34,7 @@ enum Change {
     Expiry(Expiry),
     Release(Release),
     Returns(ReturnPolicy),
+    Redemption(RedemptionPolicy),
     Referral(Option<ReferralPolicy>, Option<Currency>),
     Velocity(Vec<VelocityLimit>),
     Further(Vec<FurtherCurrency>),
@@ -96,6 +98,7 @@ fn changes(
                 let policy = ReturnPolicy::from_number(given.return_policy);
                 Change::Returns(policy.unwrap_or(ReturnPolicy::WithinBalance))
             }
+            "redemption_policy" => Change::Redemption(redemption_policy(given.redemption_policy.as_ref())),
             "further_currencies" => Change::Further(further(&given.further_currencies, "", &path, found)),
             "tiers" => {
                 let Some(Program { ladder, currency, .. }) = known else { continue };
@@ -117,8 +120,8 @@ fn changes(
             }
             other => {
                 let may = "display_name, point_currency.display_name, expiry_policy, release_policy, \
-                           return_policy, referral_policy, velocity_limits, further_currencies, tiers and \
-                           tier_policy may change";
+                           return_policy, redemption_policy, referral_policy, velocity_limits, \
+                           further_currencies, tiers and tier_policy may change";
                 found.add(&root.field("update_mask"), "paths", format!("must not name {other:?}: {may}"));
                 continue;
             }
@@ -179,6 +182,7 @@ fn apply(program: &mut Program, change: Change) -> Result<(), Problem> {
         Change::Expiry(expiry) => program.expiry = expiry,
         Change::Release(release) => program.release = release,
         Change::Returns(policy) => program.return_policy = policy,
+        Change::Redemption(policy) => program.redemption = policy,
         Change::Velocity(limits) => program.velocity = limits,
         Change::Referral(policy, currency) => {
             if let Some(given) = currency.filter(|given| *given != program.currency) {

@@ -4,12 +4,13 @@ use prost::Message;
 use proto::rapport::loyalty::v1 as pb;
 use requests::Record;
 
-use super::{adjust_points, record_activity, redeem_reward, transfer_points};
+use super::{adjust_points, create_redemption, record_activity, redeem_reward, transfer_points};
 
 /// The request of a command that may wait.
 pub(super) enum Waiting {
     Activity(Box<pb::RecordActivityRequest>),
     Redemption(pb::RedeemRewardRequest),
+    Hold(pb::CreateRedemptionRequest),
     Transfer(pb::TransferPointsRequest),
     Adjustment(pb::AdjustPointsRequest),
 }
@@ -23,6 +24,7 @@ impl Waiting {
                 Message::decode(bytes).ok().map(|one| Waiting::Activity(Box::new(one)))
             }
             redeem_reward::METHOD => Message::decode(bytes).ok().map(Waiting::Redemption),
+            create_redemption::METHOD => Message::decode(bytes).ok().map(Waiting::Hold),
             transfer_points::METHOD => Message::decode(bytes).ok().map(Waiting::Transfer),
             adjust_points::METHOD => Message::decode(bytes).ok().map(Waiting::Adjustment),
             _ => None,
@@ -34,6 +36,7 @@ impl Waiting {
         match self {
             Waiting::Activity(message) => Command::RecordActivity(*message),
             Waiting::Redemption(message) => Command::RedeemReward(message),
+            Waiting::Hold(message) => Command::CreateRedemption(message),
             Waiting::Transfer(message) => Command::TransferPoints(message),
             Waiting::Adjustment(message) => Command::AdjustPoints(message),
         }

@@ -93,11 +93,12 @@ pub(super) fn main_points(points: &Points) -> i64 {
 /// Points of further currencies.
 pub(super) fn further_points(points: &Points, program: &Program) -> Vec<pb::CurrencyPoints> {
     let further = points.iter().filter(|(purse, _)| **purse > 0);
-    let of = |(purse, points): (&u32, &i64)| pb::CurrencyPoints {
-        currency_code: program.code_of(*purse).to_owned(),
-        points: *points,
-    };
-    further.map(of).collect()
+    further.map(|(purse, points)| currency_points(program.code_of(*purse), *points)).collect()
+}
+
+/// Points of the currency with this code.
+pub(crate) fn currency_points(code: &str, points: i64) -> pb::CurrencyPoints {
+    pb::CurrencyPoints { currency_code: code.to_owned(), points }
 }
 
 /// What became of the points of an activity: of the main currency, and of the others.

@@ -181,10 +181,14 @@ const CHECKS: &[(&str, &str)] = &[
          AND w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)",
     ),
     (
+        // What is credited opens a lot, or comes back to one by an allocation.
         "credits_match_their_lots",
         "SELECT w.wallet_id, ABS(COALESCE((SELECT SUM(p.points) FROM posting p WHERE p.bucket = w.bucket \
            AND p.tenant_id = w.tenant_id AND p.wallet_id = w.wallet_id AND p.credit IN (1, 2) \
-           AND p.purse = w.purse AND p.reason NOT IN (5, 9)), 0) \
+           AND p.purse = w.purse AND p.reason <> 5), 0) - COALESCE((SELECT SUM(a.points) FROM allocation a \
+           JOIN lot l ON l.bucket = a.bucket AND l.tenant_id = a.tenant_id AND l.wallet_id = a.wallet_id \
+           AND l.lot_number = a.lot_number WHERE a.bucket = w.bucket AND a.tenant_id = w.tenant_id \
+           AND a.wallet_id = w.wallet_id AND a.credit = 1 AND l.purse = w.purse), 0) \
            - COALESCE((SELECT SUM(l.points) FROM lot l WHERE l.bucket = w.bucket \
            AND l.tenant_id = w.tenant_id AND l.wallet_id = w.wallet_id AND l.purse = w.purse), 0)) \
            + ABS(w.lot_seq - COALESCE((SELECT COUNT(*) FROM lot l WHERE l.bucket = w.bucket \
@@ -200,10 +204,18 @@ const CHECKS: &[(&str, &str)] = &[
     ),
     (
         "held_matches_open_holds",
-        "SELECT w.wallet_id, ABS(w.held - COALESCE((SELECT SUM(r.points_held - r.points_captured) \
+        "SELECT w.wallet_id, ABS(w.held - COALESCE((SELECT SUM(r.points_held) \
            FROM redemption r WHERE r.bucket = w.bucket AND r.tenant_id = w.tenant_id \
-           AND r.wallet_id = w.wallet_id AND r.purse = w.purse), 0)) AS diff \
+           AND r.wallet_id = w.wallet_id AND r.purse = w.purse AND r.state = 2), 0)) AS diff \
          FROM PURSES w WHERE w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)",
+    ),
+    (
+        // Whoever settles a wallet looks only at this moment.
+        "next_hold_is_the_first_end_of_a_hold",
+        "SELECT w.wallet_id, 1 AS diff FROM wallet w WHERE w.next_hold <> COALESCE((SELECT \
+           MIN(r.hold_expire_time) FROM redemption r WHERE r.bucket = w.bucket \
+           AND r.tenant_id = w.tenant_id AND r.wallet_id = w.wallet_id AND r.state = 2), \
+           9223372036854775807) AND w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)",
     ),
     (
         // Redemptions go along with their members, postings stay where they were made.
@@ -296,7 +308,7 @@ const CHECKS: &[(&str, &str)] = &[
              ON w.bucket = p.bucket AND w.tenant_id = p.tenant_id AND w.wallet_id = p.wallet_id \
              LEFT JOIN command c ON c.bucket = p.bucket AND c.tenant_id = p.tenant_id \
              AND c.scope_id = p.wallet_id AND c.request_id = p.request_id \
-             WHERE p.reason NOT IN (2, 5, 7) AND p.debit <> 11 AND c.request_id IS NULL \
+             WHERE p.reason NOT IN (2, 5, 7, 15) AND p.debit <> 11 AND c.request_id IS NULL \
              AND w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2) \
              UNION ALL SELECT c.scope_id, c.request_id, 0, 1 FROM command c WHERE c.tenant_id = $1) t \
            GROUP BY scope_id, request_id HAVING SUM(posted) > 0 AND SUM(recorded) = 0) x",
@@ -349,9 +361,9 @@ const CHECKS: &[(&str, &str)] = &[
         "stock_matches_redemptions",
         "SELECT (SELECT r.wallet_id FROM redemption r WHERE r.tenant_id = s.tenant_id \
            AND r.program_id = s.program_id AND r.reward_id = s.reward_id LIMIT 1) AS wallet_id, \
-           ABS(s.added - s.remaining - COALESCE((SELECT SUM(r.quantity) FROM redemption r \
-           WHERE r.tenant_id = s.tenant_id AND r.program_id = s.program_id \
-           AND r.reward_id = s.reward_id), 0)) AS diff \
+           ABS(s.added - s.remaining - COALESCE((SELECT SUM(CASE r.state WHEN 2 THEN r.quantity \
+           ELSE r.quantity_captured END) FROM redemption r WHERE r.tenant_id = s.tenant_id \
+           AND r.program_id = s.program_id AND r.reward_id = s.reward_id), 0)) AS diff \
          FROM reward_stock s WHERE s.tenant_id = $1 AND ($2 = '' OR s.program_id = $2)",
     ),
 ];

@@ -10,7 +10,9 @@ use requests::Record;
 use uuid::Uuid;
 
 use super::counters::Counters;
-use super::entity::{activity, allocation, lot, posting, redemption, tier_change, tier_credit, tier_history};
+use super::entity::{
+    activity, allocation, lot, posting, redemption, redemption_step, tier_change, tier_credit, tier_history,
+};
 use super::moves::Move;
 use super::{
     activities, lots, members, moves, postings, redemptions, referrals, reviews, rewards, tier_changes,
@@ -34,6 +36,8 @@ pub struct Changes {
     tiers: BTreeMap<(Owner, i64), TierRow>,
     superseded: BTreeMap<(Owner, i64), TierRow>,
     redemptions: Vec<redemption::Model>,
+    resolved: BTreeMap<(Owner, Uuid), redemption::Model>,
+    steps: Vec<redemption_step::Model>,
     tier_changes: Vec<tier_change::Model>,
     stock: BTreeMap<rewards::Key, i64>,
     counters: Counters,
@@ -74,6 +78,9 @@ impl Changes {
             }
         }
         self.redemptions.extend(outcome.redemption.iter().map(|r| redemptions::row(owner, r)));
+        let resolved = outcome.resolved.values().map(|r| ((owner.clone(), r.id), redemptions::row(owner, r)));
+        self.resolved.extend(resolved);
+        self.steps.extend(outcome.steps.iter().map(|step| redemptions::step_row(owner, step)));
         if outcome.wallet.state != before.state {
             self.states.insert(owner.clone(), (outcome.wallet.state, now));
         }
@@ -120,7 +127,7 @@ impl Changes {
         self.moves.push(Move { member_id, from, to, destination, rows, now });
     }
 
-    /// Takes units from a reward's counted stock.
+    /// Takes units from a reward's counted stock; gives them back if there are fewer than none.
     pub fn take_stock(&mut self, key: rewards::Key, units: i64) {
         if units != 0 {
             *self.stock.entry(key).or_default() += units;
@@ -172,6 +179,15 @@ impl Changes {
             activity::Column::Detail,
             activity::Column::Units,
         ];
+        const REDEMPTION_CHANGES: [redemption::Column; 7] = [
+            redemption::Column::State,
+            redemption::Column::PointsCaptured,
+            redemption::Column::PointsRefunded,
+            redemption::Column::QuantityCaptured,
+            redemption::Column::HoldExpireTime,
+            redemption::Column::ResolveTime,
+            redemption::Column::StepSeq,
+        ];
         let lot_rows = |lots: BTreeMap<(Owner, i64), Lot>| -> Vec<lot::Model> {
             lots.iter().map(|((owner, _), lot)| lots::row(owner, lot)).collect()
         };
@@ -191,6 +207,9 @@ impl Changes {
         writes.update::<lot::Entity>(&lot_rows(self.changed), &LOT_CHANGES)?;
         writes.insert::<allocation::Entity>(&self.allocations)?;
         writes.insert::<redemption::Entity>(&self.redemptions)?;
+        let resolved: Vec<_> = self.resolved.into_values().collect();
+        writes.update::<redemption::Entity>(&resolved, &REDEMPTION_CHANGES)?;
+        writes.insert::<redemption_step::Entity>(&self.steps)?;
         writes.upsert::<tier_credit::Entity>(&credits, ADD_CREDITS)?;
         writes.insert::<tier_history::Entity>(&tier_rows(self.tiers))?;
         let superseded = tier_rows(self.superseded);

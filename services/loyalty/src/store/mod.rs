@@ -9,6 +9,7 @@ pub mod balance_at;
 mod changes;
 pub mod counters;
 mod days;
+pub mod due;
 mod entity;
 pub mod households;
 pub mod lots;

@@ -74,10 +74,17 @@ impl Move {
              AND l.tenant_id = $4 AND l.wallet_id = $5 AND l.lot_number >= activity.lot_first \
              AND l.lot_number < activity.lot_first + activity.lot_count), 0) \
              WHERE bucket = $3 AND tenant_id = $4 AND wallet_id = $5 AND member_id = $6";
-        const REDEMPTION: &str = "UPDATE redemption SET bucket = $1, wallet_id = $2 WHERE bucket = $3 \
-             AND tenant_id = $4 AND wallet_id = $5 AND member_id = $6";
+        const STEPS: &str = "UPDATE redemption_step SET bucket = $1, wallet_id = $2 WHERE bucket = $3 \
+             AND tenant_id = $4 AND wallet_id = $5 AND redemption_id IN (SELECT r.redemption_id \
+             FROM redemption r WHERE r.bucket = $3 AND r.tenant_id = $4 AND r.wallet_id = $5 \
+             AND r.member_id = $6)";
+        // The lots of the first wallet stay those that the points came from.
+        const REDEMPTION: &str = "UPDATE redemption SET bucket = $1, wallet_id = $2, lots_wallet_id = \
+             CASE lots_wallet_id WHEN NIL THEN $5 ELSE lots_wallet_id END \
+             WHERE bucket = $3 AND tenant_id = $4 AND wallet_id = $5 AND member_id = $6";
+        let redemption = REDEMPTION.replace("NIL", nil(tx.get_database_backend()));
         for member_id in &self.rows.members {
-            for sql in [ACTIVITY, REDEMPTION] {
+            for sql in [ACTIVITY, STEPS, &redemption] {
                 let mut values: Vec<Value> = vec![self.to.bucket().into(), self.to.id().into()];
                 values.extend(self.from.key_with([(*member_id).into()]));
                 run(tx, sql, values).await?;

@@ -12,7 +12,7 @@ use super::entity::program;
 use super::rule_sets;
 use crate::domain::{
     ActivityKind, Basis, Currency, Downgrade, Earlier, EarningRule, Expiry, Ladder, Life, MonthDay, Period,
-    PointCurrency, Program, Release, ReturnPolicy, Tier, TierPolicy, Window,
+    PointCurrency, Program, RedemptionPolicy, Release, ReturnPolicy, Tier, TierPolicy, Window,
 };
 
 #[derive(Serialize, Deserialize)]
@@ -137,7 +137,7 @@ pub async fn insert(tx: &Tx, tenant: &Tenant, program: &Program) -> Result<(), d
 /// That the database refused.
 pub async fn update(tx: &Tx, tenant: &Tenant, program: &Program) -> Result<(), db::Error> {
     use program::Column as C;
-    const CHANGING: [C; 19] = [
+    const CHANGING: [C; 20] = [
         C::Further,
         C::Tiers,
         C::TiersBefore,
@@ -156,6 +156,7 @@ pub async fn update(tx: &Tx, tenant: &Tenant, program: &Program) -> Result<(), d
         C::ReturnPolicy,
         C::Referral,
         C::Velocity,
+        C::RedemptionPolicy,
         C::Version,
     ];
     db::bulk_update::<program::Entity>(tx, &[row(tenant, program)?], &CHANGING).await
@@ -221,6 +222,7 @@ fn row(tenant: &Tenant, program: &Program) -> Result<program::Model, db::Error> 
             let before: Vec<StoredEarlier> = program.ladder.before.iter().map(stored_earlier).collect();
             serde_json::to_string(&before).map_err(|e| told(&e))?
         },
+        redemption_policy: serde_json::to_string(&program.redemption).map_err(|e| told(&e))?,
         // Only [`tiers_change`] and [`tiers_hold`] write it of a program that is there.
         tiers_due: Time::NEVER.micros(),
     })
@@ -343,6 +345,10 @@ fn domain(row: program::Model) -> Result<Program, db::Error> {
             text => Some(serde_json::from_str(text).map_err(|_| damaged("referral policy"))?),
         },
         velocity: serde_json::from_str(&row.velocity).map_err(|_| damaged("velocity limits"))?,
+        redemption: match row.redemption_policy.as_str() {
+            "" => RedemptionPolicy::DEFAULT,
+            text => serde_json::from_str(text).map_err(|_| damaged("redemption policy"))?,
+        },
         ladder: Ladder { tiers: tiers.into_iter().map(unstored).collect(), policy, before },
         id: row.program_id,
         display_name: row.display_name,

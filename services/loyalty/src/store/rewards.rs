@@ -24,6 +24,12 @@ pub struct Key {
 }
 
 impl Key {
+    /// The key of a reward.
+    pub fn new(tenant: &Tenant, program_id: &str, reward_id: &str) -> Key {
+        let (program_id, reward_id) = (program_id.to_owned(), reward_id.to_owned());
+        Key { tenant: tenant.clone(), program_id, reward_id }
+    }
+
     fn values(&self) -> Vec<db::sea_orm::Value> {
         vec![self.tenant.id().into(), self.program_id.as_str().into(), self.reward_id.as_str().into()]
     }

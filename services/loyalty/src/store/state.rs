@@ -65,10 +65,10 @@ pub fn activities(db: &Db) -> Pages<(String, Activity, Time)> {
     })
 }
 
-/// Every redemption.
+/// Every redemption of which something was spent.
 pub fn redemptions(db: &Db) -> Pages<Redemption> {
     const WALK: Walk<'_> = Walk {
-        select: "SELECT * FROM redemption",
+        select: "SELECT t.* FROM (SELECT * FROM redemption WHERE state = 1) t",
         key: &["bucket", "tenant_id", "wallet_id", "redemption_id"],
         rows: ROWS,
     };

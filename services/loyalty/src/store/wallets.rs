@@ -149,7 +149,7 @@ pub async fn insert(tx: &Tx, wallets: &[(Owner, Wallet)]) -> Result<(), db::Erro
 
 pub(super) fn update(writes: &mut Writes, wallets: &[(Owner, Wallet)]) -> Result<(), db::Error> {
     use wallet::Column as C;
-    const CHANGING: [C; 37] = [
+    const CHANGING: [C; 38] = [
         C::Purses,
         C::Version,
         C::Now,
@@ -172,6 +172,7 @@ pub(super) fn update(writes: &mut Writes, wallets: &[(Owner, Wallet)]) -> Result
         C::WarnedUntil,
         C::NextWarn,
         C::NextRelease,
+        C::NextHold,
         C::Waived,
         C::AliveUntil,
         C::TierSince,
@@ -264,6 +265,7 @@ fn domain(row: wallet::Model) -> Result<Wallet, db::Error> {
         version: row.version,
         now: Time::from_micros(row.now),
         next_release: Time::from_micros(row.next_release),
+        next_hold: Time::from_micros(row.next_hold),
         next_due: Time::from_micros(row.next_due),
         warned_until: Time::from_micros(row.warned_until),
         next_warn: Time::from_micros(row.next_warn),
@@ -330,6 +332,7 @@ fn row(owner: &Owner, wallet: &Wallet) -> wallet::Model {
         warned_until: wallet.warned_until.micros(),
         next_warn: wallet.next_warn.micros(),
         next_release: wallet.next_release.micros(),
+        next_hold: wallet.next_hold.micros(),
         waived: t.waived,
         transferred: t.transferred,
         alive_until: alive_until.micros(),

@@ -168,10 +168,10 @@ fn the_last_units_of_a_counted_stock() {
         let context = Context { reward: stock, ..Context::of(&ledger.program) };
         decide(&ledger.state, &redeem(quantity), context, now)
     };
-    assert_eq!(decide_with(2, 2).outcome.stock_taken, 2);
+    assert_eq!(decide_with(2, 2).outcome.stock.get("mug"), Some(&2));
     let refused = decide_with(1, 2);
     let told = Refusal::OutOfStock { reward_id: "mug".into(), remaining: 1 };
-    assert_eq!((refused.answer, refused.outcome.stock_taken), (Err(told), 0));
+    assert_eq!((refused.answer, refused.outcome.stock.len()), (Err(told), 0));
 }
 
 #[derive(Clone, Debug)]

@@ -11,6 +11,7 @@ pub(super) mod posting;
 pub(super) mod program;
 pub(super) mod program_counter;
 pub(super) mod redemption;
+pub(super) mod redemption_step;
 pub(super) mod referral;
 pub(super) mod review;
 pub(super) mod reward;

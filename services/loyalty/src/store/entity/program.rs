@@ -40,6 +40,7 @@ pub struct Model {
     pub further: String,
     pub tiers_before: String,
     pub tiers_due: i64,
+    pub redemption_policy: String,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -26,6 +26,12 @@ pub struct Model {
     pub create_time: i64,
     pub currency: String,
     pub purse: i32,
+    pub quantity_captured: i64,
+    pub counted: i32,
+    pub lots: String,
+    pub lots_wallet_id: Uuid,
+    pub resolve_time: i64,
+    pub step_seq: i64,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -33,6 +33,7 @@ pub struct Model {
     pub warned_until: i64,
     pub next_warn: i64,
     pub next_release: i64,
+    pub next_hold: i64,
     pub waived: i64,
     pub alive_until: i64,
     pub open_time: i64,

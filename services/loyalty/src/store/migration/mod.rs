@@ -18,6 +18,7 @@ mod m0017_pin_members;
 mod m0018_move_members;
 mod m0019_count_in_several_currencies;
 mod m0020_settle_changed_tiers;
+mod m0021_hold_redemptions;
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
@@ -48,6 +49,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0018_move_members::MoveMembers),
             Box::new(m0019_count_in_several_currencies::CountInSeveralCurrencies),
             Box::new(m0020_settle_changed_tiers::SettleChangedTiers),
+            Box::new(m0021_hold_redemptions::HoldRedemptions),
         ]
     }
 }
