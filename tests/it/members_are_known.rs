@@ -9,6 +9,7 @@ use harness::calls::{
     PROGRAM, balance_of, create_program, create_program_like, create_reward, enroll, program, purchase,
     reason, record, redeem, redemption, request_id,
 };
+use harness::holds::{held, hold, void, voided};
 use harness::house::{House, START};
 use pb::export_member_response::Piece;
 use pb::member_service_client::MemberServiceClient;
@@ -384,6 +385,10 @@ async fn nothing_personal_is_left_of_the_erased(house: House) {
     activity.location = "Marker-4".into();
     record(&client, bought.clone()).await.unwrap();
     adjust(&client, &member.member_id, 5, "Marker-5 called").await.unwrap();
+    create_reward(&client, "mug", 10, None).await;
+    let made = held(&client, hold(&member.member_id, "mug", 60)).await.unwrap().redemption.unwrap();
+    let because = pb::VoidRedemptionRequest { reason: "Marker-7 called".into(), ..void(&made) };
+    voided(&client, because).await.unwrap();
     record(&client, purchase(&other, 12)).await.unwrap();
     for (from, to) in [(&member.member_id, &other), (&other, &member.member_id)] {
         let note = if *from == other { String::new() } else { "Marker-6 gave it".to_owned() };

@@ -192,10 +192,11 @@ pub(super) async fn change_state(
 }
 
 async fn forget(tx: &Tx, owner: &Owner, program_id: &str) -> Result<(), db::Error> {
-    const OWNED: [&str; 2] = [
+    const OWNED: [&str; 3] = [
         "UPDATE activity SET external_id = '', detail = '', member = '' WHERE bucket = $1 AND tenant_id = $2 \
          AND wallet_id = $3",
         "UPDATE posting SET note = '' WHERE bucket = $1 AND tenant_id = $2 AND wallet_id = $3",
+        "UPDATE redemption_step SET note = '' WHERE bucket = $1 AND tenant_id = $2 AND wallet_id = $3",
     ];
     for sql in OWNED {
         let statement = Statement::from_sql_and_values(tx.get_database_backend(), sql, owner.key());
