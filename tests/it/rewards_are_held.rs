@@ -77,14 +77,7 @@ async fn a_checkout_holds_captures_and_refunds(house: House) {
     assert_eq!((rest.points_refunded, numbers(rest.balance.as_ref().unwrap())), (30, (150, 0, 0)));
     assert_eq!(units(&client, "mug").await, 3, "what comes back is not sold again by itself");
 
-    let told = receipt(&client, &made).await;
-    let from: Vec<_> = told.lots.iter().map(|lot| (lot.lot_number, lot.points, lot.rule_version)).collect();
-    assert_eq!(from, [(1, 40, 1), (2, 50, 1)]);
-    assert!(told.lots.iter().all(|lot| lot.wallet_id == anna && !lot.activity_id.is_empty()));
-    use pb::RedemptionStepKind::{Captured, Held, Refunded};
-    let steps: Vec<_> = told.steps.iter().map(|step| (step.kind(), step.points, step.quantity)).collect();
-    assert_eq!(steps, [(Held, 90, 3), (Captured, 60, 2), (Refunded, 30, 0), (Refunded, 30, 0)]);
-    assert_eq!(told.steps[2].reason, "broken");
+    the_receipt_tells_all(&client, &made).await;
 
     // What is spent in one step is refunded in the same way.
     house.time_passes();
@@ -106,6 +99,17 @@ async fn a_checkout_holds_captures_and_refunds(house: House) {
         assert_eq!(ids(listed(&client, &anna, state).await), expected, "{state:?}");
     }
     house.end().await;
+}
+
+async fn the_receipt_tells_all(client: &Client, made: &pb::Redemption) {
+    let told = receipt(client, made).await;
+    let from: Vec<_> = told.lots.iter().map(|lot| (lot.lot_number, lot.points, lot.rule_version)).collect();
+    assert_eq!(from, [(1, 40, 1), (2, 50, 1)]);
+    assert!(told.lots.iter().all(|lot| lot.wallet_id == made.member_id && !lot.activity_id.is_empty()));
+    use pb::RedemptionStepKind::{Captured, Held, Refunded};
+    let steps: Vec<_> = told.steps.iter().map(|step| (step.kind(), step.points, step.quantity)).collect();
+    assert_eq!(steps, [(Held, 90, 3), (Captured, 60, 2), (Refunded, 30, 0), (Refunded, 30, 0)]);
+    assert_eq!(told.steps[2].reason, "broken");
 }
 
 async fn what_is_not_held_is_refused_for_its_own_reason(house: House) {

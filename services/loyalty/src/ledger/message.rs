@@ -75,20 +75,12 @@ pub(super) fn encode(owner: &Owner, program_id: &str, event: &Event) -> (&'stati
         Event::TierAtRisk(of) => {
             ("rapport.loyalty.v1.TierAtRisk", tier_at_risk(owner, program_id, of).encode_to_vec())
         }
-        Event::RedemptionHeld { redemption, left } => {
-            ("rapport.loyalty.v1.RedemptionHeld", held(program_id, redemption, left).encode_to_vec())
-        }
-        Event::RedemptionVoided { redemption, left } => {
-            ("rapport.loyalty.v1.RedemptionVoided", voided(program_id, redemption, left).encode_to_vec())
-        }
+        Event::RedemptionHeld { redemption, left } => held(program_id, redemption, left),
+        Event::RedemptionVoided { redemption, left } => voided(program_id, redemption, left),
         Event::RedemptionRefunded { redemption, points, refund_time, left } => {
-            let message = refunded(program_id, redemption, (*points, *refund_time), left);
-            ("rapport.loyalty.v1.RedemptionRefunded", message.encode_to_vec())
+            refunded(program_id, redemption, (*points, *refund_time), left)
         }
-        Event::RewardRedeemed { redemption, left } => {
-            let message = redeemed(program_id, redemption, left);
-            ("rapport.loyalty.v1.RewardRedeemed", message.encode_to_vec())
-        }
+        Event::RewardRedeemed { redemption, left } => redeemed(program_id, redemption, left),
     }
 }
 
@@ -208,8 +200,8 @@ fn points_earned(program_id: String, earned: &Earned) -> pb::PointsEarned {
     }
 }
 
-fn redeemed(program_id: String, redemption: &Redemption, left: &Left) -> pb::RewardRedeemed {
-    pb::RewardRedeemed {
+fn redeemed(program_id: String, redemption: &Redemption, left: &Left) -> (&'static str, Vec<u8>) {
+    let message = pb::RewardRedeemed {
         member_id: uuid_text(redemption.member_id),
         program_id,
         redemption_id: uuid_text(redemption.id),
@@ -220,11 +212,12 @@ fn redeemed(program_id: String, redemption: &Redemption, left: &Left) -> pb::Rew
         currency_code: redemption.currency.clone(),
         further_currency: redemption.purse > 0,
         redeem_time: opt_timestamp(redemption.resolve_time),
-    }
+    };
+    ("rapport.loyalty.v1.RewardRedeemed", message.encode_to_vec())
 }
 
-fn held(program_id: String, redemption: &Redemption, left: &Left) -> pb::RedemptionHeld {
-    pb::RedemptionHeld {
+fn held(program_id: String, redemption: &Redemption, left: &Left) -> (&'static str, Vec<u8>) {
+    let message = pb::RedemptionHeld {
         member_id: uuid_text(redemption.member_id),
         program_id,
         redemption_id: uuid_text(redemption.id),
@@ -235,11 +228,12 @@ fn held(program_id: String, redemption: &Redemption, left: &Left) -> pb::Redempt
         hold_time: Some(timestamp(redemption.create_time)),
         hold_expire_time: Some(timestamp(redemption.hold_expire_time)),
         currency_code: redemption.currency.clone(),
-    }
+    };
+    ("rapport.loyalty.v1.RedemptionHeld", message.encode_to_vec())
 }
 
-fn voided(program_id: String, redemption: &Redemption, left: &Left) -> pb::RedemptionVoided {
-    pb::RedemptionVoided {
+fn voided(program_id: String, redemption: &Redemption, left: &Left) -> (&'static str, Vec<u8>) {
+    let message = pb::RedemptionVoided {
         member_id: uuid_text(redemption.member_id),
         program_id,
         redemption_id: uuid_text(redemption.id),
@@ -250,7 +244,8 @@ fn voided(program_id: String, redemption: &Redemption, left: &Left) -> pb::Redem
         void_time: opt_timestamp(redemption.resolve_time),
         expired: redemption.state == RedemptionState::Expired,
         currency_code: redemption.currency.clone(),
-    }
+    };
+    ("rapport.loyalty.v1.RedemptionVoided", message.encode_to_vec())
 }
 
 fn refunded(
@@ -258,8 +253,8 @@ fn refunded(
     redemption: &Redemption,
     (points, refund_time): (i64, ambient::Time),
     left: &Left,
-) -> pb::RedemptionRefunded {
-    pb::RedemptionRefunded {
+) -> (&'static str, Vec<u8>) {
+    let message = pb::RedemptionRefunded {
         member_id: uuid_text(redemption.member_id),
         program_id,
         redemption_id: uuid_text(redemption.id),
@@ -270,7 +265,8 @@ fn refunded(
         available: left.available,
         refund_time: Some(timestamp(refund_time)),
         currency_code: redemption.currency.clone(),
-    }
+    };
+    ("rapport.loyalty.v1.RedemptionRefunded", message.encode_to_vec())
 }
 
 fn expired(

@@ -22,6 +22,17 @@ use crate::domain::{
     Event, HandedOver, Lot, MemberState, MoveMember, Outcome, Referred, Review, TierRow, Wallet,
 };
 
+/// What steps change of a redemption.
+const REDEMPTION_CHANGES: [redemption::Column; 7] = [
+    redemption::Column::State,
+    redemption::Column::PointsCaptured,
+    redemption::Column::PointsRefunded,
+    redemption::Column::QuantityCaptured,
+    redemption::Column::HoldExpireTime,
+    redemption::Column::ResolveTime,
+    redemption::Column::StepSeq,
+];
+
 /// Rows of a batch.
 #[derive(Debug, Default)]
 pub struct Changes {
@@ -178,15 +189,6 @@ impl Changes {
             activity::Column::ReturnedMicros,
             activity::Column::Detail,
             activity::Column::Units,
-        ];
-        const REDEMPTION_CHANGES: [redemption::Column; 7] = [
-            redemption::Column::State,
-            redemption::Column::PointsCaptured,
-            redemption::Column::PointsRefunded,
-            redemption::Column::QuantityCaptured,
-            redemption::Column::HoldExpireTime,
-            redemption::Column::ResolveTime,
-            redemption::Column::StepSeq,
         ];
         let lot_rows = |lots: BTreeMap<(Owner, i64), Lot>| -> Vec<lot::Model> {
             lots.iter().map(|((owner, _), lot)| lots::row(owner, lot)).collect()

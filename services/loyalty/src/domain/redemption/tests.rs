@@ -1,3 +1,4 @@
+//! Holds and what becomes of them, on a ledger of one wallet.
 #![expect(clippy::arithmetic_side_effects, reason = "tests count in small numbers")]
 
 use super::super::fixture::{DAY, Ledger, at, hold};
