@@ -143,6 +143,7 @@ pub fn redemption(member_id: &str, reward_id: &str) -> pb::RedeemRewardRequest {
         member_id: member_id.into(),
         reward_id: reward_id.into(),
         quantity: 1,
+        ..Default::default()
     }
 }
 

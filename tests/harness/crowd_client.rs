@@ -35,7 +35,8 @@ pub async fn ask(
         }
         Deed::Redeem(name) => {
             let (member_id, reward_id) = (id(name), reward_id(purse, PRICE));
-            let request = pb::RedeemRewardRequest { request_id, member_id, reward_id, quantity: 1 };
+            let what = pb::RedeemRewardRequest { request_id, member_id, reward_id, ..Default::default() };
+            let request = pb::RedeemRewardRequest { quantity: 1, ..what };
             calls::redeem(client, request).await?.balance
         }
         Deed::Adjust(name, n) => {

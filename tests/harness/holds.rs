@@ -15,6 +15,7 @@ pub fn hold(member_id: &str, reward_id: &str, hold_seconds: i64) -> pb::CreateRe
         reward_id: reward_id.into(),
         quantity: 1,
         hold_seconds,
+        ..Default::default()
     }
 }
 

@@ -13,6 +13,7 @@ mod model_holds;
 pub mod model_purses;
 pub mod model_tiers;
 pub mod moves;
+pub mod offers;
 mod postgres;
 pub mod process;
 pub mod processes;

@@ -319,7 +319,8 @@ async fn ask_of(
     let currency_code = code(purse);
     if let Do::Redeem(price) = command {
         let reward_id = reward_id(purse, price);
-        let request = pb::RedeemRewardRequest { request_id, member_id, reward_id, quantity: 1 };
+        let what = pb::RedeemRewardRequest { request_id, member_id, reward_id, ..Default::default() };
+        let request = pb::RedeemRewardRequest { quantity: 1, ..what };
         return Ok((Told::Done, calls::redeem(client, request).await?.balance));
     }
     if let Do::Adjust(points) = command {
@@ -386,9 +387,9 @@ async fn hold(
 ) -> Result<(Told, Option<pb::Balance>), Status> {
     let mut service = pb::redemption_service_client::RedemptionServiceClient::new(client.clone());
     if let Do::Hold(key, price, hold_seconds) = command {
-        let (reward_id, quantity, id) = (reward_id(purse, price), 1, member_id.clone());
-        let request =
-            pb::CreateRedemptionRequest { request_id, member_id, reward_id, quantity, hold_seconds };
+        let (reward_id, id) = (reward_id(purse, price), member_id.clone());
+        let what = pb::CreateRedemptionRequest { request_id, member_id, reward_id, ..Default::default() };
+        let request = pb::CreateRedemptionRequest { quantity: 1, hold_seconds, ..what };
         let done = service.create_redemption(request).await?.into_inner();
         redemptions.keep(&id, key, done.redemption.expect("a redemption").redemption_id);
         return Ok((Told::Done, done.balance));

@@ -8,6 +8,7 @@ use harness::calls::{
 use harness::holds::{held, hold};
 use harness::house::House;
 use harness::moves::{merge, merger};
+use harness::offers::{upload, voucher};
 use proto::rapport::loyalty::v1 as pb;
 
 use crate::points_are_of_several_currencies::{COINS, coins, of, offer};
@@ -57,6 +58,8 @@ const DAMAGES: &[(&str, &str)] = &[
     ("UPDATE redemption SET points_held = 900, points_captured = 900", "redemptions_match_their_postings"),
     ("UPDATE redemption SET quantity = 2", "stock_matches_redemptions"),
     ("UPDATE reward_stock SET remaining = 0", "stock_matches_redemptions"),
+    ("UPDATE reward_stock SET codes_out = 2 WHERE codes_out = 1", "codes_match_redemptions"),
+    ("DELETE FROM reward_code WHERE seq = 1", "codes_match_redemptions"),
     ("DELETE FROM command WHERE method = 'RedeemReward'", "postings_name_a_recorded_command"),
     ("DELETE FROM event_log WHERE aggregate_seq = 2", "events_are_numbered_without_gaps"),
     (MORE_COINS, "wallet_totals_match_postings"),
@@ -91,6 +94,9 @@ async fn one_row_of_each_kind(house: House) {
     offer(&client, ("sticker", COINS), 30).await.unwrap();
     redeem(&client, redemption(&member, "sticker")).await.unwrap();
     held(&client, hold(&member, "mug", 600)).await.unwrap();
+    harness::offers::offer(&client, voucher("voucher", 5)).await.unwrap();
+    upload(&client, "voucher", &["A".to_owned(), "B".to_owned()], 2).await.unwrap();
+    redeem(&client, redemption(&member, "voucher")).await.unwrap();
     let merged = enroll(&client, "ann").await;
     merge(&client, merger(&merged, &member)).await.unwrap();
     // Every event has its position, and nothing moves meanwhile.

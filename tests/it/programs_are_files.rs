@@ -91,8 +91,12 @@ async fn a_file_is_applied_once_and_then_by_its_changes(house: House) {
     let other = dir.path().join("coffee-shop.toml");
     let text = std::fs::read_to_string(&file).unwrap();
     let text = text.replace("rolling_months = 6", "rolling_months = 9").replace("points = 2,", "points = 3,");
-    std::fs::write(&other, &text).unwrap();
-    let expected = ["program.expiry_policy.rolling_months", "rule_set.rules[base].points_per_amount.points"];
+    std::fs::write(&other, text.replace("price_points = 150", "price_points = 160")).unwrap();
+    let expected = [
+        "program.expiry_policy.rolling_months",
+        "rule_set.rules[base].points_per_amount.points",
+        "rewards[coffee].price_points",
+    ];
     house.clock().advance_to(START.plus_micros(1));
     assert_eq!(changed(&house, "diff", &other).await, expected);
     assert_eq!(changed(&house, "apply", &other).await, expected);
@@ -124,12 +128,12 @@ async fn what_cannot_change_is_refused_as_a_whole(house: House) {
     let text = std::fs::read_to_string(example("grocery.toml")).unwrap();
     applied(&house, "grocery.toml").await;
     let changed = text.replace("time_zone = \"Europe/Berlin\"", "time_zone = \"Europe/Paris\"");
-    let changed = changed.replace("price_points = 500", "price_points = 600");
+    let changed = changed.replace("unlimited = true", "remaining = 600");
     std::fs::write(&file, changed.replace("after_days = 14", "after_days = 7")).unwrap();
     let (code, _, told) = programs(&house, "apply", &file).await;
     assert_eq!(code, 1);
-    let expected = "error: nothing was changed: program.time_zone, rewards[five-euros] cannot be \
-                    changed once it is there\n";
+    let expected = "error: nothing was changed: program.time_zone, rewards[five-euros].remaining, \
+                    rewards[five-euros].unlimited cannot be changed once it is there\n";
     assert_eq!(told, expected);
     let mut programs_of = ProgramServiceClient::new(house.client());
     let request = pb::GetProgramRequest { program_id: "grocery".into() };
@@ -291,6 +295,7 @@ async fn a_grocery_takes_coupons(house: House) {
         member_id: anna.clone(),
         reward_id: "five-euros".into(),
         quantity: 1,
+        ..Default::default()
     };
     let status = harness::calls::redeem(&client, short).await.unwrap_err();
     assert_eq!(reason(&status), "INSUFFICIENT_POINTS");

@@ -15,10 +15,10 @@ use loyalty::domain::{
     self, Activity, ActivityKind, ActivityRef, AdjustPoints, Basis, CancelActivity, CaptureRedemption,
     Command, ConfirmActivity, Context, CreateRedemption, Currency, CurrencyKind, Detail, Downgrade,
     EarningRule, Expiry, ExtendExpiry, ExtendHold, FurtherCurrency, HOLD_MAX_SECONDS, Ladder, LateRefund,
-    Life, Lot, Money, Past, PointCurrency, Portion, Program, Purse, RecordActivity, RedeemReward, Redemption,
-    RedemptionPolicy, RedemptionRefusal, RedemptionState, RefundRedemption, Refusal, ReinstatePoints, Reply,
-    ReturnPolicy, Returned, ReverseActivity, Reward, RuleSet, State, Stock, Tier, TierPolicy, VoidRedemption,
-    Wallet, Window,
+    Life, Lot, Money, Past, PointCurrency, Portion, Price, Program, Purse, RecordActivity, RedeemReward,
+    Redemption, RedemptionPolicy, RedemptionRefusal, RedemptionState, RefundRedemption, Refusal,
+    ReinstatePoints, Reply, ReturnPolicy, Returned, ReverseActivity, Reward, RewardTerms, RuleSet, State,
+    Stock, Supply, Tier, TierPolicy, VoidRedemption, Wallet, Window,
 };
 use uuid::Uuid;
 
@@ -307,10 +307,8 @@ fn command_of((purse, command): (usize, Do), n: usize) -> (Command, Option<Rewar
         }),
         Do::Hold(key, price, seconds) => {
             reward = Some(priced(price, currency));
-            let (redemption_id, hold_seconds) = (id_of(key), Some(seconds));
-            let reward_id = "mug".to_owned();
-            let create = CreateRedemption { redemption_id, member_id, reward_id, quantity: 1, hold_seconds };
-            Command::CreateRedemption(create)
+            let (what, hold_seconds) = (a_mug(id_of(key), member_id), Some(seconds));
+            Command::CreateRedemption(CreateRedemption { what, hold_seconds })
         }
         Do::Capture(key, part) => {
             let portion = part.map_or(Portion::Whole, Portion::Points);
@@ -327,11 +325,15 @@ fn command_of((purse, command): (usize, Do), n: usize) -> (Command, Option<Rewar
         Do::Redeem(price) => {
             reward = Some(priced(price, currency));
             let redemption_id = Uuid::from_u128(n as u128 + u128::from(u64::MAX));
-            let reward_id = "mug".to_owned();
-            Command::RedeemReward(RedeemReward { redemption_id, member_id, reward_id, quantity: 1 })
+            Command::RedeemReward(a_mug(redemption_id, member_id))
         }
     };
     (command, reward)
+}
+
+fn a_mug(redemption_id: Uuid, member_id: Uuid) -> RedeemReward {
+    let (reward_id, price_id) = ("mug".to_owned(), String::new());
+    RedeemReward { redemption_id, member_id, reward_id, price_id, quantity: 1 }
 }
 
 fn priced(price_points: i64, currency: String) -> Reward {
@@ -339,11 +341,11 @@ fn priced(price_points: i64, currency: String) -> Reward {
         program_id: "club".into(),
         id: "mug".into(),
         display_name: "Mug".into(),
-        price_points,
-        currency,
+        price: Price::of(price_points, currency),
+        terms: RewardTerms::default(),
+        supply: Supply::Unlimited,
         version: 1,
         create_time: Time::MIN,
-        counted: false,
     }
 }
 

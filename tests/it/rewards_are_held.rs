@@ -22,7 +22,8 @@ everywhere! {
 /// Units of a reward that are left.
 pub(crate) async fn units(client: &Client, reward_id: &str) -> i64 {
     let mut rewards = pb::reward_service_client::RewardServiceClient::new(client.clone());
-    let request = pb::GetRewardRequest { program_id: PROGRAM.into(), reward_id: reward_id.into() };
+    let (program_id, reward_id) = (PROGRAM.into(), reward_id.into());
+    let request = pb::GetRewardRequest { program_id, reward_id, version: 0 };
     let reward = rewards.get_reward(request).await.unwrap().into_inner().reward.unwrap();
     match reward.stock {
         Some(pb::reward::Stock::Remaining(left)) => left,

@@ -51,7 +51,7 @@ async fn stock_that_is_added_is_sold_too(house: House) {
 
 async fn stock(house: &House) -> pb::reward::Stock {
     let mut rewards = pb::reward_service_client::RewardServiceClient::new(house.client());
-    let request =
-        pb::GetRewardRequest { program_id: harness::calls::PROGRAM.into(), reward_id: "bicycle".into() };
+    let (program_id, reward_id) = (harness::calls::PROGRAM.into(), "bicycle".into());
+    let request = pb::GetRewardRequest { program_id, reward_id, version: 0 };
     rewards.get_reward(request).await.unwrap().into_inner().reward.unwrap().stock.unwrap()
 }

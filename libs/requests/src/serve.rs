@@ -8,6 +8,8 @@ macro_rules! serve {
         $($method:ident($request:ident) -> $response:ident;)+
     } $(streams {
         $($stream:ident = $streaming:ident($asked:ident) -> $piece:ident;)+
+    })? $(uploads {
+        $($uploading:ident($part:ident) -> $summary:ident;)+
     })?) => {
         #[tonic::async_trait]
         impl $service for $api {
@@ -25,6 +27,13 @@ macro_rules! serve {
                 request: tonic::Request<$pb::$asked>,
             ) -> Result<tonic::Response<Self::$stream>, tonic::Status> {
                 $streaming::handle(self, request).await.map(tonic::Response::new)
+            })+)?
+
+            $($(async fn $uploading(
+                &self,
+                request: tonic::Request<tonic::Streaming<$pb::$part>>,
+            ) -> Result<tonic::Response<$pb::$summary>, tonic::Status> {
+                $uploading::handle(self, request).await.map(tonic::Response::new)
             })+)?
         }
     };

@@ -48,6 +48,8 @@ pub struct Outcome {
     pub referred: Option<(Uuid, Referred)>,
     /// Units taken from the counted stock of rewards, by their ids; negative if they went back.
     pub stock: BTreeMap<String, i64>,
+    /// How many codes of which reward's pool were handed out.
+    pub handed_out: Option<(String, usize)>,
     /// Announcements, in order; the last has the number `wallet.event_seq`.
     pub events: Vec<Event>,
     /// What the command changed of the second wallet that it names.
@@ -75,6 +77,8 @@ pub(super) struct Book<'a> {
     pub(super) past: Option<Past>,
     /// The redemption of before that the command names.
     pub(super) named_redemption: Option<&'a Redemption>,
+    /// Codes that may be handed out, the next one first.
+    pub(super) codes: &'a [String],
 }
 
 impl<'a> Book<'a> {
@@ -96,6 +100,7 @@ impl<'a> Book<'a> {
             handed_over: None,
             referred: None,
             stock: BTreeMap::new(),
+            handed_out: None,
             events: Vec::new(),
             other: None,
         };
@@ -113,6 +118,7 @@ impl<'a> Book<'a> {
             tier_changed: None,
             past: before.past.clone(),
             named_redemption: None,
+            codes: &[],
         }
     }
 

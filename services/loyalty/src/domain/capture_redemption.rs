@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::book::{Book, minus};
 use super::redemption::{Portion, RedemptionRefusal, RedemptionState, StepKind};
-use super::{Account, Event, Reason, Refusal, Reply, Source};
+use super::{Account, Event, Reason, Refusal, Reply};
 
 /// The command.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,16 +30,15 @@ pub(super) fn capture(book: &mut Book<'_>, command: &CaptureRedemption) -> Resul
         let (held, quantity_held) = all;
         return Err(RedemptionRefusal::CaptureExceedsHold { points, held, quantity, quantity_held }.into());
     }
-    let source =
-        Source { actor_member_id: redemption.member_id, redemption_id: redemption.id, ..Source::default() };
     if points > 0 {
         let accounts = (redemption.purse, Account::Held, Account::Redeemed);
-        book.post(accounts, points, Reason::Capture, book.now, source)?;
+        book.post(accounts, points, Reason::Capture, book.now, redemption.source(""))?;
     }
     (redemption.captured, redemption.quantity_captured) = (points, quantity);
     (redemption.state, redemption.resolve_time) = (RedemptionState::Captured, book.now);
     book.give_back(&redemption, (points, all.0), (Account::Held, Reason::Void), (book.now, ""))?;
-    book.restock(&redemption, minus(all.1, quantity)?);
+    book.hand_out(&mut redemption);
+    book.give_units_back(&redemption, minus(all.1, quantity)?)?;
     let redemption = book.step(redemption, StepKind::Captured, (points, quantity), "", book.now)?;
     let left = book.left(redemption.purse);
     book.announce(Event::RewardRedeemed { redemption: redemption.clone(), left });

@@ -136,11 +136,12 @@ impl Command {
         }
     }
 
-    /// The reward that this command names.
-    pub fn reward(&self) -> Option<&str> {
+    /// The units of a reward that this command takes.
+    pub fn redeems(&self) -> Option<&RedeemReward> {
         match self {
-            Command::RedeemReward(redeem) => Some(&redeem.reward_id),
-            Command::CreateRedemption(create) => Some(&create.reward_id),
+            Command::RedeemReward(what) | Command::CreateRedemption(CreateRedemption { what, .. }) => {
+                Some(what)
+            }
             _ => None,
         }
     }
@@ -149,6 +150,8 @@ impl Command {
     pub fn needs_holds(&self) -> bool {
         match self {
             Command::ChangeState(change) => change.to.is_over(),
+            // What was captured is no hold, so no refund changes which one ends next.
+            Command::RefundRedemption(_) => false,
             Command::MoveMember(_) => true,
             _ => self.redemption().is_some(),
         }
@@ -218,11 +221,12 @@ impl Command {
             }
             Command::AdjustPoints(adjust) => of(&adjust.currency, adjust.points.saturating_neg()),
             Command::TransferPoints(transfer) => of(&transfer.currency, transfer.points),
-            Command::RedeemReward(RedeemReward { quantity, .. })
-            | Command::CreateRedemption(CreateRedemption { quantity, .. }) => reward
-                .map_or_else(Points::new, |reward| {
-                    of(&reward.currency, reward.price_points.saturating_mul(*quantity))
-                }),
+            Command::RedeemReward(what) | Command::CreateRedemption(CreateRedemption { what, .. }) => {
+                let price = reward.and_then(|reward| reward.price(&what.price_id).ok());
+                price.map_or_else(Points::new, |price| {
+                    of(&price.currency, price.points.saturating_mul(what.quantity))
+                })
+            }
         }
     }
 }

@@ -1,44 +1,31 @@
 //! CreateRedemption: points and units of a reward are reserved, up to a moment.
 
 use ambient::Time;
-use uuid::Uuid;
 
 use super::book::Book;
 use super::redeem_reward::priced;
 use super::redemption::{Redemption, RedemptionRefusal, RedemptionState, StepKind};
-use super::{Account, Event, Reason, Refusal, Reply, Reward, Source, Stock};
+use super::{Account, Context, Event, Reason, RedeemReward, Refusal, Reply};
 
 /// The command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CreateRedemption {
-    /// The id the redemption gets.
-    pub redemption_id: Uuid,
-    /// Who redeems.
-    pub member_id: Uuid,
-    /// A reward of the wallet's program.
-    pub reward_id: String,
-    /// How many units; at least 1.
-    pub quantity: i64,
-    /// How long they are held; none: as long as the program allows.
+    /// What is to be redeemed.
+    pub what: RedeemReward,
+    /// How long it is held; none: as long as the program allows.
     pub hold_seconds: Option<i64>,
 }
 
 pub(super) fn create(
     book: &mut Book<'_>,
     command: &CreateRedemption,
-    offer: Option<(&Reward, Stock)>,
+    context: Context<'_>,
 ) -> Result<Reply, Refusal> {
     let hold_expire_time = hold_until(book, command.hold_seconds)?;
-    let ids = (command.redemption_id, command.member_id);
-    let made = priced(book, ids, (&command.reward_id, command.quantity), offer)?;
+    let made = priced(book, &command.what, context)?;
     let mut redemption = Redemption { state: RedemptionState::Held, hold_expire_time, ..made };
-    let source = Source {
-        actor_member_id: command.member_id,
-        redemption_id: command.redemption_id,
-        ..Source::default()
-    };
     book.slide(book.now);
-    book.pay(&mut redemption, (Account::Held, Reason::Hold), source)?;
+    book.pay(&mut redemption, (Account::Held, Reason::Hold))?;
     let all = (redemption.points, redemption.quantity);
     book.note_step(&mut redemption, StepKind::Held, all, "", book.now)?;
     book.out.wallet.next_hold = book.out.wallet.next_hold.min(hold_expire_time);

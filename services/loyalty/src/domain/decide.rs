@@ -35,6 +35,8 @@ pub struct State {
     pub holds: BTreeMap<(Time, Uuid), Redemption>,
     /// Lots of other wallets, by these and their numbers, to which points may come back.
     pub origins: BTreeMap<(Uuid, i64), Lot>,
+    /// What was counted for the limits of rewards: of those that are held, and of the one that is redeemed.
+    pub counted: BTreeMap<Counter, i64>,
     /// What the command needs of the time before the wallet's standing, if it does.
     pub past: Option<Past>,
 }
@@ -46,7 +48,7 @@ pub struct Context<'a> {
     pub program: &'a Program,
     /// The activity of this wallet that already has the command's external id.
     pub activity_taken: Option<Uuid>,
-    /// Points counted so far, for caps that the command's activity may count under.
+    /// What was counted so far under what the command may count under.
     pub used: &'a BTreeMap<Counter, i64>,
     /// The activity that the command names, if the wallet has it.
     pub activity: Option<&'a Activity>,
@@ -54,7 +56,9 @@ pub struct Context<'a> {
     pub redemption: Option<&'a Redemption>,
     /// The reward that the command names, with its stock.
     pub reward: Option<(&'a Reward, Stock)>,
-    /// Who acts, if a rule may ask.
+    /// The next codes of the pool of that reward, or of that of the redemption: as many as may be handed out.
+    pub codes: &'a [String],
+    /// Who acts, if a rule or a reward may ask.
     pub member: Option<&'a Member>,
     /// The second wallet that the command names, if there is one. Both are settled at the later of their
     /// moments.
@@ -179,6 +183,7 @@ impl<'a> Context<'a> {
             activity: None,
             redemption: None,
             reward: None,
+            codes: &[],
             member: None,
             other: None,
             named: None,
@@ -198,6 +203,7 @@ pub fn decide(state: &State, command: &Command, context: Context<'_>, now: Time)
     let now = context.other.map_or(now, |other| now.max(other.wallet.now));
     let mut settled = Book::open(state, context.program, now);
     settled.named_redemption = context.redemption;
+    settled.codes = context.codes;
     settle::settle(&mut settled).expect("what is due was counted when it was credited");
     let mut book = settled.clone();
     let allowed = change_state::allow(book.out.wallet.state, command)
@@ -230,8 +236,8 @@ fn carry_out<'a>(book: &mut Book<'a>, command: &Command, context: Context<'a>) -
         Command::AdjustPoints(c) => adjust_points::adjust(book, c),
         Command::ExtendExpiry(c) => extend_expiry::extend(book, c),
         Command::ReinstatePoints(c) => reinstate_points::reinstate(book, c),
-        Command::RedeemReward(c) => redeem_reward::redeem(book, c, context.reward),
-        Command::CreateRedemption(c) => create_redemption::create(book, c, context.reward),
+        Command::RedeemReward(c) => redeem_reward::redeem(book, c, context),
+        Command::CreateRedemption(c) => create_redemption::create(book, c, context),
         Command::CaptureRedemption(c) => capture_redemption::capture(book, c),
         Command::VoidRedemption(c) => void_redemption::void(book, c),
         Command::ExtendHold(c) => extend_hold::extend(book, c),
@@ -259,7 +265,7 @@ impl State {
     pub fn new(wallet: Wallet) -> State {
         let (lots, pending, spent) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         let (holds, origins) = (BTreeMap::new(), BTreeMap::new());
-        State { wallet, lots, pending, spent, holds, origins, past: None }
+        State { wallet, lots, pending, spent, holds, origins, counted: BTreeMap::new(), past: None }
     }
 
     /// Adds a lot, whatever it holds.
@@ -300,6 +306,9 @@ impl State {
         }
         self.holds.retain(|(_, id), _| !outcome.resolved.contains_key(id));
         self.hold(outcome.redemption.iter().chain(outcome.resolved.values()).cloned());
+        for (counter, units) in &mut self.counted {
+            *units = units.saturating_add(outcome.counted.get(counter).copied().unwrap_or(0));
+        }
         if let Some(past) = &mut self.past {
             past.evolve(&outcome.credits, &outcome.tier_rows);
         }

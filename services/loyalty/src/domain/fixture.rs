@@ -55,6 +55,11 @@ pub(super) struct Ledger {
     activities: BTreeMap<Uuid, Activity>,
     redemptions: BTreeMap<Uuid, Redemption>,
     pub(super) used: BTreeMap<Counter, i64>,
+    /// What is redeemed: 100 points each.
+    pub(super) reward: Reward,
+    /// The pool of its codes.
+    pub(super) codes: Vec<String>,
+    taken: i64,
 }
 
 impl Ledger {
@@ -70,11 +75,17 @@ impl Ledger {
             activities: BTreeMap::new(),
             redemptions: BTreeMap::new(),
             used: BTreeMap::new(),
+            reward: reward(100),
+            codes: Vec::new(),
+            taken: 0,
         }
     }
 
     pub(super) fn run(&mut self, command: &Command, now: Time) -> Result<Reply, Refusal> {
-        let reward = reward(100);
+        let stock = match self.reward.supply {
+            Supply::Unlimited => Stock::Unlimited,
+            Supply::Counted | Supply::Codes => Stock::Remaining(self.codes.len() as i64 - self.taken),
+        };
         let activity = command.activity().and_then(|named| match named {
             ActivityRef::Id(id) => self.activities.get(id),
             ActivityRef::External(_) => None,
@@ -84,15 +95,22 @@ impl Ledger {
             activity,
             redemption,
             used: &self.used,
-            reward: Some((&reward, Stock::Unlimited)),
+            reward: Some((&self.reward, stock)),
+            codes: &self.codes,
             ..Context::of(&self.program)
         };
         let needs_past = command.needs_past(&self.state.wallet, &self.program, Time::MIN, now);
-        let given = State { past: self.state.past.clone().filter(|_| needs_past), ..self.state.clone() };
+        let past = self.state.past.clone().filter(|_| needs_past);
+        let given = State { past, counted: self.used.clone(), ..self.state.clone() };
         let decision = decide(&given, command, context, now);
         self.state.evolve(&decision.outcome);
         self.postings.extend(decision.outcome.postings);
         self.events = decision.outcome.events;
+        self.taken += decision.outcome.stock.values().sum::<i64>();
+        if let Some((_, handed_out)) = decision.outcome.handed_out {
+            self.codes.drain(..handed_out);
+            self.taken -= handed_out as i64;
+        }
         for (counter, points) in decision.outcome.counted {
             *self.used.entry(counter).or_default() += points;
         }
@@ -119,6 +137,10 @@ impl Ledger {
         self.run(&purchase(units * 1_000_000, Some(occurred)), now)
     }
 
+    pub(super) fn redemption(&self, id: u128) -> &Redemption {
+        &self.redemptions[&Uuid::from_u128(id)]
+    }
+
     pub(super) fn available(&self) -> i64 {
         self.state.wallet.main().totals.available
     }
@@ -141,31 +163,31 @@ pub(super) fn reward(price_points: i64) -> Reward {
         program_id: "club".into(),
         id: "mug".into(),
         display_name: "Mug".into(),
-        price_points,
-        currency: String::new(),
+        price: Price::of(price_points, ""),
+        terms: RewardTerms::default(),
+        supply: Supply::Unlimited,
         version: 5,
         create_time: Time::MIN,
-        counted: false,
     }
 }
 
 pub(super) fn redeem(quantity: i64) -> Command {
-    Command::RedeemReward(RedeemReward {
-        redemption_id: Uuid::from_u128(9),
-        member_id: Uuid::from_u128(1),
-        reward_id: "mug".into(),
-        quantity,
-    })
+    Command::RedeemReward(mugs(9, quantity))
 }
 
 pub(super) fn hold(id: u128, quantity: i64, hold_seconds: i64) -> Command {
-    Command::CreateRedemption(CreateRedemption {
+    let (what, hold_seconds) = (mugs(id, quantity), Some(hold_seconds));
+    Command::CreateRedemption(CreateRedemption { what, hold_seconds })
+}
+
+fn mugs(id: u128, quantity: i64) -> RedeemReward {
+    RedeemReward {
         redemption_id: Uuid::from_u128(id),
         member_id: Uuid::from_u128(1),
         reward_id: "mug".into(),
+        price_id: String::new(),
         quantity,
-        hold_seconds: Some(hold_seconds),
-    })
+    }
 }
 
 pub(super) fn adjust(points: i64, expected_version: Option<i64>) -> Command {

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::book::{Book, minus, next, plus};
 use super::movements::of_lot;
 use super::redemption::{LateRefund, Redemption};
-use super::{Account, Allocation, Lot, LotKey, Origin, Reason, Refusal, Source};
+use super::{Account, Allocation, Lot, LotKey, Origin, Reason, Refusal};
 
 impl Book<'_> {
     /// Gives points of a redemption back from an account to the lots that they came from: those between two
@@ -23,12 +23,7 @@ impl Book<'_> {
         if points == 0 {
             return Ok(());
         }
-        let source = Source {
-            actor_member_id: redemption.member_id,
-            redemption_id: redemption.id,
-            note: note.to_owned(),
-            ..Source::default()
-        };
+        let source = redemption.source(note);
         let purse = redemption.purse;
         let seq = self.post((purse, debit, Account::Available), points, reason, at, source)?;
         let mut late = Vec::new();

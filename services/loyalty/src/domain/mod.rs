@@ -51,6 +51,7 @@ mod term;
 mod tier_book;
 mod tiers;
 mod transfer_points;
+mod units;
 mod velocity;
 mod void_redemption;
 mod wallet;
@@ -90,7 +91,9 @@ pub use reinstate_points::ReinstatePoints;
 pub use release::Release;
 pub use reverse_activity::{CancelActivity, ReturnPolicy, Returned, Reversal, ReverseActivity};
 pub use review::{Review, ReviewState};
-pub use reward::{Reward, Stock};
+pub use reward::{
+    Asker, Fulfilment, Price, Reward, RewardRefusal, RewardTerms, RewardText, Stock, Supply, UnitLimit,
+};
 pub use simulation::Simulation;
 pub use term::{Term, TermRefusal, activate, retire};
 pub use tiers::{

@@ -273,13 +273,7 @@ fn move_holds(
     let holds = book.open_holds().filter(|hold| belongings.members.contains(&hold.member_id));
     let holds: Vec<Redemption> = holds.cloned().collect();
     for hold in &holds {
-        let source = |other_wallet_id| Source {
-            actor_member_id: hold.member_id,
-            redemption_id: hold.id,
-            note: command.note.clone(),
-            other_wallet_id,
-            ..Source::default()
-        };
+        let source = |other_wallet_id| Source { other_wallet_id, ..hold.source(&command.note) };
         if hold.points > 0 {
             let given = (hold.purse, Account::Held, Account::Transfer);
             book.post(given, hold.points, Reason::Move, book.now, source(to))?;

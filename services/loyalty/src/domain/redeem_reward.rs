@@ -3,9 +3,9 @@
 use ambient::Time;
 use uuid::Uuid;
 
-use super::book::{Book, minus, plus};
+use super::book::{Book, minus};
 use super::redemption::{Redemption, RedemptionState};
-use super::{Account, Event, Reason, Refusal, Reply, Reward, Source, Stock};
+use super::{Account, Asker, Context, Event, Money, Price, Reason, Refusal, Reply, Reward, Stock};
 
 /// The command.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub struct RedeemReward {
     pub member_id: Uuid,
     /// A reward of the wallet's program.
     pub reward_id: String,
+    /// Which of its prices; empty: its own.
+    pub price_id: String,
     /// How many units; at least 1.
     pub quantity: i64,
 }
@@ -23,10 +25,9 @@ pub struct RedeemReward {
 pub(super) fn redeem(
     book: &mut Book<'_>,
     command: &RedeemReward,
-    offer: Option<(&Reward, Stock)>,
+    context: Context<'_>,
 ) -> Result<Reply, Refusal> {
-    let ids = (command.redemption_id, command.member_id);
-    let made = priced(book, ids, (&command.reward_id, command.quantity), offer)?;
+    let made = priced(book, command, context)?;
     let mut redemption = Redemption {
         captured: made.points,
         quantity_captured: made.quantity,
@@ -34,53 +35,67 @@ pub(super) fn redeem(
         resolve_time: book.now,
         ..made
     };
-    let source = Source {
-        actor_member_id: command.member_id,
-        redemption_id: command.redemption_id,
-        ..Source::default()
-    };
     book.slide(book.now);
-    book.pay(&mut redemption, (Account::Redeemed, Reason::Redeem), source)?;
+    book.pay(&mut redemption, (Account::Redeemed, Reason::Redeem))?;
+    book.hand_out(&mut redemption);
     book.out.redemption = Some(redemption.clone());
     let left = book.left(redemption.purse);
     book.announce(Event::RewardRedeemed { redemption: redemption.clone(), left });
     Ok(Reply::Redeemed(redemption))
 }
 
-/// A redemption at the price of a reward, for which nothing is paid yet; its units are taken from the stock.
+/// A redemption at a price of a reward, for which nothing is paid yet; its units are taken.
 pub(super) fn priced(
     book: &mut Book<'_>,
-    (id, member_id): (Uuid, Uuid),
-    (reward_id, quantity): (&str, i64),
-    offer: Option<(&Reward, Stock)>,
+    command: &RedeemReward,
+    context: Context<'_>,
 ) -> Result<Redemption, Refusal> {
-    let reward_id = || reward_id.to_owned();
-    let (reward, stock) = offer.ok_or_else(|| Refusal::RewardNotFound { reward_id: reward_id() })?;
-    let (today, rank) = (book.local_day(book.now), book.out.wallet.tier.rank);
-    let price_points = book.program.ladder.discounted(today, rank, reward.price_points);
-    let points = price_points.checked_mul(quantity).ok_or(Refusal::AmountOverflow)?;
-    let purse = book.program.spendable(&reward.currency)?;
-    if let Stock::Remaining(remaining) = stock {
-        // Holds that timed out just now gave their units back.
-        let taken = book.out.stock.entry(reward.id.clone()).or_default();
-        let remaining = minus(remaining, *taken)?;
-        if remaining < quantity {
-            return Err(Refusal::OutOfStock { reward_id: reward_id(), remaining });
-        }
-        *taken = plus(*taken, quantity)?;
+    let (reward_id, quantity) = (&command.reward_id, command.quantity);
+    let missing = || Refusal::RewardNotFound { reward_id: reward_id.clone() };
+    let (reward, stock) = context.reward.ok_or_else(missing)?;
+    let price = reward.price(&command.price_id)?;
+    // What timed out just now gave its units back.
+    let taken = book.out.stock.get(reward_id).copied().unwrap_or(0);
+    let stock = match stock {
+        Stock::Unlimited => Stock::Unlimited,
+        Stock::Remaining(remaining) => Stock::Remaining(minus(remaining, taken)?),
+    };
+    let had = reward.counter(book.program, book.now).map_or(0, |counter| book.counted(&counter));
+    let wallet = &book.out.wallet;
+    let asker = Asker { program: book.program, wallet, member: context.member, had, now: book.now };
+    if let Some(barred) = reward.barred(asker, stock, quantity).into_iter().next() {
+        return Err(barred);
     }
+    let redemption = redemption(book, command, (reward, price))?;
+    book.take_units(&redemption, quantity)?;
+    Ok(redemption)
+}
+
+fn redemption(
+    book: &Book<'_>,
+    command: &RedeemReward,
+    (reward, price): (&Reward, &Price),
+) -> Result<Redemption, Refusal> {
+    let (today, rank, quantity) = (book.local_day(book.now), book.out.wallet.tier.rank, command.quantity);
+    let of_all = |one: i64| one.checked_mul(quantity).ok_or(Refusal::AmountOverflow);
+    let money = price.money.map(|one| of_all(one.micros).map(|micros| Money { micros, ..one }));
+    let purse = book.program.spendable(&price.currency)?;
     Ok(Redemption {
-        id,
-        member_id,
+        id: command.redemption_id,
+        member_id: command.member_id,
         program_id: reward.program_id.clone(),
         reward_id: reward.id.clone(),
         reward_version: reward.version,
+        price_id: price.id.clone(),
+        money: money.transpose()?,
         quantity,
         quantity_captured: 0,
-        counted: reward.counted,
+        supply: reward.supply,
+        limited: reward.terms.limit.map(|limit| limit.period),
+        codes: Vec::new(),
         currency: book.code(purse),
         purse,
-        points,
+        points: of_all(book.program.ladder.discounted(today, rank, price.points))?,
         captured: 0,
         refunded: 0,
         lots: Vec::new(),

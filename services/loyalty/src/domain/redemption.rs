@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::book::{Book, next};
-use super::{Account, Reason, Refusal, Source};
+use super::reward::unit_counter;
+use super::rules::{Counter, Period};
+use super::{Account, Money, Program, Reason, Refusal, Source, Supply};
 
 /// Where a redemption stands. The numbers are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,12 +49,20 @@ pub struct Redemption {
     pub reward_id: String,
     /// The version of the reward whose price is paid.
     pub reward_version: i64,
+    /// Which of the reward's prices; empty: its own.
+    pub price_id: String,
+    /// What is paid beside the points for all units that were asked for.
+    pub money: Option<Money>,
     /// How many units were asked for.
     pub quantity: i64,
     /// How many of them were handed out.
     pub quantity_captured: i64,
-    /// Units of the reward are counted.
-    pub counted: bool,
+    /// How units of the reward are counted.
+    pub supply: Supply,
+    /// Over which period the wallet may have so many of them, if that is limited.
+    pub limited: Option<Period>,
+    /// The codes that were handed out, one for each unit.
+    pub codes: Vec<String>,
     /// The code of the currency of the points.
     pub currency: String,
     /// The number of its purse.
@@ -232,6 +242,21 @@ impl Redemption {
         self.points.checked_div(self.quantity).unwrap_or(0)
     }
 
+    /// Where its postings come from.
+    pub(super) fn source(&self, note: &str) -> Source {
+        Source {
+            actor_member_id: self.member_id,
+            redemption_id: self.id,
+            note: note.to_owned(),
+            ..Source::default()
+        }
+    }
+
+    /// What its units count under; `None` if they are not limited.
+    pub fn counter(&self, program: &Program) -> Option<Counter> {
+        unit_counter(&self.reward_id, self.limited?, program, self.create_time)
+    }
+
     /// The numbers of the lots of its wallet that points may come back to.
     pub fn own_lots(&self) -> impl Iterator<Item = i64> {
         let own = self.lots_wallet_id.is_none();
@@ -286,7 +311,10 @@ impl Book<'_> {
     ) -> Result<Redemption, Refusal> {
         self.note_step(&mut redemption, kind, (points, quantity), note, effective_time)?;
         self.out.resolved.insert(redemption.id, redemption.clone());
-        self.find_next_hold();
+        // What was captured is no hold: no refund changes which one ends next.
+        if kind != StepKind::Refunded {
+            self.find_next_hold();
+        }
         Ok(redemption)
     }
 
@@ -319,9 +347,8 @@ impl Book<'_> {
         &mut self,
         redemption: &mut Redemption,
         (credit, reason): (Account, Reason),
-        source: Source,
     ) -> Result<(), Refusal> {
-        let (purse, points) = (redemption.purse, redemption.points);
+        let (purse, points, source) = (redemption.purse, redemption.points, redemption.source(""));
         if points == 0 {
             return Ok(());
         }
@@ -330,14 +357,6 @@ impl Book<'_> {
         let taken = self.out.allocations.iter().skip(first);
         redemption.lots = taken.map(|one| (one.lot_number, one.points)).collect();
         Ok(())
-    }
-
-    /// Counted units go back to the stock.
-    pub(super) fn restock(&mut self, redemption: &Redemption, units: i64) {
-        if redemption.counted && units > 0 {
-            let taken = self.out.stock.entry(redemption.reward_id.clone()).or_default();
-            *taken = taken.saturating_sub(units);
-        }
     }
 
     /// The open holds of the wallet, as far as they are known.

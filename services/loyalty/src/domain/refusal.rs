@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::{
     ActivityState, Currency, HouseholdRole, MemberState, MoveRefusal, RedemptionRefusal, ReviewState,
+    RewardRefusal,
 };
 
 /// A refusal. Nothing of the command was done.
@@ -147,6 +148,8 @@ pub enum Refusal {
         /// Points that may be spent.
         available: i64,
     },
+    /// A reward cannot be had, or not so.
+    Reward(RewardRefusal),
     /// A redemption cannot be held, captured, voided or refunded so.
     Redemption(RedemptionRefusal),
     /// Fewer units than asked for.

@@ -50,7 +50,7 @@ fn end(
     (redemption.state, redemption.resolve_time) = (state, at);
     let all = (redemption.points, redemption.quantity);
     book.give_back(&redemption, (0, all.0), (Account::Held, Reason::Void), (at, note))?;
-    book.restock(&redemption, all.1);
+    book.give_units_back(&redemption, all.1)?;
     let redemption = book.step(redemption, step, all, note, at)?;
     let left = book.left(redemption.purse);
     book.announce(Event::RedemptionVoided { redemption: redemption.clone(), left });

@@ -37,6 +37,8 @@ pub(super) struct Batch {
     pub(super) counters: Counters,
     pub(super) rewards: HashMap<rewards::Key, Arc<Reward>>,
     pub(super) stock: HashMap<rewards::Key, i64>,
+    /// The next codes of pools, as many as the requests may hand out.
+    pub(super) codes: HashMap<rewards::Key, Vec<String>>,
     pub(super) changes: Changes,
 }
 
@@ -95,6 +97,7 @@ impl Batch {
             return Answer::Again(route);
         }
         let key = self.reward_key(request);
+        let pool = self.pool_key(request).and_then(|key| self.codes.get(&key));
         let Some(open) = self.wallets.get(request.acts_on()) else { return Answer::NoWallet };
         let reward = key.as_ref().and_then(|key| {
             let reward = self.rewards.get(key)?;
@@ -120,6 +123,7 @@ impl Batch {
             activity,
             redemption,
             reward,
+            codes: pool.map_or(&[], Vec::as_slice),
             member,
             other,
             named,
@@ -233,6 +237,11 @@ impl Batch {
             let key = rewards::Key::new(owner.tenant(), &program.id, reward_id);
             self.stock.entry(key.clone()).and_modify(|left| *left = left.saturating_sub(*taken));
             self.changes.take_stock(key, *taken);
+        }
+        if let Some((reward_id, codes)) = &outcome.handed_out {
+            let key = rewards::Key::new(owner.tenant(), &program.id, reward_id);
+            self.codes.entry(key.clone()).and_modify(|pool| drop(pool.drain(..*codes)));
+            self.changes.hand_out(key, *codes);
         }
         for (counter, points) in &outcome.counted {
             let key = counters::Key::new(owner, &open.program.id, counter.clone());

@@ -1,5 +1,5 @@
-//! Programs and rewards, held in the process. Rewards do not change once created; of programs the newest
-//! version is held that a transaction met.
+//! Programs and rewards, held in the process: the newest versions that a transaction met. A reward that
+//! changes raises the version of its program.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -17,7 +17,8 @@ pub struct Catalogue(Arc<RwLock<Known>>);
 #[derive(Debug, Default)]
 struct Known {
     programs: HashMap<(Tenant, String), Arc<Program>>,
-    rewards: HashMap<rewards::Key, Arc<Reward>>,
+    /// With the version that their program had at least when they were read.
+    rewards: HashMap<rewards::Key, (i64, Arc<Reward>)>,
 }
 
 impl Catalogue {
@@ -97,7 +98,7 @@ impl Catalogue {
         Ok(Some(found))
     }
 
-    /// A reward; `None` if there is none.
+    /// A reward as it is in a version of its program, or in a later one; `None` if there is none.
     ///
     /// # Errors
     /// That the database refused.
@@ -105,14 +106,20 @@ impl Catalogue {
         &self,
         db: &impl ConnectionTrait,
         key: &rewards::Key,
+        version: i64,
     ) -> Result<Option<Arc<Reward>>, db::Error> {
-        if let Some(known) = self.0.read().unwrap_or_else(PoisonError::into_inner).rewards.get(key) {
-            return Ok(Some(known.clone()));
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner).rewards.get(key).cloned();
+        if let Some((_, reward)) = known.filter(|(read_at, _)| *read_at >= version) {
+            return Ok(Some(reward));
         }
         let found = rewards::find(db, key).await?.map(Arc::new);
         if let Some(reward) = &found {
             let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
-            known.rewards.insert(key.clone(), reward.clone());
+            let newest = known.rewards.entry(key.clone()).or_insert((version, reward.clone()));
+            if newest.1.version < reward.version {
+                newest.1 = reward.clone();
+            }
+            newest.0 = newest.0.max(version);
         }
         Ok(found)
     }

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::batch::{Batch, Open};
 use super::{Catalogue, Request};
-use crate::domain::{ActivityRef, Command, Points, Redemption, State};
+use crate::domain::{ActivityRef, Command, Points, Redemption, State, Supply};
 use crate::store::activities::ExternalKey;
 use crate::store::counters::{self, Counters};
 use crate::store::wallets::Versioned;
@@ -46,12 +46,14 @@ impl Batch {
             counters: Counters::default(),
             rewards: HashMap::new(),
             stock: HashMap::new(),
+            codes: HashMap::new(),
             changes: Changes::default(),
         };
         batch.load_activities(tx, catalogue, requests).await?;
-        batch.load_grants(tx, requests).await?;
         batch.load_redemptions(tx, requests).await?;
         batch.load_rewards(tx, catalogue, requests).await?;
+        batch.load_grants(tx, requests).await?;
+        batch.lock_stock(tx, requests).await?;
         batch.load_belongings(tx, requests).await?;
         batch.load_lots(tx, requests).await?;
         Ok(batch)
@@ -85,7 +87,7 @@ impl Batch {
         Ok(())
     }
 
-    /// Loads what grants depend on beside the wallet: tiers of the past, members, and counters of caps.
+    /// Loads what decisions depend on beside the wallet: tiers of the past, members, and counters.
     async fn load_grants(&mut self, tx: &Tx, requests: &[Request]) -> Result<(), db::Error> {
         for (owner, past) in tiers::pasts(tx, &self.reach_back(requests)).await? {
             if let Some(open) = self.wallets.get_mut(&owner) {
@@ -95,8 +97,15 @@ impl Batch {
         let asked_of: BTreeSet<&Owner> =
             requests.iter().filter(|r| self.asks_of_member(r)).map(|r| &r.owner).collect();
         self.members = members::find_many(tx, &asked_of.into_iter().cloned().collect::<Vec<_>>()).await?;
-        let counters: BTreeSet<counters::Key> = requests.iter().flat_map(|r| self.counter_keys(r)).collect();
+        let limited = self.limited(requests);
+        let of_requests = requests.iter().flat_map(|r| self.counter_keys(r));
+        let counters = of_requests.chain(limited.iter().map(|(_, key)| key.clone())).collect();
         self.counters = Counters::lock(tx, &counters).await?;
+        for (owner, key) in limited {
+            if let Some(open) = self.wallets.get_mut(&owner) {
+                open.state.counted.extend(self.counters.used(vec![key]));
+            }
+        }
         Ok(())
     }
 
@@ -127,26 +136,64 @@ impl Batch {
         catalogue: &Catalogue,
         requests: &[Request],
     ) -> Result<(), db::Error> {
-        let named: BTreeSet<rewards::Key> = requests.iter().filter_map(|r| self.reward_key(r)).collect();
-        let mut counted = Vec::new();
-        for key in named {
-            if let Some(reward) = catalogue.reward(tx, &key).await? {
-                if reward.counted {
-                    counted.push(key.clone());
-                }
+        for request in requests {
+            let (Some(key), Some(open)) = (self.reward_key(request), self.wallets.get(request.acts_on()))
+            else {
+                continue;
+            };
+            let version = open.program.version;
+            if let Some(reward) = catalogue.reward(tx, &key, version).await? {
                 self.rewards.insert(key, reward);
             }
         }
-        let holds = self.wallets.iter().flat_map(|(owner, open)| {
-            open.state.holds.values().filter(|hold| hold.counted).map(move |hold| (owner, hold))
-        });
-        counted.extend(
-            holds.map(|(owner, hold)| rewards::Key::new(owner.tenant(), &hold.program_id, &hold.reward_id)),
-        );
-        counted.sort();
-        counted.dedup();
-        self.stock = rewards::stock(tx, &counted, true).await?;
         Ok(())
+    }
+
+    /// Locks the stock of all that is redeemed, or may go back, and reads the codes that may be handed out.
+    async fn lock_stock(&mut self, tx: &Tx, requests: &[Request]) -> Result<(), db::Error> {
+        let offered = self.rewards.iter().filter(|(_, reward)| reward.supply != Supply::Unlimited);
+        let mut counted: BTreeSet<rewards::Key> = offered.map(|(key, _)| key.clone()).collect();
+        for (owner, open) in &self.wallets {
+            let holds = open.state.holds.values().filter(|hold| hold.supply != Supply::Unlimited);
+            counted.extend(holds.map(|hold| pool(owner, hold)));
+        }
+        let counted: Vec<rewards::Key> = counted.into_iter().collect();
+        let stock = rewards::stock(tx, &counted, true).await?;
+        let mut wanted: BTreeMap<rewards::Key, i64> = BTreeMap::new();
+        for request in requests {
+            let Some(key) = self.pool_key(request) else { continue };
+            let units = match request.command.redeems() {
+                Some(what) => what.quantity,
+                None => self.named_redemption(request).map_or(0, |redemption| redemption.quantity),
+            };
+            *wanted.entry(key).or_default() += units;
+        }
+        for (key, units) in wanted {
+            let Some(counted) = stock.get(&key) else { continue };
+            let codes = rewards::codes(tx, &key, counted.codes_out, units.unsigned_abs()).await?;
+            self.codes.insert(key, codes);
+        }
+        self.stock = stock.into_iter().map(|(key, counted)| (key, counted.remaining)).collect();
+        Ok(())
+    }
+
+    /// The pool of which a request may hand out codes.
+    pub(super) fn pool_key(&self, request: &Request) -> Option<rewards::Key> {
+        let redeemed = self
+            .reward_key(request)
+            .filter(|key| self.rewards.get(key).is_some_and(|reward| reward.supply == Supply::Codes));
+        let captured = || {
+            let of_codes = |redemption: &&Redemption| redemption.supply == Supply::Codes;
+            let captures = matches!(request.command, Command::CaptureRedemption(_));
+            let redemption = self.named_redemption(request).filter(|_| captures).filter(of_codes)?;
+            Some(pool(request.acts_on(), redemption))
+        };
+        redeemed.or_else(captured)
+    }
+
+    /// The redemption of before that a request names.
+    fn named_redemption(&self, request: &Request) -> Option<&Redemption> {
+        self.redemptions.get(&redemption_key(request)?)
     }
 
     async fn load_belongings(&mut self, tx: &Tx, requests: &[Request]) -> Result<(), db::Error> {
@@ -194,7 +241,7 @@ impl Batch {
                 // Any of them may stop to wait: the one that is next then must be known.
                 want.pending = want.pending.map(|n| n + want.numbers.len());
             }
-            let named = redemption_key(request).and_then(|key| self.redemptions.get(&key));
+            let named = self.named_redemption(request);
             want.numbers.extend(named.into_iter().flat_map(Redemption::own_lots));
             *needed |= until.is_some() || since.is_some() || activity.is_some() || named.is_some();
         }
@@ -284,8 +331,11 @@ impl Batch {
         reaching
     }
 
-    /// True if a rule may ask who the member is.
+    /// True if a rule or a reward may ask who the member is.
     fn asks_of_member(&self, request: &Request) -> bool {
+        if let Some(reward) = self.reward_key(request).and_then(|key| self.rewards.get(&key)) {
+            return reward.names_member();
+        }
         let (Some(open), Command::RecordActivity(record)) =
             (self.wallets.get(request.acts_on()), &request.command)
         else {
@@ -315,10 +365,28 @@ impl Batch {
         counters.into_keys().map(key).collect()
     }
 
+    /// What units of rewards count under that are held or redeemed, by the wallets that have them.
+    fn limited(&self, requests: &[Request]) -> Vec<(Owner, counters::Key)> {
+        let held = self.wallets.iter().flat_map(|(owner, open)| {
+            let counters = open.state.holds.values().filter_map(|hold| hold.counter(&open.program));
+            counters.map(move |counter| (owner, open, counter))
+        });
+        let redeemed = requests.iter().filter_map(|request| {
+            let open = self.wallets.get(request.acts_on())?;
+            let reward = self.rewards.get(&self.reward_key(request)?)?;
+            let now = self.now_of(request.acts_on()).max(open.state.wallet.now);
+            Some((request.acts_on(), open, reward.counter(&open.program, now)?))
+        });
+        let keyed = held.chain(redeemed).map(|(owner, open, counter)| {
+            (owner.clone(), counters::Key::new(owner, &open.program.id, counter))
+        });
+        keyed.collect()
+    }
+
     pub(super) fn reward_key(&self, request: &Request) -> Option<rewards::Key> {
-        let reward_id = request.command.reward()?;
+        let what = request.command.redeems()?;
         let program = &self.wallets.get(request.acts_on())?.program;
-        Some(rewards::Key::new(request.owner.tenant(), &program.id, reward_id))
+        Some(rewards::Key::new(request.owner.tenant(), &program.id, &what.reward_id))
     }
 
     /// What is owed by the wallet that a member leaves as a whole.
@@ -330,7 +398,11 @@ impl Batch {
     }
 }
 
-/// The redemption of before that a request names.
+fn pool(owner: &Owner, redemption: &Redemption) -> rewards::Key {
+    rewards::Key::new(owner.tenant(), &redemption.program_id, &redemption.reward_id)
+}
+
+/// The id of the redemption of before that a request names.
 pub(super) fn redemption_key(request: &Request) -> Option<(Owner, Uuid)> {
     Some((request.acts_on().clone(), request.command.redemption()?))
 }

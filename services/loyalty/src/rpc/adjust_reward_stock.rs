@@ -1,7 +1,5 @@
 //! AdjustRewardStock: units added to or taken from a reward's stock.
 
-use std::sync::Arc;
-
 use futures::FutureExt;
 use proto::rapport::loyalty::v1 as pb;
 use proto::{Path, Violations};
@@ -10,10 +8,11 @@ use tonic::{Request, Status};
 
 use super::Api;
 use super::call::told;
-use super::get_reward::{reward_key, reward_message};
-use super::refusal::{DOMAIN, problem, reward_not_found, stock_unlimited};
+use super::refusal::{DOMAIN, problem, reward_not_found, stock_of_codes, stock_unlimited};
+use super::reward_wire::{reward_key, reward_message};
 use super::wire::uuid;
-use crate::domain::{Refusal, Reward, Stock};
+use crate::domain::{Refusal, Stock, Supply};
+use crate::store::rewards::Counted;
 use crate::store::{Owner, rewards};
 
 pub(super) async fn handle(
@@ -25,30 +24,29 @@ pub(super) async fn handle(
     let request_id = uuid(&message.request_id, &Path::ROOT, "request_id", &mut found);
     found.into_result(DOMAIN)?;
     let key = reward_key(&caller.tenant, &message.program_id, &message.reward_id);
-    let reward = api.catalogue.reward(api.db.reader(), &key).await.map_err(|e| told(&e))?;
-    let reward = reward.ok_or_else(|| reward_not_found(&message.reward_id))?;
+    let reward = rewards::find(api.db.reader(), &key).await.map_err(|e| told(&e))?;
+    reward.ok_or_else(|| reward_not_found(&message.reward_id))?;
     let call = caller.call(DOMAIN, "AdjustRewardStock", request_id, &message);
     let scope = Owner::named(&caller.tenant, &message.program_id);
     let command = Once { scope, call, now: api.clock.now() };
     let units = message.units;
     let submitted = api.submit_once(&caller, command, move |tx| {
-        let (key, reward) = (key.clone(), reward.clone());
-        async move { adjust(tx, &key, &reward, units).await }.boxed()
+        let key = key.clone();
+        async move { adjust(tx, &key, units).await }.boxed()
     });
     let (response, replayed): (pb::AdjustRewardStockResponse, bool) = submitted.await?;
     Ok(pb::AdjustRewardStockResponse { replayed, ..response })
 }
 
-async fn adjust(
-    tx: &db::Tx,
-    key: &rewards::Key,
-    reward: &Arc<Reward>,
-    units: i64,
-) -> Result<Written, db::Error> {
+async fn adjust(tx: &db::Tx, key: &rewards::Key, units: i64) -> Result<Written, db::Error> {
     let stock = rewards::stock(tx, std::slice::from_ref(key), true).await?;
-    let Some(remaining) = stock.get(key).copied() else {
-        return Ok(Written::refused(&stock_unlimited(&reward.id)));
+    let reward = rewards::find(tx, key).await?;
+    let (Some(Counted { remaining, .. }), Some(reward)) = (stock.get(key).copied(), reward) else {
+        return Ok(Written::refused(&stock_unlimited(&key.reward_id)));
     };
+    if reward.supply == Supply::Codes {
+        return Ok(Written::refused(&stock_of_codes(&reward.id)));
+    }
     let Some(left) = remaining.checked_add(units) else {
         return Ok(Written::refused(&problem(&Refusal::AmountOverflow)));
     };
@@ -59,7 +57,7 @@ async fn adjust(
         })));
     }
     rewards::add_stock(tx, key, units).await?;
-    let reward = Some(reward_message(reward, Stock::Remaining(left)));
+    let reward = Some(reward_message(&reward, Stock::Remaining(left)));
     let response = pb::AdjustRewardStockResponse { reward, replayed: false };
     Ok(Written::done(&response))
 }

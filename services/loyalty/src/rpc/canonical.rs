@@ -7,10 +7,9 @@ use proto::{Path, Validate as _, Violations};
 use tonic::Status;
 
 use super::create_program;
-use super::create_reward;
-use super::get_reward::reward_message;
 use super::program_wire::program_message;
 use super::refusal::DOMAIN;
+use super::reward_wire;
 use super::rule_wire::{compiled, rule_set_message};
 use crate::store::rule_sets::Stored;
 
@@ -71,18 +70,22 @@ pub fn bare_rule_set(shown: pb::RuleSet) -> pb::RuleSet {
 /// INVALID_ARGUMENT as CreateReward answers it.
 pub fn reward(given: &pb::Reward) -> Result<pb::Reward, Status> {
     let mut found = Violations::default();
-    given.validate(&Path::ROOT.field("reward"), &mut found);
+    let root = Path::ROOT;
+    let path = root.field("reward");
+    given.validate(&path, &mut found);
+    let (decoded, stock) = reward_wire::decode(given, Time::MIN, &path, &mut found);
     found.into_result(DOMAIN)?;
-    let (decoded, stock) = create_reward::decode(given, Time::MIN);
-    Ok(pb::Reward { version: 0, create_time: None, ..reward_message(&decoded, stock) })
+    let shown = reward_wire::reward_message(&decoded, stock);
+    Ok(pb::Reward { version: 0, create_time: None, etag: String::new(), ..shown })
 }
 
 /// A reward without what the service sets by itself, and without the units of a stock, which come and go.
 pub fn bare_reward(shown: pb::Reward) -> pb::Reward {
-    use pb::reward::Stock::{Remaining, Unlimited};
+    use pb::reward::Stock::{CodePool, Remaining, Unlimited};
     let stock = shown.stock.map(|stock| match stock {
         Remaining(_) => Remaining(0),
+        CodePool(_) => CodePool(pb::CodePool::default()),
         Unlimited(_) => Unlimited(true),
     });
-    pb::Reward { version: 0, create_time: None, stock, ..shown }
+    pb::Reward { version: 0, create_time: None, etag: String::new(), stock, ..shown }
 }

@@ -15,7 +15,6 @@ pub(super) async fn handle(
     api: &Api,
     request: Request<pb::CaptureRedemptionRequest>,
 ) -> Result<pb::CaptureRedemptionResponse, Status> {
-    use pb::capture_redemption_request::Portion::{Points, Quantity};
     let (caller, message) = Caller::open(request)?;
     let ids = (message.request_id.as_str(), message.member_id.as_str());
     let submitted = api.submit_about(
@@ -23,11 +22,7 @@ pub(super) async fn handle(
         ids,
         |_, found| {
             let redemption_id = uuid(&message.redemption_id, &Path::ROOT, "redemption_id", found);
-            let portion = match message.portion {
-                Some(Points(points)) => portion(Some(points), None),
-                Some(Quantity(units)) => portion(None, Some(units)),
-                None => portion(None, None),
-            };
+            let portion = portion(message.portion);
             Command::CaptureRedemption(CaptureRedemption { redemption_id, portion })
         },
         encode,
@@ -37,7 +32,7 @@ pub(super) async fn handle(
 }
 
 fn encode(answered: &Answered<'_>) -> Written {
-    written(answered, |Answer { redemption, balance, read_token }| pb::CaptureRedemptionResponse {
+    written(answered, |Answer { redemption, balance, read_token, .. }| pb::CaptureRedemptionResponse {
         redemption,
         balance,
         read_token,

@@ -10,7 +10,7 @@ use super::Api;
 use super::redemption_wire::{Answer, written};
 use super::refusal::DOMAIN;
 use super::wire::uuid;
-use crate::domain::{Command, CreateRedemption};
+use crate::domain::{Command, CreateRedemption, RedeemReward};
 use crate::ledger::{Answered, Asked};
 
 pub(super) const METHOD: &str = "CreateRedemption";
@@ -35,18 +35,20 @@ pub(super) fn decode(
     let request_id = uuid(&message.request_id, &Path::ROOT, "request_id", &mut found);
     let member_id = uuid(&message.member_id, &Path::ROOT, "member_id", &mut found);
     found.into_result(DOMAIN)?;
-    let command = Command::CreateRedemption(CreateRedemption {
+    let what = RedeemReward {
         redemption_id: api.ids.v7(api.clock.now()),
         member_id,
         reward_id: message.reward_id.clone(),
+        price_id: message.price_id.clone(),
         quantity: message.quantity.max(1),
-        hold_seconds: Some(message.hold_seconds).filter(|seconds| *seconds > 0),
-    });
+    };
+    let hold_seconds = Some(message.hold_seconds).filter(|seconds| *seconds > 0);
+    let command = Command::CreateRedemption(CreateRedemption { what, hold_seconds });
     Ok((member_id, command, Asked { call: caller.call(DOMAIN, METHOD, request_id, message), encode }))
 }
 
 fn encode(answered: &Answered<'_>) -> Written {
-    written(answered, |Answer { redemption, balance, read_token }| pb::CreateRedemptionResponse {
+    written(answered, |Answer { redemption, balance, read_token, .. }| pb::CreateRedemptionResponse {
         redemption,
         balance,
         read_token,

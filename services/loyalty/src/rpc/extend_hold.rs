@@ -32,7 +32,7 @@ pub(super) async fn handle(
 }
 
 fn encode(answered: &Answered<'_>) -> Written {
-    written(answered, |Answer { redemption, balance, read_token }| pb::ExtendHoldResponse {
+    written(answered, |Answer { redemption, balance, read_token, .. }| pb::ExtendHoldResponse {
         redemption,
         balance,
         read_token,

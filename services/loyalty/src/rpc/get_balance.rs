@@ -132,7 +132,7 @@ fn message_of(wallet: &Wallet, program: &Program, now: Time) -> pb::GetBalanceRe
 }
 
 /// The wallet with everything due applied. One statement unless something is due.
-async fn present(api: &Api, owner: &Owner, now: Time) -> Result<(Wallet, Arc<Program>), Status> {
+pub(super) async fn present(api: &Api, owner: &Owner, now: Time) -> Result<(Wallet, Arc<Program>), Status> {
     let found = wallets::find(api.db.reader(), owner).await.map_err(|e| told(&e))?;
     let found = found.ok_or_else(|| member_not_found(&owner.id().to_string()))?;
     let program = api.program_of(owner, &found).await?;

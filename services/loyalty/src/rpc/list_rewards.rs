@@ -6,9 +6,8 @@ use tonic::{Request, Status};
 
 use super::Api;
 use super::call::told;
-use super::get_reward::{reward_key, reward_message};
 use super::refusal::program_not_found;
-use crate::domain::Stock;
+use super::reward_wire::{left, reward_key, reward_message};
 use crate::store::rewards;
 
 const METHOD: &str = "ListRewards";
@@ -29,8 +28,6 @@ pub(super) async fn handle(
     let next_page_token = list.next(&mut found, |_| 0, |r| r.id.as_bytes().to_vec());
     let keys: Vec<_> = found.iter().map(|r| reward_key(&caller.tenant, program_id, &r.id)).collect();
     let stock = rewards::stock(db, &keys, false).await.map_err(|e| told(&e))?;
-    let rewards = found.iter().zip(&keys).map(|(reward, key)| {
-        reward_message(reward, stock.get(key).map_or(Stock::Unlimited, |left| Stock::Remaining(*left)))
-    });
+    let rewards = found.iter().zip(&keys).map(|(reward, key)| reward_message(reward, left(stock.get(key))));
     Ok(pb::ListRewardsResponse { rewards: rewards.collect(), next_page_token })
 }

@@ -38,6 +38,7 @@ mod get_reward;
 mod get_rule_set;
 mod get_tier_history;
 mod list_activities;
+mod list_eligible_rewards;
 mod list_households;
 mod list_lots;
 mod list_members;
@@ -62,6 +63,7 @@ mod reinstate_points;
 mod reject_review;
 mod retire_rule_set;
 mod reverse_activity;
+mod reward_wire;
 mod rule_set_term;
 mod rule_wire;
 mod settled;
@@ -70,6 +72,8 @@ mod tier_wire;
 mod transfer_points;
 mod update_member;
 mod update_program;
+mod update_reward;
+mod upload_reward_codes;
 mod velocity_wire;
 mod void_redemption;
 mod waiting;
@@ -179,9 +183,13 @@ serve!(Api, pb, pb::points_service_server::PointsService {
 
 serve!(Api, pb, pb::reward_service_server::RewardService {
     create_reward(CreateRewardRequest) -> CreateRewardResponse;
+    update_reward(UpdateRewardRequest) -> UpdateRewardResponse;
     get_reward(GetRewardRequest) -> GetRewardResponse;
     list_rewards(ListRewardsRequest) -> ListRewardsResponse;
+    list_eligible_rewards(ListEligibleRewardsRequest) -> ListEligibleRewardsResponse;
     adjust_reward_stock(AdjustRewardStockRequest) -> AdjustRewardStockResponse;
+} uploads {
+    upload_reward_codes(UploadRewardCodesRequest) -> UploadRewardCodesResponse;
 });
 
 serve!(Api, pb, pb::redemption_service_server::RedemptionService {

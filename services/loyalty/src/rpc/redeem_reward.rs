@@ -39,13 +39,14 @@ pub(super) fn decode(
         redemption_id: api.ids.v7(api.clock.now()),
         member_id,
         reward_id: message.reward_id.clone(),
+        price_id: message.price_id.clone(),
         quantity: message.quantity.max(1),
     });
     Ok((member_id, command, Asked { call: caller.call(DOMAIN, METHOD, request_id, message), encode }))
 }
 
 fn encode(answered: &Answered<'_>) -> Written {
-    written(answered, |Answer { redemption, balance, read_token }| pb::RedeemRewardResponse {
+    written(answered, |Answer { redemption, balance, read_token, .. }| pb::RedeemRewardResponse {
         redemption,
         balance,
         read_token,

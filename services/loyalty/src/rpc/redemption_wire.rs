@@ -5,9 +5,9 @@ use requests::Written;
 use rpc::Problem;
 
 use super::refusal::{DOMAIN, problem, redemption_not_found};
-use super::wire::{balance_after, opt_timestamp, read_token, timestamp, uuid_text};
+use super::wire::{balance_after, money, opt_timestamp, read_token, timestamp, uuid_text};
 use crate::domain::{
-    LateRefund, Lot, Portion, Redemption, RedemptionPolicy, RedemptionRefusal, RedemptionState, Step,
+    LateRefund, Lot, Portion, Redemption, RedemptionPolicy, RedemptionRefusal, RedemptionState, Reply, Step,
     StepKind,
 };
 use crate::ledger::Answered;
@@ -33,6 +33,9 @@ pub(super) fn redemption_message(redemption: &Redemption) -> pb::Redemption {
         quantity_captured: redemption.quantity_captured,
         hold_expire_time: held_until.map(timestamp),
         resolve_time: opt_timestamp(redemption.resolve_time),
+        price_id: redemption.price_id.clone(),
+        money: redemption.money.map(money),
+        codes: redemption.codes.clone(),
     }
 }
 
@@ -165,14 +168,34 @@ fn resolved(state: RedemptionState) -> Problem {
     }
 }
 
-/// What is meant by one of two numbers, or none of them.
-pub(super) fn portion(points: Option<i64>, quantity: Option<i64>) -> Portion {
-    points.map(Portion::Points).or(quantity.map(Portion::Quantity)).unwrap_or(Portion::Whole)
+impl From<pb::capture_redemption_request::Portion> for Portion {
+    fn from(given: pb::capture_redemption_request::Portion) -> Portion {
+        match given {
+            pb::capture_redemption_request::Portion::Points(points) => Portion::Points(points),
+            pb::capture_redemption_request::Portion::Quantity(units) => Portion::Quantity(units),
+        }
+    }
+}
+
+impl From<pb::refund_redemption_request::Portion> for Portion {
+    fn from(given: pb::refund_redemption_request::Portion) -> Portion {
+        match given {
+            pb::refund_redemption_request::Portion::Points(points) => Portion::Points(points),
+            pb::refund_redemption_request::Portion::Quantity(units) => Portion::Quantity(units),
+        }
+    }
+}
+
+/// What is meant: everything, if nothing is said.
+pub(super) fn portion(given: Option<impl Into<Portion>>) -> Portion {
+    given.map_or(Portion::Whole, Into::into)
 }
 
 /// The answer to a command on a redemption.
 #[derive(Debug, Default)]
 pub(super) struct Answer {
+    /// How many points were given back.
+    pub(super) points_refunded: i64,
     pub(super) redemption: Option<pb::Redemption>,
     pub(super) balance: Option<pb::Balance>,
     pub(super) read_token: String,
@@ -182,6 +205,7 @@ pub(super) struct Answer {
 pub(super) fn written<M: prost::Message>(answered: &Answered<'_>, message: fn(Answer) -> M) -> Written {
     match answered.answer {
         Ok(reply) => Written::done(&message(Answer {
+            points_refunded: if let Reply::Refunded(_, points) = reply { *points } else { 0 },
             redemption: reply.redemption().map(redemption_message),
             balance: Some(balance_after(answered)),
             read_token: read_token(answered.wallet.id, answered.wallet.version),

@@ -5,6 +5,7 @@ use proto::rapport::loyalty::v1 as pb;
 use rpc::Problem;
 
 use super::redemption_wire::redemption_problem;
+use super::reward_wire::reward_problem;
 use crate::domain::{
     ActivityState, HouseholdRole, MemberState, Money, MoveRefusal, Refusal, ReviewState, TermRefusal,
 };
@@ -69,6 +70,7 @@ pub(super) fn problem(refusal: &Refusal) -> Problem {
         )
         .with("reward_id", reward_id)
         .with("remaining", remaining),
+        Refusal::Reward(refusal) => reward_problem(refusal),
         Refusal::Redemption(refusal) => redemption_problem(refusal),
         Refusal::RewardNotFound { reward_id } => reward_not_found(reward_id),
         Refusal::VersionMismatch { expected, actual } => Problem::aborted(
@@ -324,6 +326,11 @@ pub(super) fn reward_not_found(reward_id: &str) -> Problem {
 pub(super) fn stock_unlimited(reward_id: &str) -> Problem {
     let message = format!("the stock of reward {reward_id} is not counted");
     Problem::precondition(DOMAIN, "STOCK_UNLIMITED", message).with("reward_id", reward_id)
+}
+
+pub(super) fn stock_of_codes(reward_id: &str) -> Problem {
+    let message = format!("each unit of reward {reward_id} is a code; use UploadRewardCodes");
+    Problem::precondition(DOMAIN, "STOCK_OF_CODES", message).with("reward_id", reward_id)
 }
 
 /// The member has left.

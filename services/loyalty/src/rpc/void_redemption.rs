@@ -31,7 +31,7 @@ pub(super) async fn handle(
 }
 
 fn encode(answered: &Answered<'_>) -> Written {
-    written(answered, |Answer { redemption, balance, read_token }| pb::VoidRedemptionResponse {
+    written(answered, |Answer { redemption, balance, read_token, .. }| pb::VoidRedemptionResponse {
         redemption,
         balance,
         read_token,

@@ -366,6 +366,18 @@ const CHECKS: &[(&str, &str)] = &[
            AND r.program_id = s.program_id AND r.reward_id = s.reward_id), 0)) AS diff \
          FROM reward_stock s WHERE s.tenant_id = $1 AND ($2 = '' OR s.program_id = $2)",
     ),
+    (
+        "codes_match_redemptions",
+        "SELECT (SELECT r.wallet_id FROM redemption r WHERE r.tenant_id = s.tenant_id \
+           AND r.program_id = s.program_id AND r.reward_id = s.reward_id LIMIT 1) AS wallet_id, \
+           ABS(s.codes_out - COALESCE((SELECT SUM(r.quantity_captured) FROM redemption r WHERE \
+           r.tenant_id = s.tenant_id AND r.program_id = s.program_id AND r.reward_id = s.reward_id), 0)) \
+           + ABS(s.added - COALESCE((SELECT COUNT(*) FROM reward_code c WHERE c.tenant_id = s.tenant_id \
+           AND c.program_id = s.program_id AND c.reward_id = s.reward_id), 0)) AS diff \
+         FROM reward_stock s JOIN reward w ON w.tenant_id = s.tenant_id AND w.program_id = s.program_id \
+           AND w.reward_id = s.reward_id \
+         WHERE w.supply = 2 AND s.tenant_id = $1 AND ($2 = '' OR s.program_id = $2)",
+    ),
 ];
 
 fn column(account: Account) -> &'static str {

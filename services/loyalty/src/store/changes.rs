@@ -23,7 +23,8 @@ use crate::domain::{
 };
 
 /// What steps change of a redemption.
-const REDEMPTION_CHANGES: [redemption::Column; 7] = [
+const REDEMPTION_CHANGES: [redemption::Column; 8] = [
+    redemption::Column::Detail,
     redemption::Column::State,
     redemption::Column::PointsCaptured,
     redemption::Column::PointsRefunded,
@@ -50,7 +51,7 @@ pub struct Changes {
     resolved: BTreeMap<(Owner, Uuid), redemption::Model>,
     steps: Vec<redemption_step::Model>,
     tier_changes: Vec<tier_change::Model>,
-    stock: BTreeMap<rewards::Key, i64>,
+    stock: BTreeMap<rewards::Key, rewards::Taken>,
     counters: Counters,
     states: BTreeMap<Owner, (MemberState, Time)>,
     referred: Vec<(Owner, Referred)>,
@@ -141,8 +142,13 @@ impl Changes {
     /// Takes units from a reward's counted stock; gives them back if there are fewer than none.
     pub fn take_stock(&mut self, key: rewards::Key, units: i64) {
         if units != 0 {
-            *self.stock.entry(key).or_default() += units;
+            self.stock.entry(key).or_default().units += units;
         }
+    }
+
+    /// Hands out the next codes of a reward's pool.
+    pub fn hand_out(&mut self, key: rewards::Key, codes: usize) {
+        self.stock.entry(key).or_default().codes += i64::try_from(codes).unwrap_or(0);
     }
 
     /// The counters as the batch leaves them.

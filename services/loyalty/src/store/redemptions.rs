@@ -8,11 +8,13 @@ use db::sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect,
 };
 use db::{Keyed, OWNER_TYPES, Owner, select_in};
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::OWNER;
 use super::entity::{redemption, redemption_step};
-use crate::domain::{Redemption, RedemptionState, Step, StepKind};
+use crate::domain::rules::Period;
+use crate::domain::{Money, Redemption, RedemptionState, Step, StepKind, Supply};
 
 const BY_ID: Keyed<'static> = Keyed {
     table: "redemption",
@@ -24,6 +26,15 @@ const BY_ID: Keyed<'static> = Keyed {
     lock: false,
     more: "",
 };
+
+/// What few redemptions have, stored as JSON; empty if there is nothing of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Detail {
+    price_id: String,
+    money: Option<Money>,
+    limited: Option<Period>,
+    codes: Vec<String>,
+}
 
 /// Finds redemptions of wallets by their ids.
 ///
@@ -148,6 +159,10 @@ pub(super) fn domain(row: redemption::Model) -> Result<Redemption, db::Error> {
     if points.2 > points.1 || points.1 > points.0 || (!captured && points.1 > 0) {
         return Err(damaged("points"));
     }
+    let detail: Detail = match row.detail.as_str() {
+        "" => Detail::default(),
+        text => serde_json::from_str(text).map_err(|_| damaged("detail"))?,
+    };
     Ok(Redemption {
         lots: serde_json::from_str(&row.lots).map_err(|_| damaged("lots"))?,
         id: row.redemption_id,
@@ -157,7 +172,11 @@ pub(super) fn domain(row: redemption::Model) -> Result<Redemption, db::Error> {
         reward_version: row.reward_version,
         quantity: row.quantity,
         quantity_captured: row.quantity_captured,
-        counted: row.counted == 1,
+        supply: Supply::from_number(row.supply).ok_or_else(|| damaged("supply"))?,
+        price_id: detail.price_id,
+        money: detail.money,
+        limited: detail.limited,
+        codes: detail.codes,
         currency: row.currency,
         purse: u32::try_from(row.purse).unwrap_or(0),
         points: row.points_held,
@@ -173,6 +192,13 @@ pub(super) fn domain(row: redemption::Model) -> Result<Redemption, db::Error> {
 }
 
 pub(super) fn row(owner: &Owner, redemption: &Redemption) -> redemption::Model {
+    let detail = Detail {
+        price_id: redemption.price_id.clone(),
+        money: redemption.money,
+        limited: redemption.limited,
+        codes: redemption.codes.clone(),
+    };
+    let told = detail != Detail::default();
     redemption::Model {
         bucket: owner.bucket(),
         tenant_id: owner.tenant().id().to_owned(),
@@ -184,7 +210,9 @@ pub(super) fn row(owner: &Owner, redemption: &Redemption) -> redemption::Model {
         reward_version: redemption.reward_version,
         quantity: redemption.quantity,
         quantity_captured: redemption.quantity_captured,
-        counted: i32::from(redemption.counted),
+        supply: redemption.supply as i32,
+        // Texts and numbers always are a text.
+        detail: if told { serde_json::to_string(&detail).unwrap_or_default() } else { String::new() },
         state: redemption.state as i32,
         points_held: redemption.points,
         points_captured: redemption.captured,

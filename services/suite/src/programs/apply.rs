@@ -26,7 +26,8 @@ use crate::{Failure, target};
 /// Namespace of request ids made from what is changed.
 const REQUESTS: Uuid = Uuid::from_u128(0x1f0a_4c1e_93b7_5d02_a6e4_0b6f_58d2_c713);
 /// Parts of a program that UpdateProgram changes.
-const CHANGEABLE: [&str; 10] = [
+const CHANGEABLE: [&str; 11] = [
+    "redemption_policy",
     "tiers",
     "tier_policy",
     "further_currencies",
@@ -38,6 +39,9 @@ const CHANGEABLE: [&str; 10] = [
     "referral_policy",
     "velocity_limits",
 ];
+
+/// Fields of a reward that stay: its kind of stock.
+const FIXED_OF_REWARD: [&str; 3] = ["unlimited", "remaining", "code_pool"];
 
 /// What is there.
 struct Present {
@@ -98,10 +102,11 @@ impl Plan {
             None => Vec::new(),
         };
         let reward = |wanted: &pb::Reward| {
-            let there = present.rewards.iter().find(|reward| reward.reward_id == wanted.reward_id);
+            let there = present.reward(&wanted.reward_id);
             // Units of a stock come and go: only of a new one they are wanted.
             let wanted = there.map_or_else(|| wanted.clone(), |_| canonical::bare_reward(wanted.clone()));
-            changes("Reward", &format!("rewards[{}]", wanted.reward_id), there, Some(&wanted))
+            let there = there.cloned().map(canonical::bare_reward);
+            changes("Reward", &format!("rewards[{}]", wanted.reward_id), there.as_ref(), Some(&wanted))
         };
         let rewards = canonical_rewards.iter().map(reward).collect();
         Ok(Plan { wanted, present, program, rule_set, rewards })
@@ -114,12 +119,15 @@ impl Plan {
     /// Refuses before anything is done what cannot be done.
     fn allowed(&self) -> Result<(), Failure> {
         let changeable = |path: &str| part_of(path).is_some();
-        let exists = |reward_id: &str| self.present.rewards.iter().any(|there| there.reward_id == reward_id);
         let program = self.program.iter().filter(|_| self.present.program.is_some());
         let refused = program.filter(|change| !changeable(&change.path)).map(|change| change.path.clone());
         let rewards = self.wanted.rewards.iter().zip(&self.rewards);
-        let rewards = rewards.filter(|(reward, changes)| !changes.is_empty() && exists(&reward.reward_id));
-        let rewards = rewards.map(|(reward, _)| format!("rewards[{}]", reward.reward_id));
+        let rewards = rewards.filter(|(reward, _)| self.present.reward(&reward.reward_id).is_some());
+        let fixed = rewards.flat_map(|(reward, changes)| {
+            let fixed = changes.iter().filter(|change| part_of_reward(reward, &change.path).is_none());
+            fixed.map(|change| change.path.clone())
+        });
+        let rewards = fixed.collect::<Vec<_>>();
         let refused: Vec<String> = refused.chain(rewards).collect();
         if refused.is_empty() {
             return Ok(());
@@ -137,9 +145,13 @@ impl Plan {
         if let Some(rules) = self.wanted.rule_set.as_ref().filter(|_| !self.rule_set.is_empty()) {
             self.change_rules(client.clone(), rules).await?;
         }
-        let missing =
+        let differing =
             self.wanted.rewards.iter().zip(&self.rewards).filter(|(_, changes)| !changes.is_empty());
-        for (reward, _) in missing {
+        for (reward, changes) in differing {
+            if let Some(there) = self.present.reward(&reward.reward_id) {
+                update_reward(client.clone(), there, reward, changes).await?;
+                continue;
+            }
             let reward = Some(reward.clone());
             let request = pb::CreateRewardRequest { request_id: String::new(), reward };
             let request_id = id_of(&request.encode_to_vec(), 0);
@@ -223,6 +235,10 @@ impl Plan {
 }
 
 impl Present {
+    fn reward(&self, reward_id: &str) -> Option<&pb::Reward> {
+        self.rewards.iter().find(|there| there.reward_id == reward_id)
+    }
+
     async fn read(client: Client, wanted: &Wanted) -> Result<Present, Failure> {
         let program_id = &wanted.program.program_id;
         let request = pb::GetProgramRequest { program_id: program_id.clone() };
@@ -240,10 +256,11 @@ impl Present {
         }
         for reward in &wanted.rewards {
             let reward_id = reward.reward_id.clone();
-            let request = pb::GetRewardRequest { program_id: program_id.clone(), reward_id };
+            let program_id = program_id.clone();
+            let request = pb::GetRewardRequest { program_id, reward_id, version: 0 };
             match RewardServiceClient::new(client.clone()).get_reward(request).await {
                 Ok(answer) => {
-                    present.rewards.extend(answer.into_inner().reward.map(canonical::bare_reward));
+                    present.rewards.extend(answer.into_inner().reward);
                 }
                 Err(status) if status.code() == Code::NotFound => {}
                 Err(status) => return Err(status.into()),
@@ -277,6 +294,34 @@ async fn rules_of(
             return Ok((holds, latest));
         }
     }
+}
+
+async fn update_reward(
+    client: Client,
+    there: &pb::Reward,
+    wanted: &pb::Reward,
+    changes: &[Change],
+) -> Result<(), Failure> {
+    let mut paths: Vec<String> =
+        changes.iter().filter_map(|change| part_of_reward(wanted, &change.path)).collect();
+    paths.dedup();
+    let reward = pb::Reward { etag: there.etag.clone(), ..wanted.clone() };
+    let request = pb::UpdateRewardRequest {
+        request_id: String::new(),
+        reward: Some(reward),
+        update_mask: Some(prost_types::FieldMask { paths }),
+    };
+    let request_id = id_of(&request.encode_to_vec(), there.version);
+    let request = pb::UpdateRewardRequest { request_id, ..request };
+    RewardServiceClient::new(client).update_reward(request).await?;
+    Ok(())
+}
+
+/// The part of a reward that UpdateReward changes if it changes this field.
+fn part_of_reward(reward: &pb::Reward, path: &str) -> Option<String> {
+    let field = path.strip_prefix(&format!("rewards[{}].", reward.reward_id))?;
+    let part = field.split(['.', '[']).next()?;
+    (!FIXED_OF_REWARD.contains(&part)).then(|| part.to_owned())
 }
 
 /// The part of a program that UpdateProgram changes if it changes this field.

@@ -72,20 +72,31 @@ pub(super) struct Named {
     pub(super) member: bool,
 }
 
+/// What a condition is asked of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// An activity.
+    Activity,
+    /// One item of an activity.
+    Item,
+    /// A member.
+    Member,
+}
+
 struct Checker {
     scopes: Vec<BTreeMap<String, Type>>,
-    of_item: bool,
+    scope: Scope,
     named: Named,
 }
 
 /// Checks that the expression is a yes or no over what it may name, and what it may cost.
-pub(super) fn check(expression: &Expression, of_item: bool) -> Result<Named, Wrong> {
-    let mut checker = Checker { scopes: Vec::new(), of_item, named: Named::default() };
+pub(super) fn check(expression: &Expression, scope: Scope) -> Result<Named, Wrong> {
+    let mut checker = Checker { scopes: Vec::new(), scope, named: Named::default() };
     let Priced { is, cost } = checker.price(expression)?;
     if is != Bool {
         return Err(wrong(expression, format!("is {}, but a condition is true or false", is.name())));
     }
-    let asked = if of_item { ITEMS_MAX } else { 1 };
+    let asked = if scope == Scope::Item { ITEMS_MAX } else { 1 };
     let cost = cost.saturating_mul(asked);
     if cost > COST_MAX {
         let told = format!("may take {cost} steps, more than {COST_MAX}; look at fewer items at once");
@@ -154,6 +165,9 @@ impl Checker {
             return Ok(is.clone());
         }
         match name {
+            "activity" | "item" if self.scope == Scope::Member => {
+                Err(wrong(e, format!("`{name}` is not known here; there are member, tier and now")))
+            }
             "activity" => Ok(Record("activity")),
             "tier" => {
                 self.named.tier = true;
@@ -164,7 +178,7 @@ impl Checker {
                 Ok(Record("member"))
             }
             "now" => Ok(Time),
-            "item" if self.of_item => Ok(Record("item")),
+            "item" if self.scope == Scope::Item => Ok(Record("item")),
             "item" => Err(wrong(e, "`item` can be named only by rules that look at items")),
             _ => Err(wrong(
                 e,

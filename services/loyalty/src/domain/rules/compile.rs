@@ -164,7 +164,7 @@ fn counter_name(rule: &Rule, purse: u32, cap: &Cap) -> String {
 }
 
 /// The first day of the period that a day lies in; `None` if nothing is counted over time.
-fn period_start(period: Period, date: NaiveDate) -> Option<i32> {
+pub(in crate::domain) fn period_start(period: Period, date: NaiveDate) -> Option<i32> {
     let first = match period {
         Period::Activity => return None,
         Period::Lifetime => return Some(0),

@@ -12,7 +12,7 @@ use cel::common::ast::SourceInfo;
 use cel::parser::{Expression, Parser};
 use cel::{Context, Env, Value};
 
-use super::check;
+use super::check::{self, Scope};
 use super::facts::Asked;
 
 /// A condition that may be asked.
@@ -48,14 +48,31 @@ impl Condition {
     /// # Errors
     /// The first thing that is wrong with it.
     pub(super) fn try_new(source: &str, of_item: bool) -> Result<Condition, Fault> {
+        Condition::asking(source, if of_item { Scope::Item } else { Scope::Activity })
+    }
+
+    /// The same of a condition that knows of no activity.
+    ///
+    /// # Errors
+    /// As [`Condition::try_new`].
+    pub(super) fn of_member(source: &str) -> Result<Condition, Fault> {
+        Condition::asking(source, Scope::Member)
+    }
+
+    fn asking(source: &str, scope: Scope) -> Result<Condition, Fault> {
         if source.len() > LENGTH_MAX {
             return Err(Fault { line: 1, column: 1, told: format!("is longer than {LENGTH_MAX} bytes") });
         }
         let parsed = Parser::new().max_recursion_depth(32).parse_with_source_info(source);
         let (expression, info) = parsed.map_err(|errors| syntax(&errors))?;
-        let named = check::check(&expression, of_item).map_err(|wrong| place(&info, wrong))?;
+        let named = check::check(&expression, scope).map_err(|wrong| place(&info, wrong))?;
         let (expression, source) = (Arc::new(expression), source.to_owned());
         Ok(Condition { expression, source, names_tier: named.tier, names_member: named.member })
+    }
+
+    /// As it was written.
+    pub(super) fn source(&self) -> &str {
+        &self.source
     }
 
     /// True if it holds; an error of the evaluation (a missing attribute, a division by zero) as its text.

@@ -91,15 +91,14 @@ impl Facts<'_> {
             ("occurred_time", at.clone()),
             ("items", Value::List(Arc::new(items))),
         ]);
-        let tier =
-            record([("id", Value::from(self.tier_id)), ("rank", Value::Int(i64::from(self.tier_rank)))]);
+        let tier = tier_value(self.tier_id, self.tier_rank);
         let known = vec![("activity", activity), ("tier", tier), ("now", at)];
         known.into_iter().chain(self.member.map(|member| ("member", member.value()))).collect()
     }
 }
 
 impl MemberFacts {
-    fn value(&self) -> Value {
+    pub(super) fn value(&self) -> Value {
         let joined = Time::from_micros(self.join_micros);
         record([
             ("external_id", Value::from(self.external_id.as_str())),
@@ -122,6 +121,10 @@ impl LineItem {
             ("amount", number(self.amount_micros)),
         ])
     }
+}
+
+pub(super) fn tier_value(id: &str, rank: u32) -> Value {
+    record([("id", Value::from(id)), ("rank", Value::Int(i64::from(rank)))])
 }
 
 fn record<const N: usize>(fields: [(&'static str, Value); N]) -> Value {

@@ -7,6 +7,7 @@
 mod check;
 mod compile;
 mod condition;
+mod eligibility;
 mod evaluate;
 mod facts;
 mod rule;
@@ -15,7 +16,9 @@ mod window;
 #[cfg(test)]
 mod tests;
 
+pub(super) use compile::period_start;
 pub use compile::{Compiled, Fault, RULES_MAX};
+pub use eligibility::Eligibility;
 pub use evaluate::{Counter, Evaluation, Grant, Matched, Room, evaluate, evaluate_rest};
 pub use facts::{ATTRIBUTES_MAX, Facts, ITEMS_MAX, LineItem, MemberFacts};
 pub use rule::{Cap, CapOf, Effect, Overflow, Period, Rounding, Rule, Rules, Scope, Stacking, Window};

@@ -188,6 +188,20 @@ impl Rules {
     }
 }
 
+impl Period {
+    /// Its name in keys.
+    pub(in crate::domain) fn name(self) -> &'static str {
+        match self {
+            Period::Activity => "activity",
+            Period::Day => "day",
+            Period::Week => "week",
+            Period::Month => "month",
+            Period::Year => "year",
+            Period::Lifetime => "lifetime",
+        }
+    }
+}
+
 impl Rounding {
     /// `amount * points / per` in whole points; `per` is positive, the others are not negative.
     ///

@@ -283,6 +283,11 @@ impl Ladder {
         self.tiers.get(usize::try_from(rank).ok()?.checked_sub(1)?)
     }
 
+    /// The position of the tier with this id, from 1.
+    pub fn rank_of(&self, id: &str) -> Option<u32> {
+        (1..).zip(&self.tiers).find(|(_, tier)| tier.id == id).map(|(rank, _)| rank)
+    }
+
     /// The id of the tier at a position; empty for 0.
     pub fn tier_id(&self, rank: u32) -> &str {
         self.tier(rank).map_or("", |t| t.id.as_str())

@@ -27,11 +27,12 @@ pub struct Model {
     pub currency: String,
     pub purse: i32,
     pub quantity_captured: i64,
-    pub counted: i32,
+    pub supply: i32,
     pub lots: String,
     pub lots_wallet_id: Uuid,
     pub resolve_time: i64,
     pub step_seq: i64,
+    pub detail: String,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -13,10 +13,11 @@ pub struct Model {
     pub reward_id: String,
     pub display_name: String,
     pub price_points: i64,
-    pub counted: bool,
     pub version: i64,
     pub create_time: i64,
     pub currency: String,
+    pub supply: i32,
+    pub detail: String,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

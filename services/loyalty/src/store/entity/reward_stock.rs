@@ -13,6 +13,7 @@ pub struct Model {
     pub reward_id: String,
     pub added: i64,
     pub remaining: i64,
+    pub codes_out: i64,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

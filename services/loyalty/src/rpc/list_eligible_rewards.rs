@@ -1,0 +1,143 @@
+//! ListEligibleRewards: what a member can have, and what keeps it from the rest.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use proto::rapport::loyalty::v1 as pb;
+use proto::{Path, Violations};
+use requests::Caller;
+use tonic::{Request, Status};
+use uuid::Uuid;
+
+use super::Api;
+use super::call::told;
+use super::get_balance::present;
+use super::refusal::DOMAIN;
+use super::reward_wire::{left, obstacle, reward_key, reward_message, text_message};
+use super::wire::{money, uuid};
+use crate::domain::rules::Counter;
+use crate::domain::{
+    Asker, HouseholdRole, Member, MemberState, Program, Refusal, Reward, Stock, Wallet, local_date,
+};
+use crate::store::counters::{Counters, Key};
+use crate::store::{Owner, members, rewards, wallets};
+
+const METHOD: &str = "ListEligibleRewards";
+
+/// Who looks, at what.
+struct Looking {
+    program: Arc<Program>,
+    wallet: Wallet,
+    member: Option<Member>,
+    /// What keeps the member from having anything.
+    barred: Option<Refusal>,
+    used: BTreeMap<Counter, i64>,
+    language: String,
+    now: ambient::Time,
+}
+
+pub(super) async fn handle(
+    api: &Api,
+    request: Request<pb::ListEligibleRewardsRequest>,
+) -> Result<pb::ListEligibleRewardsResponse, Status> {
+    let (caller, message) = Caller::open(request)?;
+    let mut found = Violations::default();
+    let member_id = uuid(&message.member_id, &Path::ROOT, "member_id", &mut found);
+    found.into_result(DOMAIN)?;
+    let filter = format!("{}\0{}", message.member_id, message.eligible_only);
+    let list = caller.list(&api.pages, METHOD, &filter, message.page_size)?;
+    let cursor = list.open(&message.page_token)?.unwrap_or_default();
+    let after = String::from_utf8_lossy(&cursor);
+    let (mut looking, owner) = look(api, &caller, member_id, &message.language_code).await?;
+    let (db, tenant, program_id) = (api.db.reader(), &caller.tenant, looking.program.id.clone());
+    let page = rewards::page(db, tenant, &program_id, &after, list.limit()).await;
+    let mut offered = page.map_err(|e| told(&e))?;
+    let next_page_token = list.next(&mut offered, |_| 0, |reward| reward.id.as_bytes().to_vec());
+    let keys: Vec<_> = offered.iter().map(|one| reward_key(tenant, &program_id, &one.id)).collect();
+    let stock = rewards::stock(db, &keys, false).await.map_err(|e| told(&e))?;
+    let counters = offered.iter().filter_map(|one| one.counter(&looking.program, looking.now));
+    let counters: Vec<_> = counters.map(|counter| Key::new(&owner, &program_id, counter)).collect();
+    let wanted: BTreeSet<Key> = counters.iter().cloned().collect();
+    let counted = Counters::read(db, &wanted).await.map_err(|e| told(&e))?;
+    looking.used = counted.used(counters);
+    let shown = offered.iter().zip(&keys).map(|(one, key)| looking.at(one, left(stock.get(key))));
+    let rewards = shown.filter(|shown| shown.eligible || !message.eligible_only).collect();
+    Ok(pb::ListEligibleRewardsResponse { rewards, next_page_token })
+}
+
+async fn look(
+    api: &Api,
+    caller: &Caller,
+    member_id: Uuid,
+    language: &str,
+) -> Result<(Looking, Owner), Status> {
+    let (db, now) = (api.db.reader(), api.clock.now());
+    let own = Owner::new(&caller.tenant, member_id);
+    let (owner, _) = api.located(&caller.tenant, member_id).await?;
+    let (wallet, program) = present(api, &owner, now).await?;
+    let known = members::find_many(db, std::slice::from_ref(&own)).await.map_err(|e| told(&e))?;
+    let member = known.into_values().next();
+    let named = if owner == own { None } else { wallets::find(db, &own).await.map_err(|e| told(&e))? };
+    let named = named.as_ref().map_or(&wallet, |found| &found.wallet);
+    let barred = match (named.state, wallet.state, named.role) {
+        (MemberState::Suspended, ..) | (_, MemberState::Suspended, _) => Some(Refusal::MemberSuspended),
+        (MemberState::Closed | MemberState::Erased, ..) => Some(Refusal::MemberClosed),
+        (_, MemberState::Closed | MemberState::Erased, _) => Some(Refusal::MemberClosed),
+        (.., Some(HouseholdRole::Earner)) => Some(Refusal::RoleRequired { role: HouseholdRole::Redeemer }),
+        _ => None,
+    };
+    let language = match (language, &member) {
+        ("", Some(member)) => member.profile.locale.clone(),
+        (given, _) => given.to_owned(),
+    };
+    let used = BTreeMap::new();
+    let now = now.max(wallet.now);
+    Ok((Looking { program, wallet, member, barred, used, language, now }, owner))
+}
+
+impl Looking {
+    fn at(&self, reward: &Reward, stock: Stock) -> pb::EligibleReward {
+        let counter = reward.counter(&self.program, self.now);
+        let asker = Asker {
+            program: &self.program,
+            wallet: &self.wallet,
+            member: self.member.as_ref(),
+            had: counter.and_then(|counter| self.used.get(&counter).copied()).unwrap_or(0),
+            now: self.now,
+        };
+        let (prices, missing) = self.prices(reward);
+        let barred = self.barred.iter().cloned().chain(reward.barred(asker, stock, 1));
+        let obstacles: Vec<_> = barred.chain(missing).map(|refusal| obstacle(&refusal)).collect();
+        pb::EligibleReward {
+            reward: Some(reward_message(reward, stock)),
+            eligible: obstacles.is_empty(),
+            obstacles,
+            prices,
+            text: reward.terms.text(&self.language).map(text_message),
+        }
+    }
+
+    /// What one unit costs, and what the wallet lacks for the cheapest price if it can pay none.
+    fn prices(&self, reward: &Reward) -> (Vec<pb::MemberPrice>, Option<Refusal>) {
+        let (program, rank) = (&self.program, self.wallet.tier.rank);
+        let today = local_date(program.time_zone, self.now);
+        let (mut prices, mut lacking) = (Vec::new(), Vec::new());
+        for price in reward.prices() {
+            // Currencies never go away, so each price has one.
+            let purse = program.spendable(&price.currency).unwrap_or(0);
+            let needed = program.ladder.discounted(today, rank, price.points);
+            let available = self.wallet.purse(purse).totals.available;
+            let missing_points = needed.saturating_sub(available).max(0);
+            lacking.push((missing_points, Refusal::InsufficientPoints { needed, available }));
+            prices.push(pb::MemberPrice {
+                price_id: price.id.clone(),
+                points: needed,
+                currency_code: program.code_of(purse).to_owned(),
+                money: price.money.map(money),
+                missing_points,
+            });
+        }
+        let least = lacking.into_iter().min_by_key(|(missing, _)| *missing);
+        (prices, least.filter(|(missing, _)| *missing > 0).map(|(_, refusal)| refusal))
+    }
+}
