@@ -1,5 +1,5 @@
-//! Whoever looks at rewards is told everything that is in the way, and whoever redeems is refused for the same
-//! reason.
+//! Whoever looks at rewards is told everything that is in the way, and whoever redeems is refused for the
+//! same reason.
 
 use harness::calls::{
     create_program, enroll, purchase, reason, record, redeem, redemption, request_id, timestamp,
