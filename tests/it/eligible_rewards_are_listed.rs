@@ -134,8 +134,8 @@ async fn members_of_a_household_look_with_its_eyes(house: House) {
     create_program(&client).await;
     let (anna, bert) = (enroll(&client, "anna").await, enroll(&client, "bert").await);
     let home = household(&client, "club").await;
-    join(&client, &anna, &home, pb::HouseholdRole::Redeemer).await.unwrap();
-    join(&client, &bert, &home, pb::HouseholdRole::Earner).await.unwrap();
+    join(&client, &home, &anna, pb::HouseholdRole::Redeemer).await.unwrap();
+    join(&client, &home, &bert, pb::HouseholdRole::Earner).await.unwrap();
     record(&client, purchase(&bert, 100)).await.unwrap();
     let limit = Some(pb::RewardLimit { max_units: 1, period: pb::RewardLimitPeriod::Day.into() });
     offer(&client, pb::Reward { limit, ..reward("mug", 40) }).await.unwrap();

@@ -333,7 +333,7 @@ fn command_of((purse, command): (usize, Do), n: usize) -> (Command, Option<Rewar
 
 fn a_mug(redemption_id: Uuid, member_id: Uuid) -> RedeemReward {
     let (reward_id, price_id) = ("mug".to_owned(), String::new());
-    RedeemReward { redemption_id, member_id, reward_id, price_id, quantity: 1 }
+    RedeemReward { redemption_id, member_id, reward_id, price_id, quantity: 1, bill: None }
 }
 
 fn priced(price_points: i64, currency: String) -> Reward {

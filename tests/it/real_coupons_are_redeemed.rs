@@ -55,7 +55,8 @@ async fn members(client: &Client, households: &BTreeSet<String>) -> BTreeMap<Str
             attributes: attributes.map(|id| (format!("campaign-{id}"), "yes".to_owned())).collect(),
             ..Default::default()
         };
-        let request = pb::EnrollMemberRequest { request_id: request_id(), member: Some(member), ..Default::default() };
+        let request =
+            pb::EnrollMemberRequest { request_id: request_id(), member: Some(member), ..Default::default() };
         let done = MemberServiceClient::new(client.clone()).enroll_member(request).await.unwrap();
         let member_id = done.into_inner().member.unwrap().member_id;
         record(client, purchase(&member_id, 100)).await.unwrap();
@@ -70,13 +71,16 @@ async fn create_coupons(client: &Client, coupons: &BTreeSet<(String, String)>) {
         rows(DATES).into_iter().map(|row| (row[0].clone(), (day(&row[2]), day(&row[3])))).collect();
     let created = coupons.iter().map(|(campaign, upc)| {
         let (first, last) = dates[campaign];
-        offer(client, pb::Reward {
-            start_time: Some(timestamp(at(first, 0))),
-            end_time: Some(timestamp(at(last.succ_opt().unwrap(), 0))),
-            eligibility: format!("'campaign-{campaign}' in member.attributes"),
-            fulfilment: pb::FulfilmentKind::Discount.into(),
-            ..reward(&format!("{campaign}-{upc}"), 1)
-        })
+        offer(
+            client,
+            pb::Reward {
+                start_time: Some(timestamp(at(first, 0))),
+                end_time: Some(timestamp(at(last.succ_opt().unwrap(), 0))),
+                eligibility: format!("'campaign-{campaign}' in member.attributes"),
+                fulfilment: pb::FulfilmentKind::Discount.into(),
+                ..reward(&format!("{campaign}-{upc}"), 1)
+            },
+        )
     });
     for created in join_all(created).await {
         created.unwrap();

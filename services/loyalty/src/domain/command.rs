@@ -224,7 +224,12 @@ impl Command {
             Command::RedeemReward(what) | Command::CreateRedemption(CreateRedemption { what, .. }) => {
                 let price = reward.and_then(|reward| reward.price(&what.price_id).ok());
                 price.map_or_else(Points::new, |price| {
-                    of(&price.currency, price.points.saturating_mul(what.quantity))
+                    let rate = reward.and_then(|reward| reward.terms.rate).zip(what.bill);
+                    let points = match rate {
+                        Some((rate, bill)) => rate.points_for(price.points, bill.amount.micros).unwrap_or(0),
+                        None => price.points.saturating_mul(what.quantity),
+                    };
+                    of(&price.currency, points)
                 })
             }
         }

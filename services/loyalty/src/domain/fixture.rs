@@ -187,6 +187,7 @@ fn mugs(id: u128, quantity: i64) -> RedeemReward {
         reward_id: "mug".into(),
         price_id: String::new(),
         quantity,
+        bill: None,
     }
 }
 

@@ -8,6 +8,7 @@
 
 mod activity;
 mod adjust_points;
+mod backtest;
 mod book;
 mod calendar;
 mod capture_redemption;
@@ -29,6 +30,7 @@ mod member;
 mod money;
 mod move_member;
 mod movements;
+mod payment;
 mod posting;
 mod program;
 mod purse;
@@ -59,6 +61,7 @@ mod warn_expiry;
 
 pub use activity::{Activity, ActivityKind, ActivityRef, ActivityState, Detail, Earning, Line, Pinned};
 pub use adjust_points::AdjustPoints;
+pub use backtest::{Backtest, Findings, History, Mover, Side};
 pub use book::Outcome;
 pub use calendar::{end_of_day, local_date, start_of_day, start_of_year};
 pub use capture_redemption::CaptureRedemption;
@@ -76,6 +79,7 @@ pub use lot::{Allocation, Lot, LotKey, Origin};
 pub use member::{Member, MemberKey, MemberState, Profile};
 pub use money::{Currency, Money};
 pub use move_member::{Belongings, Destination, HandedOver, MoveMember, MoveRefusal};
+pub use payment::{Bill, PaymentRate, Share};
 pub use posting::{Account, Posting, Reason, Source};
 pub use program::{CurrencyKind, EarningRule, FurtherCurrency, PointCurrency, Program, RuleSet};
 pub use purse::{Points, Purse, Totals};

@@ -5,7 +5,9 @@ use uuid::Uuid;
 
 use super::book::{Book, minus};
 use super::redemption::{Redemption, RedemptionState};
-use super::{Account, Asker, Context, Event, Money, Price, Reason, Refusal, Reply, Reward, Stock};
+use super::{
+    Account, Asker, Bill, Context, Event, Money, Price, Reason, Refusal, Reply, Reward, RewardRefusal, Stock,
+};
 
 /// The command.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +22,8 @@ pub struct RedeemReward {
     pub price_id: String,
     /// How many units; at least 1.
     pub quantity: i64,
+    /// What is to be paid, if the reward pays bills.
+    pub bill: Option<Bill>,
 }
 
 pub(super) fn redeem(
@@ -76,9 +80,8 @@ fn redemption(
     command: &RedeemReward,
     (reward, price): (&Reward, &Price),
 ) -> Result<Redemption, Refusal> {
-    let (today, rank, quantity) = (book.local_day(book.now), book.out.wallet.tier.rank, command.quantity);
-    let of_all = |one: i64| one.checked_mul(quantity).ok_or(Refusal::AmountOverflow);
-    let money = price.money.map(|one| of_all(one.micros).map(|micros| Money { micros, ..one }));
+    let quantity = command.quantity;
+    let (points, money) = cost(book, command, (reward, price))?;
     let purse = book.program.spendable(&price.currency)?;
     Ok(Redemption {
         id: command.redemption_id,
@@ -87,7 +90,8 @@ fn redemption(
         reward_id: reward.id.clone(),
         reward_version: reward.version,
         price_id: price.id.clone(),
-        money: money.transpose()?,
+        money,
+        amount: command.bill.map(|bill| bill.amount),
         quantity,
         quantity_captured: 0,
         supply: reward.supply,
@@ -95,7 +99,7 @@ fn redemption(
         codes: Vec::new(),
         currency: book.code(purse),
         purse,
-        points: of_all(book.program.ladder.discounted(today, rank, price.points))?,
+        points,
         captured: 0,
         refunded: 0,
         lots: Vec::new(),
@@ -106,4 +110,26 @@ fn redemption(
         resolve_time: Time::NEVER,
         step_seq: 0,
     })
+}
+
+/// Points, and the money that is to be paid beside them.
+fn cost(
+    book: &Book<'_>,
+    command: &RedeemReward,
+    (reward, price): (&Reward, &Price),
+) -> Result<(i64, Option<Money>), Refusal> {
+    let of_all = |one: i64| one.checked_mul(command.quantity).ok_or(Refusal::AmountOverflow);
+    match (reward.terms.rate, command.bill) {
+        (Some(_), None) => Err(RewardRefusal::BillRequired.into()),
+        (_, Some(bill)) => {
+            let share = reward.share(book.program, &book.out.wallet, bill, book.now)?;
+            Ok((share.points, Some(share.rest)))
+        }
+        (None, None) => {
+            let (today, rank) = (book.local_day(book.now), book.out.wallet.tier.rank);
+            let money = price.money.map(|one| of_all(one.micros).map(|micros| Money { micros, ..one }));
+            let points = of_all(book.program.ladder.discounted(today, rank, price.points))?;
+            Ok((points, money.transpose()?))
+        }
+    }
 }

@@ -51,8 +51,10 @@ pub struct Redemption {
     pub reward_version: i64,
     /// Which of the reward's prices; empty: its own.
     pub price_id: String,
-    /// What is paid beside the points for all units that were asked for.
+    /// What is paid beside the points for all units that were asked for, or is left of the bill.
     pub money: Option<Money>,
+    /// The bill that is paid.
+    pub amount: Option<Money>,
     /// How many units were asked for.
     pub quantity: i64,
     /// How many of them were handed out.

@@ -7,7 +7,7 @@ use ambient::Time;
 use serde::{Deserialize, Serialize};
 
 use super::rules::{CapOf, Counter, Eligibility, Period, period_start};
-use super::{Member, Money, Program, Refusal, Wallet, local_date};
+use super::{Bill, Member, Money, PaymentRate, Program, Refusal, Share, Wallet, local_date};
 
 /// One reward of a program.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +58,8 @@ pub struct RewardTerms {
     pub eligibility: Option<Eligibility>,
     /// How many units a wallet may have.
     pub limit: Option<UnitLimit>,
+    /// What the points of its own price are worth, if they pay bills.
+    pub rate: Option<PaymentRate>,
     /// How it reaches whoever redeems it.
     pub fulfilment: Fulfilment,
     /// By language.
@@ -167,6 +169,10 @@ pub enum RewardRefusal {
     },
     /// It is for other members.
     NotEligible,
+    /// Its points pay bills, and none was named.
+    BillRequired,
+    /// A bill was named, and its points pay none.
+    NoPaymentRate,
     /// The wallet would have more units than it may.
     LimitReached {
         /// Units asked for.
@@ -207,6 +213,7 @@ impl Default for RewardTerms {
             min_tier_id: String::new(),
             eligibility: None,
             limit: None,
+            rate: None,
             fulfilment: Fulfilment::Unspecified,
             texts: Vec::new(),
             image_uris: Vec::new(),
@@ -227,6 +234,31 @@ impl Reward {
     pub fn price(&self, id: &str) -> Result<&Price, Refusal> {
         let missing = || RewardRefusal::PriceNotFound { price_id: id.to_owned() };
         Ok(self.prices().find(|price| price.id == id).ok_or_else(missing)?)
+    }
+
+    /// What a wallet's points pay of a bill now.
+    ///
+    /// # Errors
+    /// `NoPaymentRate`, and as [`PaymentRate::share`]; `InsufficientPoints` if there are not as many as the
+    /// bill names, or as pay for anything of it.
+    pub fn share(&self, program: &Program, wallet: &Wallet, bill: Bill, now: Time) -> Result<Share, Refusal> {
+        let rate = self.terms.rate.ok_or(RewardRefusal::NoPaymentRate)?;
+        let (today, rank) = (local_date(program.time_zone, now), wallet.tier.rank);
+        let price = program.ladder.discounted(today, rank, self.price.points).max(1);
+        let purse = program.spendable(&self.price.currency)?;
+        let available = wallet.purse(purse).totals.available;
+        let share = rate.share(price, bill.amount, bill.points.unwrap_or(available))?;
+        let least = rate.points_for(price, rate.step_micros.min(bill.amount.micros))?;
+        let needed = share.points.max(least);
+        if needed > available {
+            return Err(Refusal::InsufficientPoints { needed, available });
+        }
+        if share.points == 0 {
+            // There are enough, but fewer were to be spent.
+            let available = bill.points.unwrap_or(available);
+            return Err(Refusal::InsufficientPoints { needed, available });
+        }
+        Ok(share)
     }
 
     /// True if it must be known who asks for it.

@@ -73,7 +73,8 @@ async fn look(
 ) -> Result<(Looking, Owner), Status> {
     let (db, now) = (api.db.reader(), api.clock.now());
     let own = Owner::new(&caller.tenant, member_id);
-    let (owner, _) = api.located(&caller.tenant, member_id).await?;
+    // Holds that timed out give their units back before stock and limits are read.
+    let (owner, ..) = api.settled(caller, member_id).await?;
     let (wallet, program) = present(api, &owner, now).await?;
     let known = members::find_many(db, std::slice::from_ref(&own)).await.map_err(|e| told(&e))?;
     let member = known.into_values().next();

@@ -6,6 +6,7 @@ mod adjust_points;
 mod adjust_reward_stock;
 mod approve_review;
 mod audit_ledger;
+mod backtest_rules;
 mod batch_adjust_points;
 mod batch_approve_reviews;
 mod batch_enroll_members;
@@ -53,6 +54,7 @@ mod lookup_member;
 mod member_wire;
 mod move_member;
 mod program_wire;
+mod quote_payment;
 pub(crate) mod record_activity;
 mod redeem_reward;
 mod redemption_wire;
@@ -160,6 +162,8 @@ serve!(Api, pb, pb::rule_service_server::RuleService {
     retire_rule_set(RetireRuleSetRequest) -> RetireRuleSetResponse;
     simulate_activity(SimulateActivityRequest) -> SimulateActivityResponse;
     explain_activity(ExplainActivityRequest) -> ExplainActivityResponse;
+} streams {
+    BacktestRulesStream = backtest_rules(BacktestRulesRequest) -> BacktestRulesResponse;
 });
 
 serve!(Api, pb, pb::review_service_server::ReviewService {
@@ -199,6 +203,7 @@ serve!(Api, pb, pb::redemption_service_server::RedemptionService {
     void_redemption(VoidRedemptionRequest) -> VoidRedemptionResponse;
     extend_hold(ExtendHoldRequest) -> ExtendHoldResponse;
     refund_redemption(RefundRedemptionRequest) -> RefundRedemptionResponse;
+    quote_payment(QuotePaymentRequest) -> QuotePaymentResponse;
     get_redemption(GetRedemptionRequest) -> GetRedemptionResponse;
     list_redemptions(ListRedemptionsRequest) -> ListRedemptionsResponse;
 });

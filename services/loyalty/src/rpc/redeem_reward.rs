@@ -7,7 +7,7 @@ use tonic::{Request, Status};
 use uuid::Uuid;
 
 use super::Api;
-use super::redemption_wire::{Answer, written};
+use super::redemption_wire::{Answer, bill, written};
 use super::refusal::DOMAIN;
 use super::wire::uuid;
 use crate::domain::{Command, RedeemReward};
@@ -34,6 +34,7 @@ pub(super) fn decode(
     let mut found = Violations::default();
     let request_id = uuid(&message.request_id, &Path::ROOT, "request_id", &mut found);
     let member_id = uuid(&message.member_id, &Path::ROOT, "member_id", &mut found);
+    let bill = bill(message.amount.as_ref(), (message.max_points, message.quantity), &Path::ROOT, &mut found);
     found.into_result(DOMAIN)?;
     let command = Command::RedeemReward(RedeemReward {
         redemption_id: api.ids.v7(api.clock.now()),
@@ -41,6 +42,7 @@ pub(super) fn decode(
         reward_id: message.reward_id.clone(),
         price_id: message.price_id.clone(),
         quantity: message.quantity.max(1),
+        bill,
     });
     Ok((member_id, command, Asked { call: caller.call(DOMAIN, METHOD, request_id, message), encode }))
 }

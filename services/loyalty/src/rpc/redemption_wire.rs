@@ -1,14 +1,15 @@
 //! The wire's shapes of redemptions, in both directions.
 
 use proto::rapport::loyalty::v1 as pb;
+use proto::{Path, Violations};
 use requests::Written;
 use rpc::Problem;
 
 use super::refusal::{DOMAIN, problem, redemption_not_found};
-use super::wire::{balance_after, money, opt_timestamp, read_token, timestamp, uuid_text};
+use super::wire::{amount, balance_after, money, opt_timestamp, read_token, timestamp, uuid_text};
 use crate::domain::{
-    LateRefund, Lot, Portion, Redemption, RedemptionPolicy, RedemptionRefusal, RedemptionState, Reply, Step,
-    StepKind,
+    Bill, LateRefund, Lot, Portion, Redemption, RedemptionPolicy, RedemptionRefusal, RedemptionState, Reply,
+    Step, StepKind,
 };
 use crate::ledger::Answered;
 use crate::store::Owner;
@@ -35,6 +36,7 @@ pub(super) fn redemption_message(redemption: &Redemption) -> pb::Redemption {
         resolve_time: opt_timestamp(redemption.resolve_time),
         price_id: redemption.price_id.clone(),
         money: redemption.money.map(money),
+        amount: redemption.amount.map(money),
         codes: redemption.codes.clone(),
     }
 }
@@ -166,6 +168,26 @@ fn resolved(state: RedemptionState) -> Problem {
             Problem::precondition(DOMAIN, "HOLD_EXPIRED", "the hold timed out; make a new redemption")
         }
     }
+}
+
+/// The bill that points are to pay, from a field; `points` 0: as many as there are.
+pub(super) fn bill(
+    given: Option<&proto::google::r#type::Money>,
+    (points, quantity): (i64, i64),
+    path: &Path<'_>,
+    found: &mut Violations,
+) -> Option<Bill> {
+    if given.is_some() && quantity > 1 {
+        found.add(path, "quantity", "must be 1 for a bill");
+    }
+    let amount = amount(given, path, "amount", found);
+    if amount.is_some_and(|amount| amount.micros == 0) {
+        found.add(path, "amount", "must be more than nothing");
+    }
+    if points > 0 && given.is_none() {
+        found.add(path, "max_points", "needs an amount");
+    }
+    amount.map(|amount| Bill { amount, points: Some(points).filter(|points| *points > 0) })
 }
 
 impl From<pb::capture_redemption_request::Portion> for Portion {

@@ -10,12 +10,14 @@ use super::refusal::DOMAIN;
 use super::wire::{amount, money, opt_timestamp, time, timestamp};
 use crate::domain::rules::{Eligibility, Period};
 use crate::domain::{
-    Fulfilment, Money, Price, Program, Refusal, Reward, RewardRefusal, RewardTerms, RewardText, Stock,
-    Supply, UnitLimit,
+    Fulfilment, Money, PaymentRate, Price, Program, Refusal, Reward, RewardRefusal, RewardTerms, RewardText,
+    Stock, Supply, UnitLimit,
 };
 use crate::store::Tenant;
 use crate::store::rewards::{Counted, Key};
 
+/// A hundredth of the currency's unit.
+const STEP_MICROS: i64 = 10_000;
 /// How long the place of a picture may be, in bytes.
 const URI_MAX: usize = 2_000;
 
@@ -98,10 +100,25 @@ fn terms(given: &pb::Reward, path: &Path<'_>, found: &mut Violations) -> RewardT
         min_tier_id: given.min_tier_id.clone(),
         eligibility,
         limit: given.limit.as_ref().map(limit),
+        rate: given.payment_rate.as_ref().and_then(|given| rate(given, path, found)),
         fulfilment: fulfilment(given.fulfilment()),
         texts: texts(&given.texts, path, found),
         image_uris: given.image_uris.clone(),
     }
+}
+
+fn rate(given: &pb::PaymentRate, path: &Path<'_>, found: &mut Violations) -> Option<PaymentRate> {
+    let path = path.field("payment_rate");
+    let per = beside(given.per.as_ref(), &path, "per", found);
+    let step = beside(given.step.as_ref(), &path, "step", found);
+    if given.per.is_none() {
+        found.add(&path, "per", "is required");
+    }
+    let per = per?;
+    if step.is_some_and(|step| step.currency != per.currency) {
+        found.add(&path, "step", "must be in the currency of per");
+    }
+    Some(PaymentRate { per, step_micros: step.map_or(STEP_MICROS, |step| step.micros) })
 }
 
 fn other_prices(given: &[pb::RewardPrice], path: &Path<'_>, found: &mut Violations) -> Vec<Price> {
@@ -204,6 +221,10 @@ pub(super) fn reward_message(reward: &Reward, stock: Stock) -> pb::Reward {
         min_tier_id: terms.min_tier_id.clone(),
         eligibility: terms.eligibility.as_ref().map_or("", Eligibility::source).to_owned(),
         limit: terms.limit.map(limit_message),
+        payment_rate: terms.rate.map(|rate| pb::PaymentRate {
+            per: Some(money(rate.per)),
+            step: Some(money(Money { micros: rate.step_micros, ..rate.per })),
+        }),
         fulfilment: fulfilment_kind(terms.fulfilment).into(),
         texts: terms.texts.iter().map(text_message).collect(),
         image_uris: terms.image_uris.clone(),
@@ -229,13 +250,18 @@ pub(super) fn text_message(text: &RewardText) -> pb::RewardText {
     }
 }
 
-/// What a program lacks that a reward names.
+/// What speaks against a reward in a program: what it names and the program lacks, or what it cannot be.
 ///
 /// # Errors
 /// The first thing.
 pub(super) fn fits(reward: &Reward, program: &Program) -> Result<(), Problem> {
     for price in reward.prices() {
         program.spendable(&price.currency).map_err(|refusal| super::refusal::problem(&refusal))?;
+    }
+    let alone = reward.terms.other_prices.is_empty() && reward.price.money.is_none();
+    if reward.terms.rate.is_some() && !alone {
+        let message = "a reward that pays bills has no other prices, and no money beside its points";
+        return Err(Problem::precondition(DOMAIN, "PAYMENT_RATE_ALONE", message));
     }
     let min_tier_id = &reward.terms.min_tier_id;
     if !min_tier_id.is_empty() && program.ladder.rank_of(min_tier_id).is_none() {
@@ -266,6 +292,14 @@ pub(super) fn reward_problem(refusal: &RewardRefusal) -> Problem {
         }
         RewardRefusal::NotEligible => {
             Problem::precondition(DOMAIN, "NOT_ELIGIBLE", "the reward is for other members")
+        }
+        RewardRefusal::BillRequired => {
+            let message = "points of this reward pay bills; say the amount of one";
+            Problem::precondition(DOMAIN, "AMOUNT_REQUIRED", message)
+        }
+        RewardRefusal::NoPaymentRate => {
+            let message = "points of this reward pay no bill; leave the amount out";
+            Problem::precondition(DOMAIN, "NO_PAYMENT_RATE", message)
         }
         RewardRefusal::LimitReached { quantity, left } => {
             let message = format!("{quantity} units are asked for, the wallet may have {left} more for now");

@@ -93,7 +93,7 @@ async fn program(
     message: &pb::SimulateActivityRequest,
     of_member: Option<String>,
 ) -> Result<Program, Status> {
-    use pb::simulate_activity_request::{Rules, Who};
+    use pb::simulate_activity_request::Who;
     let db = api.db.reader();
     let program_id = match (of_member, message.who.as_ref()) {
         (None, Some(Who::ProgramId(id))) => id.clone(),
@@ -101,24 +101,35 @@ async fn program(
     };
     let program = programs::find(db, &caller.tenant, &program_id).await.map_err(|e| told(&e))?;
     let program = program.ok_or_else(|| program_not_found(&program_id))?;
-    let (version, rules) = match &message.rules {
-        None => return Ok(program),
+    under(api, caller, &program, message.rules.clone()).await
+}
+
+/// A program as if other rules always held; as it is if none are given.
+pub(super) async fn under(
+    api: &Api,
+    caller: &Caller,
+    program: &Program,
+    rules: Option<pb::simulate_activity_request::Rules>,
+) -> Result<Program, Status> {
+    use pb::simulate_activity_request::Rules;
+    let (version, rules) = match &rules {
+        None => return Ok(program.clone()),
         Some(Rules::Version(version)) => match program.rule_set(*version) {
             Some(set) => (*version, set.rules.clone()),
-            None => (*version, draft(api, caller, &program, *version).await?),
+            None => (*version, draft(api, caller, program, *version).await?),
         },
         Some(Rules::RuleSet(given)) => {
             let (path, mut found) = (Path::ROOT.field("rule_set"), Violations::default());
             if given.program_id != program.id {
                 found.add(&path, "program_id", "must be the program that is simulated");
             }
-            let rules = compiled(given, &program, &path, &mut found);
+            let rules = compiled(given, program, &path, &mut found);
             found.into_result(DOMAIN)?;
             (0, rules.ok_or_else(|| rpc::error::internal_because("valid rules were not compiled"))?)
         }
     };
     let always = RuleSet { version, start: Time::MIN, end: Time::NEVER, rules };
-    Ok(Program { rule_sets: vec![always], ..program })
+    Ok(Program { rule_sets: vec![always], ..program.clone() })
 }
 
 async fn draft(api: &Api, caller: &Caller, program: &Program, version: i64) -> Result<Compiled, Status> {

@@ -20,7 +20,7 @@ use crate::store::{Owner, Tenant, programs, rewards, rule_sets};
 type Change = fn(&mut Reward, &Reward);
 
 /// What can be changed.
-const CHANGES: [(&str, Change); 13] = [
+const CHANGES: [(&str, Change); 14] = [
     ("display_name", |of, to| of.display_name.clone_from(&to.display_name)),
     ("price_points", |of, to| of.price.points = to.price.points),
     ("currency_code", |of, to| of.price.currency.clone_from(&to.price.currency)),
@@ -31,6 +31,7 @@ const CHANGES: [(&str, Change); 13] = [
     ("min_tier_id", |of, to| of.terms.min_tier_id.clone_from(&to.terms.min_tier_id)),
     ("eligibility", |of, to| of.terms.eligibility.clone_from(&to.terms.eligibility)),
     ("limit", |of, to| of.terms.limit = to.terms.limit),
+    ("payment_rate", |of, to| of.terms.rate = to.terms.rate),
     ("fulfilment", |of, to| of.terms.fulfilment = to.terms.fulfilment),
     ("texts", |of, to| of.terms.texts.clone_from(&to.terms.texts)),
     ("image_uris", |of, to| of.terms.image_uris.clone_from(&to.terms.image_uris)),

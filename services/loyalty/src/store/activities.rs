@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
+use super::OWNER;
 use super::entity::activity;
 use crate::domain::{Activity, ActivityKind, ActivityState, Currency, Earning, Money, Pinned};
 
@@ -112,6 +113,36 @@ pub async fn between(
         .all(db)
         .await?;
     rows.into_iter().map(domain).collect()
+}
+
+/// Activities of wallets that happened from one moment up to but without another one.
+///
+/// # Errors
+/// As [`find`].
+pub async fn of_wallets(
+    db: &impl ConnectionTrait,
+    owners: &[Owner],
+    (from, to): (Time, Time),
+) -> Result<HashMap<Owner, Vec<Activity>>, db::Error> {
+    let select = Keyed {
+        table: "activity",
+        on: &OWNER,
+        types: &[ArrayType::Int, ArrayType::String, ArrayType::Uuid, ArrayType::BigInt, ArrayType::BigInt],
+        filter: "t.occurred_time >= k.c3 AND t.occurred_time < k.c4",
+        order: "",
+        first: None,
+        lock: false,
+        more: "",
+    };
+    let times = [from.micros().into(), to.micros().into()];
+    let keys: Vec<_> = owners.iter().map(|owner| owner.key_with(times.clone())).collect();
+    let rows: Vec<activity::Model> = select_in(db, select, &keys).await?;
+    let mut found: HashMap<Owner, Vec<Activity>> = HashMap::new();
+    for row in rows {
+        let owner = Owner::of_row(row.bucket, &row.tenant_id, row.wallet_id);
+        found.entry(owner).or_default().push(domain(row)?);
+    }
+    Ok(found)
 }
 
 pub(super) fn domain(row: activity::Model) -> Result<Activity, db::Error> {

@@ -32,6 +32,7 @@ const BY_ID: Keyed<'static> = Keyed {
 struct Detail {
     price_id: String,
     money: Option<Money>,
+    amount: Option<Money>,
     limited: Option<Period>,
     codes: Vec<String>,
 }
@@ -175,6 +176,7 @@ pub(super) fn domain(row: redemption::Model) -> Result<Redemption, db::Error> {
         supply: Supply::from_number(row.supply).ok_or_else(|| damaged("supply"))?,
         price_id: detail.price_id,
         money: detail.money,
+        amount: detail.amount,
         limited: detail.limited,
         codes: detail.codes,
         currency: row.currency,
@@ -195,6 +197,7 @@ pub(super) fn row(owner: &Owner, redemption: &Redemption) -> redemption::Model {
     let detail = Detail {
         price_id: redemption.price_id.clone(),
         money: redemption.money,
+        amount: redemption.amount,
         limited: redemption.limited,
         codes: redemption.codes.clone(),
     };

@@ -6,7 +6,7 @@ use ambient::Time;
 use db::sea_orm::sea_query::Expr;
 use db::sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, ExprTrait, FromQueryResult, QueryFilter,
-    QueryOrder, QueryResult, QuerySelect,
+    QueryOrder, QueryResult, QuerySelect, Select,
 };
 use db::{Keyed, OWNER_TYPES, Owner, Tenant, Tx, Writes, select_in};
 use serde::{Deserialize, Serialize};
@@ -121,21 +121,67 @@ pub async fn page_of_tiers(
     for (rank, credits) in reached {
         any = any.add(C::TierRank.eq(*rank).and(C::TierProgress.gte(*credits)));
     }
-    let select = wallet::Entity::find()
+    let select = of_program(tenant, program_id, after)
         .select_only()
         .columns([C::Bucket, C::TenantId, C::WalletId])
+        .filter(any)
+        .limit(limit);
+    let rows: Vec<(i32, String, uuid::Uuid)> = select.into_tuple().all(db).await?;
+    Ok(rows.iter().map(|(bucket, tenant, id)| Owner::of_row(*bucket, tenant, *id)).collect())
+}
+
+/// Wallets of a program, in the order of their keys, with when they were opened.
+///
+/// # Errors
+/// That the database refused.
+pub async fn page_of_program(
+    db: &impl ConnectionTrait,
+    (tenant, program_id): (&Tenant, &str),
+    after: Option<&Owner>,
+    limit: u64,
+) -> Result<Vec<(Owner, Time)>, db::Error> {
+    use wallet::Column as C;
+    let select = of_program(tenant, program_id, after)
+        .select_only()
+        .columns([C::Bucket, C::TenantId, C::WalletId, C::OpenTime])
+        .limit(limit);
+    let rows: Vec<(i32, String, uuid::Uuid, i64)> = select.into_tuple().all(db).await?;
+    let found = rows.iter().map(|(bucket, tenant, id, opened)| {
+        (Owner::of_row(*bucket, tenant, *id), Time::from_micros(*opened))
+    });
+    Ok(found.collect())
+}
+
+/// How many wallets a program has.
+///
+/// # Errors
+/// That the database refused.
+pub async fn count_of_program(
+    db: &impl ConnectionTrait,
+    tenant: &Tenant,
+    program_id: &str,
+) -> Result<u64, db::Error> {
+    use wallet::Column as C;
+    let of_program = wallet::Entity::find()
+        .select_only()
+        .column_as(C::WalletId.count(), "wallets")
+        .filter(C::TenantId.eq(tenant.id()))
+        .filter(C::ProgramId.eq(program_id));
+    let count: Option<i64> = of_program.into_tuple().one(db).await?;
+    Ok(count.unwrap_or(0).unsigned_abs())
+}
+
+fn of_program(tenant: &Tenant, program_id: &str, after: Option<&Owner>) -> Select<wallet::Entity> {
+    use wallet::Column as C;
+    wallet::Entity::find()
         .filter(C::TenantId.eq(tenant.id()))
         .filter(C::ProgramId.eq(program_id))
-        .filter(any)
         .filter(Condition::all().add_option(after.map(|last| {
             let same_bucket = C::Bucket.eq(last.bucket()).and(C::WalletId.gt(last.id()));
             C::Bucket.gt(last.bucket()).or(same_bucket)
         })))
         .order_by_asc(C::Bucket)
         .order_by_asc(C::WalletId)
-        .limit(limit);
-    let rows: Vec<(i32, String, uuid::Uuid)> = select.into_tuple().all(db).await?;
-    Ok(rows.iter().map(|(bucket, tenant, id)| Owner::of_row(*bucket, tenant, *id)).collect())
 }
 
 /// Opens new wallets.

@@ -77,7 +77,7 @@ pub(super) async fn redeem(client: Client, balances: &[Balance]) -> Result<i64, 
                 member_id: balance.member_id.to_string(),
                 reward_id: reward_id.to_owned(),
                 quantity: 1,
-                price_id: String::new(),
+                ..pb::RedeemRewardRequest::default()
             })
             .collect();
         let asked = stream::iter(requests).map(|request| {
