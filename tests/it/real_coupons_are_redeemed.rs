@@ -49,14 +49,17 @@ async fn members(client: &Client, households: &BTreeSet<String>) -> BTreeMap<Str
     }
     let one = async |household: &String| {
         let attributes = campaigns.get(household).into_iter().flatten();
-        let member = pb::Member {
-            program_id: PROGRAM.into(),
-            external_id: household.clone(),
+        let profile = pb::MemberProfile {
             attributes: attributes.map(|id| (format!("campaign-{id}"), "yes".to_owned())).collect(),
             ..Default::default()
         };
-        let request =
-            pb::EnrollMemberRequest { request_id: request_id(), member: Some(member), ..Default::default() };
+        let request = pb::EnrollMemberRequest {
+            request_id: request_id(),
+            program_id: PROGRAM.into(),
+            external_id: household.clone(),
+            profile: Some(profile),
+            ..Default::default()
+        };
         let done = MemberServiceClient::new(client.clone()).enroll_member(request).await.unwrap();
         let member_id = done.into_inner().member.unwrap().member_id;
         record(client, purchase(&member_id, 100)).await.unwrap();

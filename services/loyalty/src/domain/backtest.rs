@@ -124,7 +124,8 @@ impl Backtest {
         findings.wallets = findings.wallets.saturating_add(1);
         let count = i64::try_from(history.activities.len()).unwrap_or(i64::MAX);
         findings.activities = findings.activities.saturating_add(count);
-        *findings.tiers.entry((held.rank, tried.rank)).or_default() += 1;
+        let alike = findings.tiers.entry((held.rank, tried.rank)).or_default();
+        *alike = alike.saturating_add(1);
         let main = |ending: &Ending| ending.issued.get(&0).copied().unwrap_or(0);
         let mover = Mover { wallet_id: history.wallet_id, issued: main(&held), tried: main(&tried) };
         findings.held.add(&held)?;
