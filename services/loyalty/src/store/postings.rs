@@ -6,6 +6,7 @@ use db::sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryO
 use uuid::Uuid;
 
 use super::entity::{allocation, posting};
+use super::spans::{self, Span};
 use crate::domain::{Account, Allocation, Posting, Reason, Source};
 
 /// One page of a wallet's postings with numbers below `before`, newest first.
@@ -28,6 +29,21 @@ pub async fn page(
         .all(db)
         .await?;
     rows.into_iter().map(domain).collect()
+}
+
+/// Postings of spans, each with its wallet, that were recorded at a moment or later and before another one.
+///
+/// # Errors
+/// As [`page`].
+pub async fn of_spans(
+    db: &impl ConnectionTrait,
+    spans: &[Span],
+    (since, before): (Time, Time),
+) -> Result<Vec<(Uuid, Posting)>, db::Error> {
+    const RECORDED: &str = " AND t.create_time >= k.c5 AND t.create_time < k.c6";
+    let within = [since.micros(), before.micros()];
+    let rows: Vec<posting::Model> = spans::rows(db, ("posting", "seq"), spans, RECORDED, &within).await?;
+    rows.into_iter().map(|row| Ok((row.wallet_id, domain(row)?))).collect()
 }
 
 fn domain(row: posting::Model) -> Result<Posting, db::Error> {
