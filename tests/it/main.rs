@@ -67,6 +67,8 @@ mod bad_input_is_refused_and_changes_nothing;
 mod changed_tiers_reach_everybody;
 mod events_have_a_port_of_their_own;
 mod every_error_is_documented;
+mod everything_can_be_exported;
+mod exports_become_files;
 mod friends_are_rewarded;
 mod holds_end_by_themselves;
 mod households_share;
