@@ -22,7 +22,7 @@ use super::wire::uuid;
 use crate::domain::{Program, Wallet};
 use crate::store::spans::Span;
 use crate::store::wallets::{self, Versioned};
-use crate::store::{Owner, Tenant, members};
+use crate::store::{Owner, Tenant, members, postings};
 
 /// Rows of a chunk at most.
 const ROWS: u32 = 500;
@@ -119,11 +119,12 @@ pub(super) enum Whose {
         /// The moment.
         since: Time,
     },
-    /// Those of a member: all of its own wallet, and of the one that has its points what is in its name.
+    /// Those of a member: all of its own wallet, and of those that have, or had, its points what is in its
+    /// name.
     Member {
         /// The member.
         id: Uuid,
-        /// Both wallets, or the one, in the order of their keys.
+        /// These wallets, in the order of their keys.
         wallets: Vec<Owner>,
     },
 }
@@ -154,8 +155,9 @@ impl Api {
         let member = members::find(db, tenant, id).await.map_err(|e| told(&e))?;
         let missing = || member_not_found(&id.to_string());
         member.filter(|member| member.program_id == program_id).ok_or_else(missing)?;
-        let (with_points, _) = self.located(tenant, id).await?;
-        let mut wallets = vec![Owner::new(tenant, id), with_points];
+        let mut wallets = postings::elsewhere(db, tenant, id).await.map_err(|e| told(&e))?;
+        wallets.push(Owner::new(tenant, id));
+        wallets.push(self.located(tenant, id).await?.0);
         wallets.sort();
         wallets.dedup();
         Ok(Whose::Member { id, wallets })

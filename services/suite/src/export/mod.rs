@@ -191,8 +191,8 @@ impl Export {
     }
 }
 
-/// True if the same export may go on later. What a suite says has a reason with a domain; without one, the way
-/// to it broke.
+/// True if the same export may go on later. What a suite says has a reason with a domain; without one, the
+/// way to it broke.
 fn passes(status: &Status) -> bool {
     let from_suite = !Problem::from_status(status).domain.is_empty();
     !from_suite || matches!(status.code(), Code::Unavailable | Code::DeadlineExceeded)

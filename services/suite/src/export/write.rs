@@ -87,7 +87,10 @@ impl Sink {
             return Err(io::Error::other("it exists and is not a file"));
         }
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let beside = NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))?;
+        // Whoever finds it after a kill knows what it was.
+        let beside = tempfile::Builder::new()
+            .prefix(".rapport-export-")
+            .tempfile_in(folder.unwrap_or(Path::new(".")))?;
         Ok(Sink::File { beside: BufWriter::with_capacity(BUFFER_BYTES, beside), path })
     }
 
@@ -162,7 +165,7 @@ mod tests {
 
     #[test]
     fn texts_come_back_from_a_csv() {
-        let texts = ["a,b", "say \"x\"", "two\r\nlines", " blank ", "🎉", "=1+1", "-5", "+4930", "@x", "'y"];
+        let texts = ["a,b", "say \"x\"", "two\r\nlines", " x ", "🎉", "=1+1", "-5", "+4930", "@x", "'y"];
         let rows: Vec<Row> = texts.iter().map(|text| named(text)).collect();
         for exact in [true, false] {
             let csv = written(ExportFormat::Csv, exact, &rows);
