@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
 
+use futures::stream::BoxStream;
 use proto::rapport::loyalty::v1 as pb;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Request, Response, Status};
@@ -43,6 +44,9 @@ fn answer() -> pb::GetBalanceResponse {
 
 #[tonic::async_trait]
 impl pb::points_service_server::PointsService for Echo {
+    type ExportPostingsStream = BoxStream<'static, Result<pb::ExportPostingsResponse, Status>>;
+    type ExportLotsStream = BoxStream<'static, Result<pb::ExportLotsResponse, Status>>;
+
     async fn get_balance(
         &self,
         _: Request<pb::GetBalanceRequest>,
@@ -68,6 +72,20 @@ impl pb::points_service_server::PointsService for Echo {
         &self,
         _: Request<pb::ListLotsRequest>,
     ) -> Result<Response<pb::ListLotsResponse>, Status> {
+        Err(Status::unimplemented("this server echoes balances"))
+    }
+
+    async fn export_postings(
+        &self,
+        _: Request<pb::ExportPostingsRequest>,
+    ) -> Result<Response<Self::ExportPostingsStream>, Status> {
+        Err(Status::unimplemented("this server echoes balances"))
+    }
+
+    async fn export_lots(
+        &self,
+        _: Request<pb::ExportLotsRequest>,
+    ) -> Result<Response<Self::ExportLotsStream>, Status> {
         Err(Status::unimplemented("this server echoes balances"))
     }
 

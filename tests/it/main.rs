@@ -69,6 +69,8 @@ mod codes_go_to_one;
 mod eligible_rewards_are_listed;
 mod events_have_a_port_of_their_own;
 mod every_error_is_documented;
+mod everything_can_be_exported;
+mod exports_become_files;
 mod friends_are_rewarded;
 mod holds_end_by_themselves;
 mod households_share;

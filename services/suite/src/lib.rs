@@ -9,6 +9,7 @@ mod cli;
 pub mod compose;
 mod demo;
 mod events;
+mod export;
 mod failure;
 mod healthcheck;
 mod import;
@@ -66,6 +67,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Demo(args) => demo::run(args).await,
         Command::Programs(args) => programs::run(args).await,
         Command::Import(args) => import::run(args).await,
+        Command::Export(args) => export::run(args).await,
         Command::Audit(args) => audit::run(args).await,
         Command::Config(args) => settings::print(&args),
         Command::Healthcheck(args) => healthcheck::run(&args).await,

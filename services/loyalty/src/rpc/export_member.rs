@@ -89,7 +89,8 @@ fn pieces(
     wallet: &Wallet,
     program: &Arc<Program>,
 ) -> [Pieces; 4] {
-    let (rows, wallet) = ((api.db.clone(), owner), wallet.clone());
+    let wallet_id = owner.id();
+    let (rows, wallet) = ((api.db.clone(), owner), Wallet { id: wallet_id, ..wallet.clone() });
     let [of_lots, of_activities, of_postings] = std::array::from_fn(|_| program.clone());
     let lots = Rows::of(&rows, 0, |db, owner, after| {
         async move { lots::page(db.reader(), &owner, after, false, ROWS).await }.boxed()
@@ -121,7 +122,8 @@ fn pieces(
         postings.pieces(
             |one| one.seq,
             move |one| {
-                told(one.source.actor_member_id).then(|| Piece::Posting(posting_message(one, &of_postings)))
+                told(one.source.actor_member_id)
+                    .then(|| Piece::Posting(posting_message(wallet_id, one, &of_postings)))
             },
         ),
     ]

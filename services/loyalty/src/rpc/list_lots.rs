@@ -54,5 +54,6 @@ pub(super) fn lot_message(wallet: &Wallet, program: &Program, lot: &Lot) -> pb::
         origin_lot_number: lot.origin.map_or(0, |origin| origin.lot_number),
         member_id: uuid_text(lot.member_id),
         currency_code: program.code_of(lot.key.purse).to_owned(),
+        wallet_id: uuid_text(wallet.id),
     }
 }

@@ -39,7 +39,8 @@ pub(super) async fn handle(
     Ok(pb::ListMembersResponse { members: found.iter().map(member_message).collect(), next_page_token })
 }
 
-fn selection(filter: &pb::MemberFilter, found: &mut Violations) -> Selection {
+/// What a filter selects.
+pub(super) fn selection(filter: &pb::MemberFilter, found: &mut Violations) -> Selection {
     let path = Path::ROOT.field("filter");
     let mut keys = Vec::new();
     if !filter.email.is_empty() {

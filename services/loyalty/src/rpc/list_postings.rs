@@ -4,6 +4,7 @@ use proto::rapport::loyalty::v1 as pb;
 use proto::{Path, Violations};
 use requests::Caller;
 use tonic::{Request, Status};
+use uuid::Uuid;
 
 use super::Api;
 use super::call::told;
@@ -30,11 +31,11 @@ pub(super) async fn handle(
     let mut found =
         postings::page(api.db.reader(), &owner, before, list.limit()).await.map_err(|e| told(&e))?;
     let next_page_token = list.next(&mut found, |_| 0, |p| p.seq.to_be_bytes().to_vec());
-    let postings = found.iter().map(|p| posting_message(p, &program)).collect();
+    let postings = found.iter().map(|p| posting_message(owner.id(), p, &program)).collect();
     Ok(pb::ListPostingsResponse { postings, next_page_token })
 }
 
-pub(super) fn posting_message(posting: &Posting, program: &Program) -> pb::Posting {
+pub(super) fn posting_message(wallet_id: Uuid, posting: &Posting, program: &Program) -> pb::Posting {
     let source = &posting.source;
     pb::Posting {
         seq: posting.seq,
@@ -51,6 +52,7 @@ pub(super) fn posting_message(posting: &Posting, program: &Program) -> pb::Posti
         rule_version: source.rule_version,
         note: source.note.clone(),
         other_wallet_id: uuid_text(source.other_wallet_id),
+        wallet_id: uuid_text(wallet_id),
     }
 }
 

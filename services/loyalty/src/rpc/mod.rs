@@ -26,7 +26,11 @@ mod enroll_member;
 mod enrolment;
 mod explain_activity;
 mod explanation;
+mod export_lots;
 mod export_member;
+mod export_members;
+mod export_postings;
+mod exporting;
 mod extend_expiry;
 mod extend_hold;
 mod get_activity;
@@ -133,6 +137,7 @@ serve!(Api, pb, pb::member_service_server::MemberService {
     unmerge_members(UnmergeMembersRequest) -> UnmergeMembersResponse;
 } streams {
     ExportMemberStream = export_member(ExportMemberRequest) -> ExportMemberResponse;
+    ExportMembersStream = export_members(ExportMembersRequest) -> ExportMembersResponse;
 });
 
 serve!(Api, pb, pb::household_service_server::HouseholdService {
@@ -183,6 +188,9 @@ serve!(Api, pb, pb::points_service_server::PointsService {
     transfer_points(TransferPointsRequest) -> TransferPointsResponse;
     extend_expiry(ExtendExpiryRequest) -> ExtendExpiryResponse;
     reinstate_points(ReinstatePointsRequest) -> ReinstatePointsResponse;
+} streams {
+    ExportPostingsStream = export_postings(ExportPostingsRequest) -> ExportPostingsResponse;
+    ExportLotsStream = export_lots(ExportLotsRequest) -> ExportLotsResponse;
 });
 
 serve!(Api, pb, pb::reward_service_server::RewardService {

@@ -306,6 +306,12 @@ pub(super) fn program_not_found(program_id: &str) -> Problem {
     Problem::not_found(DOMAIN, "PROGRAM_NOT_FOUND", message).with("program_id", program_id)
 }
 
+pub(super) fn cursor_invalid() -> Problem {
+    let message = "the cursor was not issued for this export; begin without one";
+    let told = "must be a cursor of the same export, with everything else as it was";
+    Problem::invalid(DOMAIN, "CURSOR_INVALID", message).field("cursor", told)
+}
+
 pub(super) fn rule_set_not_found(program_id: &str, version: i64) -> Problem {
     let message = format!("program {program_id} has no rule set {version}");
     Problem::not_found(DOMAIN, "RULE_SET_NOT_FOUND", message)

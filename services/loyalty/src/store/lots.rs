@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use super::OWNER;
 use super::entity::lot;
+use super::spans::{self, Span};
 use crate::domain::{Lot, LotKey, Origin, Points, Purse, Wallet};
 
 /// Which lots of a wallet a decision needs.
@@ -291,6 +292,20 @@ pub async fn page(
     }
     let rows = select.order_by_asc(lot::Column::LotNumber).limit(limit).all(db).await?;
     Ok(rows.into_iter().map(domain).collect())
+}
+
+/// Lots of spans, each with its wallet.
+///
+/// # Errors
+/// That the database refused.
+pub async fn of_spans(
+    db: &impl ConnectionTrait,
+    spans: &[Span],
+    open_only: bool,
+) -> Result<Vec<(Uuid, Lot)>, db::Error> {
+    let open = if open_only { " AND t.open = 1" } else { "" };
+    let rows: Vec<lot::Model> = spans::rows(db, ("lot", "lot_number"), spans, open, &[]).await?;
+    Ok(rows.into_iter().map(|row| (row.wallet_id, domain(row))).collect())
 }
 
 /// A lot's expiry and what it held at some moment.

@@ -24,6 +24,7 @@ pub mod referrals;
 pub mod reviews;
 pub mod rewards;
 pub mod rule_sets;
+pub mod spans;
 pub mod state;
 pub mod tier_changes;
 pub mod tiers;

@@ -1,11 +1,15 @@
 //! Posting rows and their allocations to lots.
 
 use ambient::Time;
-use db::Owner;
-use db::sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use db::sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Statement,
+};
+use db::{Owner, Tenant};
 use uuid::Uuid;
 
 use super::entity::{allocation, posting};
+use super::nil;
+use super::spans::{self, Span};
 use crate::domain::{Account, Allocation, Posting, Reason, Source};
 
 /// One page of a wallet's postings with numbers below `before`, newest first.
@@ -28,6 +32,42 @@ pub async fn page(
         .all(db)
         .await?;
     rows.into_iter().map(domain).collect()
+}
+
+/// Wallets other than the own one in which a member has acted.
+///
+/// # Errors
+/// That the database refused.
+pub async fn elsewhere(
+    db: &impl ConnectionTrait,
+    tenant: &Tenant,
+    member_id: Uuid,
+) -> Result<Vec<Owner>, db::Error> {
+    let backend = db.get_database_backend();
+    let nil = nil(backend);
+    // In the words of the partial index.
+    let sql = format!(
+        "SELECT DISTINCT wallet_id FROM posting WHERE tenant_id = $1 AND actor_member_id = $2 \
+         AND actor_member_id <> wallet_id AND actor_member_id <> {nil}"
+    );
+    let statement = Statement::from_sql_and_values(backend, sql, [tenant.id().into(), member_id.into()]);
+    let rows = db.query_all_raw(statement).await?;
+    rows.iter().map(|row| Ok(Owner::new(tenant, row.try_get("", "wallet_id")?))).collect()
+}
+
+/// Postings of spans, each with its wallet, that were recorded at a moment or later and before another one.
+///
+/// # Errors
+/// As [`page`].
+pub async fn of_spans(
+    db: &impl ConnectionTrait,
+    spans: &[Span],
+    (since, before): (Time, Time),
+) -> Result<Vec<(Uuid, Posting)>, db::Error> {
+    const RECORDED: &str = " AND t.create_time >= k.c5 AND t.create_time < k.c6";
+    let within = [since.micros(), before.micros()];
+    let rows: Vec<posting::Model> = spans::rows(db, ("posting", "seq"), spans, RECORDED, &within).await?;
+    rows.into_iter().map(|row| Ok((row.wallet_id, domain(row)?))).collect()
 }
 
 fn domain(row: posting::Model) -> Result<Posting, db::Error> {

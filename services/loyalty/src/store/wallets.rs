@@ -6,10 +6,11 @@ use ambient::Time;
 use db::sea_orm::sea_query::Expr;
 use db::sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, ExprTrait, FromQueryResult, QueryFilter,
-    QueryOrder, QueryResult, QuerySelect, Select,
+    QueryOrder, QueryResult, QuerySelect, Select, Statement,
 };
 use db::{Keyed, OWNER_TYPES, Owner, Tenant, Tx, Writes, select_in};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::OWNER;
 use super::days::{date_of, number_of, opt_number_of};
@@ -184,6 +185,32 @@ fn of_program(tenant: &Tenant, program_id: &str, after: Option<&Owner>) -> Selec
         .order_by_asc(C::WalletId)
 }
 
+/// Wallets of a program in one bucket, from an id on and by their ids, that decided anything at a moment or
+/// later: the others have nothing that was recorded since.
+///
+/// # Errors
+/// That the database refused, or `Damaged` for a row that does not make sense.
+pub async fn page_in_bucket(
+    db: &impl ConnectionTrait,
+    (tenant, program_id): (&Tenant, &str),
+    (bucket, from): (i32, Uuid),
+    since: Time,
+    limit: u64,
+) -> Result<Vec<(Owner, Versioned)>, db::Error> {
+    let sql = format!(
+        "SELECT t.*{PROGRAM_VERSION} FROM wallet t WHERE t.bucket = $1 AND t.tenant_id = $2 \
+         AND t.wallet_id >= $3 AND t.program_id = $4 AND t.now >= $5 ORDER BY t.wallet_id LIMIT {limit}"
+    );
+    let values = [bucket.into(), tenant.id().into(), from.into(), program_id.into(), since.micros().into()];
+    let statement = Statement::from_sql_and_values(db.get_database_backend(), sql, values);
+    let rows = Row::find_by_statement(statement).all(db).await?;
+    let found = rows.into_iter().map(|row| {
+        let owner = Owner::of_row(row.wallet.bucket, tenant.id(), row.wallet.wallet_id);
+        Ok((owner, versioned(row)?))
+    });
+    found.collect()
+}
+
 /// Opens new wallets.
 ///
 /// # Errors
@@ -261,7 +288,7 @@ async fn reached(
     (moment, set): (wallet::Column, &'static str),
     now: Time,
     limit: u64,
-) -> Result<Vec<(i32, String, uuid::Uuid)>, db::Error> {
+) -> Result<Vec<(i32, String, Uuid)>, db::Error> {
     let select = wallet::Entity::find()
         .select_only()
         .columns([wallet::Column::Bucket, wallet::Column::TenantId, wallet::Column::WalletId])

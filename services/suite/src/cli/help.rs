@@ -219,6 +219,43 @@ A submission is known by its source and id, so the same file again changes nothi
 or words is refused. A likelihood up to 6 or a satisfaction up to 2 opens a case.
 Exit codes: 0 read to the end; 1 failed, cut off, or --strict and a row was refused; 2 wrong arguments.";
 
+pub(super) const EXPORT: &str = "\
+Examples:
+  rapport export postings --program shop --output postings.csv
+  rapport export members --program shop --format jsonl | wc -l
+
+Rows come from a running suite as they are recorded. An export goes on where it was when the connection to
+the suite breaks; a file appears under its name once it is complete, readable by its owner only.
+In CSV, a text that a spreadsheet would take for a formula, because it begins with = + - @, a tab or a
+carriage return, begins with an apostrophe; --exact leaves it as it is, and JSON lines are always exact.
+Exit codes: 0 complete, or whoever read it went away; 1 refused or failed; 2 wrong arguments.";
+
+pub(super) const EXPORT_POSTINGS: &str = "\
+Examples:
+  rapport export postings --program shop
+  rapport export postings --program shop --from 2026-01-01 --to 2026-02-01 --time-zone Europe/Berlin \
+--output january.csv
+  rapport export postings --program shop --member 6f0f3a6e-6d3c-4f5e-9d2b-0c1a2b3c4d5e --format jsonl
+
+Every movement of points once, wallet by wallet, those of a wallet by seq; without notes, which may be
+personal. See `rapport export --help` for files, formulas and exit codes.";
+
+pub(super) const EXPORT_LOTS: &str = "\
+Examples:
+  rapport export lots --program shop --open-only --output lots.csv
+  rapport export lots --program shop --format jsonl
+
+Lots wallet by wallet, those of a wallet by lot_number, each as it is when it is read. See `rapport export
+--help` for files, formulas and exit codes.";
+
+pub(super) const EXPORT_MEMBERS: &str = "\
+Examples:
+  rapport export members --program shop --output members.csv
+  rapport export members --program shop --from 2026-01-01 --format jsonl --target http://127.0.0.1:7500
+
+Members by member_id, with all that is known of them: keep the file as safe as the data. Lists and maps are
+JSON within a cell. See `rapport export --help` for files, formulas and exit codes.";
+
 pub(super) const AUDIT: &str = "\
 Examples:
   rapport audit
@@ -275,6 +312,10 @@ pub(super) fn all() -> String {
         PROGRAMS_LIST,
         PURCHASES,
         FEEDBACK_IMPORT,
+        EXPORT,
+        EXPORT_POSTINGS,
+        EXPORT_LOTS,
+        EXPORT_MEMBERS,
         AUDIT,
         CONFIG,
         HEALTHCHECK,

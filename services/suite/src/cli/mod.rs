@@ -1,6 +1,7 @@
 //! The command line: what can be asked, with examples. Nothing here does anything.
 
 mod events;
+mod export;
 mod help;
 mod import;
 mod server;
@@ -13,6 +14,7 @@ use clap_complete::Shell;
 use uuid::Uuid;
 
 pub(crate) use events::{EventsArgs, EventsCommand, From};
+pub(crate) use export::{ExportArgs, ExportCommand, ExportFormat, IntoArgs, WhenArgs};
 pub(crate) use import::{AmountUnit, FeedbackArgs, ImportArgs, ImportCommand, PurchasesArgs};
 pub(crate) use server::{ConfigArgs, MigrateArgs, RebuildArgs, ServerArgs};
 
@@ -60,6 +62,9 @@ pub(crate) enum Command {
     /// Import what happened elsewhere
     #[command(after_help = help::PURCHASES)]
     Import(ImportArgs),
+    /// Write postings, lots or members of a program as CSV or JSON lines
+    #[command(after_help = help::EXPORT)]
+    Export(ExportArgs),
     /// Check every invariant of the ledger
     #[command(after_help = help::AUDIT)]
     Audit(AuditArgs),

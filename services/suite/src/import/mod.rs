@@ -16,7 +16,7 @@ mod send;
 mod source;
 mod submissions;
 mod summary;
-mod when;
+pub(crate) mod when;
 
 use std::io::Read;
 use std::path::Path;

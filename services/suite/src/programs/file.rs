@@ -172,7 +172,7 @@ fn word_of(of: &EnumDescriptor, given: &str) -> Option<Value> {
 }
 
 /// `ACTIVITY_TYPE_CHECK_IN` of `ActivityType` is `check_in`.
-pub(super) fn word(of: &EnumDescriptor, name: &str) -> String {
+pub(crate) fn word(of: &EnumDescriptor, name: &str) -> String {
     let mut prefix = String::new();
     for letter in of.name().chars() {
         if letter.is_ascii_uppercase() && !prefix.is_empty() {

@@ -16,6 +16,7 @@ use crate::cli::{OutputArgs, ProgramsArgs, ProgramsCommand, TargetArgs};
 use crate::output::{self, Format};
 use crate::{Failure, target};
 pub(crate) use create::{currency_of, zone_of};
+pub(crate) use file::word;
 use show::Shown;
 
 /// Most programs that one page may hold.
