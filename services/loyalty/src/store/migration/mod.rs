@@ -19,6 +19,7 @@ mod m0018_move_members;
 mod m0019_count_in_several_currencies;
 mod m0020_settle_changed_tiers;
 mod m0021_hold_redemptions;
+mod m0023_roll_up_liability;
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
@@ -50,6 +51,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0019_count_in_several_currencies::CountInSeveralCurrencies),
             Box::new(m0020_settle_changed_tiers::SettleChangedTiers),
             Box::new(m0021_hold_redemptions::HoldRedemptions),
+            Box::new(m0023_roll_up_liability::RollUpLiability),
         ]
     }
 }

@@ -1,0 +1,224 @@
+//! What the liability report reads, all of it on one snapshot: sums of months, what was posted since these
+//! were made, and what wallets say they have.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use ambient::Time;
+use db::Tx;
+use db::sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, Statement,
+};
+
+use super::audit::purses;
+use super::entity::{liability_month, lot_ending};
+use super::liability::{
+    BUCKETS, Calendar, EndingsOf, Months, Scope, damaged, month_numbered, moved, purse_of,
+};
+use crate::domain::Month;
+use crate::domain::breakage::Ended;
+use crate::domain::liability::Movements;
+
+/// Postings that one transaction adds to the sums, if more wallets than those of a bucket have them.
+const POSTINGS: i64 = 150_000;
+
+/// What is known at one moment.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// What moved, all of it.
+    pub months: Months,
+    /// What wallets have less what they owe, by purse.
+    pub owed: BTreeMap<u32, i64>,
+    /// By month, each with the costs of points of the purses: what was sealed up to it and not before.
+    pub seals: BTreeMap<Month, Vec<i64>>,
+    /// Points of open lots by purse and the month since which they can be spent; none if not asked for.
+    pub open: Option<BTreeMap<u32, BTreeMap<Month, i64>>>,
+    /// What became of those that are not.
+    pub endings: EndingsOf,
+}
+
+#[derive(FromQueryResult)]
+struct Behind {
+    bucket: i32,
+    postings: i64,
+}
+
+/// Buckets of wallets whose postings are to be added to the sums, in parts that one transaction can do.
+///
+/// # Errors
+/// That the database refused.
+pub async fn parts(tx: &Tx, scope: &Scope) -> Result<Vec<Range<i32>>, db::Error> {
+    let (mut parts, mut postings): (Vec<Range<i32>>, i64) = (Vec::new(), 0);
+    for behind in behind(tx, scope).await? {
+        let after = behind.bucket.saturating_add(1);
+        postings = postings.saturating_add(behind.postings);
+        match parts.last_mut() {
+            Some(part) if postings <= POSTINGS => part.end = after,
+            _ => {
+                parts.push(behind.bucket..after);
+                postings = behind.postings;
+            }
+        }
+    }
+    Ok(parts)
+}
+
+/// How many postings of which buckets are not summed up.
+async fn behind(tx: &Tx, scope: &Scope) -> Result<Vec<Behind>, db::Error> {
+    const SQL: &str = "SELECT w.bucket AS bucket, \
+         CAST(SUM(w.posting_seq - COALESCE(r.seq, 0)) AS BIGINT) AS postings FROM wallet w \
+         LEFT JOIN rolled_wallet r ON r.bucket = w.bucket AND r.tenant_id = w.tenant_id \
+         AND r.wallet_id = w.wallet_id WHERE w.tenant_id = $1 AND w.program_id = $2 \
+         AND w.posting_seq > COALESCE(r.seq, 0) GROUP BY w.bucket ORDER BY w.bucket";
+    db::plan_tables(tx, true).await?;
+    let statement = Statement::from_sql_and_values(tx.get_database_backend(), SQL, scope.values());
+    let found = Behind::find_by_statement(statement).all(tx).await?;
+    Ok(found.into_iter().filter(|behind| BUCKETS.contains(&behind.bucket)).collect())
+}
+
+/// Reads everything of a program.
+///
+/// # Errors
+/// That the database refused, or `Damaged` for what cannot be summed up.
+pub async fn read(tx: &Tx, scope: &Scope, now: Time, with_lots: bool) -> Result<Snapshot, db::Error> {
+    let seals = seals(tx, scope).await?;
+    let sealed = seals.last_key_value().map(|(month, _)| *month);
+    let calendar = Calendar::new(scope.zone, now, sealed);
+    let mut months = summed(tx, scope).await?;
+    if !behind(tx, scope).await?.is_empty() {
+        for (purse, later) in posted_since(tx, scope, &calendar).await? {
+            let of = months.entry(purse).or_default();
+            for (month, moved) in later {
+                of.entry(month).or_default().add(&moved).map_err(|_| damaged())?;
+            }
+        }
+    }
+    db::plan_tables(tx, true).await?;
+    let owed = owed(tx, scope).await?;
+    let (mut open, mut endings) = (None, EndingsOf::new());
+    if with_lots {
+        open = Some(open_lots(tx, scope, &calendar).await?);
+        endings = ended(tx, scope).await?;
+    }
+    Ok(Snapshot { months, owed, seals, open, endings })
+}
+
+async fn posted_since(tx: &Tx, scope: &Scope, calendar: &Calendar) -> Result<Months, db::Error> {
+    const POSTED: &str = "wallet w LEFT JOIN rolled_wallet r ON r.bucket = w.bucket \
+         AND r.tenant_id = w.tenant_id AND r.wallet_id = w.wallet_id CROSS JOIN posting p \
+         WHERE w.tenant_id = $1 AND w.program_id = $2 AND w.posting_seq > COALESCE(r.seq, 0) \
+         AND p.bucket = w.bucket AND p.tenant_id = w.tenant_id AND p.wallet_id = w.wallet_id \
+         AND p.seq > COALESCE(r.seq, 0) AND p.seq <= w.posting_seq";
+    db::plan_tables(tx, false).await?;
+    moved(tx, POSTED, calendar, scope.values()).await
+}
+
+#[derive(FromQueryResult)]
+struct Seal {
+    month: i32,
+    unit_costs: String,
+}
+
+async fn seals(tx: &Tx, scope: &Scope) -> Result<BTreeMap<Month, Vec<i64>>, db::Error> {
+    const SQL: &str = "SELECT month, unit_costs FROM liability_seal WHERE tenant_id = $1 AND program_id = $2";
+    let statement = Statement::from_sql_and_values(tx.get_database_backend(), SQL, scope.values());
+    let seal = |seal: Seal| {
+        let month = Month::from_number(seal.month).ok_or_else(damaged)?;
+        Ok((month, serde_json::from_str(&seal.unit_costs).map_err(|_| damaged())?))
+    };
+    Seal::find_by_statement(statement).all(tx).await?.into_iter().map(seal).collect()
+}
+
+async fn summed(tx: &Tx, scope: &Scope) -> Result<Months, db::Error> {
+    let rows = liability_month::Entity::find()
+        .filter(liability_month::Column::TenantId.eq(scope.tenant.id()))
+        .filter(liability_month::Column::ProgramId.eq(&scope.program_id))
+        .all(tx)
+        .await?;
+    let mut months = Months::new();
+    for m in rows {
+        let month = Month::from_number(m.month).ok_or_else(damaged)?;
+        let moved = Movements {
+            issued: m.issued,
+            reversed: m.reversed,
+            redeemed: m.redeemed,
+            refunded: m.refunded,
+            expired: m.expired,
+            reinstated: m.reinstated,
+            adjusted: m.adjusted,
+            waived: m.waived,
+            transferred: m.transferred,
+            pending: m.pending,
+            available: m.available,
+            held: m.held,
+            arrears: m.arrears,
+        };
+        months.entry(purse_of(m.purse)?).or_default().insert(month, moved);
+    }
+    Ok(months)
+}
+
+#[derive(FromQueryResult)]
+struct Owed {
+    purse: i64,
+    points: i64,
+}
+
+async fn owed(tx: &Tx, scope: &Scope) -> Result<BTreeMap<u32, i64>, db::Error> {
+    let backend = tx.get_database_backend();
+    let sql = format!(
+        "SELECT CAST(w.purse AS BIGINT) AS purse, \
+         CAST(SUM(w.pending + w.available + w.held - w.arrears) AS BIGINT) AS points FROM {} w \
+         WHERE w.tenant_id = $1 AND w.program_id = $2 GROUP BY w.purse",
+        purses(backend)
+    );
+    let statement = Statement::from_sql_and_values(backend, sql, scope.values());
+    let found = Owed::find_by_statement(statement).all(tx).await?;
+    let purse = |number: i64| u32::try_from(number).map_err(|_| damaged());
+    found.into_iter().map(|owed| Ok((purse(owed.purse)?, owed.points))).collect()
+}
+
+#[derive(FromQueryResult)]
+struct Open {
+    purse: i32,
+    since_month: i64,
+    points: i64,
+}
+
+async fn open_lots(
+    tx: &Tx,
+    scope: &Scope,
+    calendar: &Calendar,
+) -> Result<BTreeMap<u32, BTreeMap<Month, i64>>, db::Error> {
+    let sql = format!(
+        "SELECT l.purse AS purse, CAST({} AS BIGINT) AS since_month, \
+         CAST(SUM(l.remaining) AS BIGINT) AS points FROM wallet w CROSS JOIN lot l \
+         WHERE w.tenant_id = $1 AND w.program_id = $2 AND l.bucket = w.bucket \
+         AND l.tenant_id = w.tenant_id AND l.wallet_id = w.wallet_id AND l.open = 1 GROUP BY 1, 2",
+        calendar.plain("l.activate_time")
+    );
+    let statement = Statement::from_sql_and_values(tx.get_database_backend(), sql, scope.values());
+    let mut open: BTreeMap<u32, BTreeMap<Month, i64>> = BTreeMap::new();
+    for lots in Open::find_by_statement(statement).all(tx).await? {
+        let month = month_numbered(lots.since_month)?;
+        open.entry(purse_of(lots.purse)?).or_default().insert(month, lots.points);
+    }
+    Ok(open)
+}
+
+async fn ended(tx: &Tx, scope: &Scope) -> Result<EndingsOf, db::Error> {
+    let rows = lot_ending::Entity::find()
+        .filter(lot_ending::Column::TenantId.eq(scope.tenant.id()))
+        .filter(lot_ending::Column::ProgramId.eq(&scope.program_id))
+        .order_by_asc(lot_ending::Column::Purse)
+        .all(tx)
+        .await?;
+    let mut endings = EndingsOf::new();
+    for row in rows {
+        let month = |number| Month::from_number(number).ok_or_else(damaged);
+        let key = (month(row.since_month)?, month(row.month)?);
+        let ended = Ended { spent: row.spent, expired: row.expired };
+        endings.entry(purse_of(row.purse)?).or_default().insert(key, ended);
+    }
+    Ok(endings)
+}
