@@ -174,6 +174,7 @@ pub fn cost_micros(points: i64, unit_cost_micros: i64) -> i128 {
 }
 
 #[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "tests count in small numbers")]
 mod tests {
     use proptest::prelude::*;
 

@@ -3,6 +3,7 @@
 mod events;
 mod help;
 mod import;
+mod report;
 mod server;
 
 use std::net::SocketAddr;
@@ -14,6 +15,7 @@ use uuid::Uuid;
 
 pub(crate) use events::{EventsArgs, EventsCommand, From};
 pub(crate) use import::{AmountUnit, FeedbackArgs, ImportArgs, ImportCommand, PurchasesArgs};
+pub(crate) use report::{LiabilityArgs, ReportArgs, ReportCommand, ReportFormat};
 pub(crate) use server::{ConfigArgs, MigrateArgs, RebuildArgs, ServerArgs};
 
 use crate::output::Format;
@@ -63,6 +65,9 @@ pub(crate) enum Command {
     /// Check every invariant of the ledger
     #[command(after_help = help::AUDIT)]
     Audit(AuditArgs),
+    /// Report what a program owes its members
+    #[command(after_help = help::LIABILITY)]
+    Report(ReportArgs),
     /// See how far events are, and decide about those that cannot be applied
     #[command(after_help = help::EVENTS)]
     Events(EventsArgs),
