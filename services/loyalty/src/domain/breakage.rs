@@ -38,7 +38,7 @@ pub struct Breakage {
 /// What is known of lots of an age.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Age {
-    /// Points of open lots; in the last one also of older lots.
+    /// Points of open lots of the sample; in the last one also of older lots.
     pub open: i64,
     /// Points of observed vintages that were unspent at this age.
     pub unspent: i64,
@@ -66,9 +66,10 @@ pub fn basis_points(part: i64, whole: i64) -> i32 {
     i32::try_from(share.clamp(0, 10_000)).unwrap_or(0)
 }
 
-/// Estimates how many of the points of open lots, given by the month since which they can be spent, will
-/// expire. None if there is too little to rest it on.
-pub fn estimate(open: &BTreeMap<Month, i64>, endings: &Endings, now: Month) -> Option<Breakage> {
+/// Estimates how many of so many points in open lots will expire, from a sample of these lots, given by the
+/// month since which they can be spent, and from what became of others. None if there is too little to rest
+/// it on.
+pub fn estimate(points: i64, open: &BTreeMap<Month, i64>, endings: &Endings, now: Month) -> Option<Breakage> {
     let ended = observed(open, endings, now);
     let vintages = ended.len();
     let mut ages = curve(&ended)?;
@@ -85,9 +86,11 @@ pub fn estimate(open: &BTreeMap<Month, i64>, endings: &Endings, now: Month) -> O
     }
     let lost = |age: &Age| i128::from(age.open).saturating_mul(i128::from(age.share_basis_points()));
     let lost = ages.iter().map(lost).fold(0_i128, i128::saturating_add);
+    let sampled = ages.iter().map(|age| i128::from(age.open)).fold(0_i128, i128::saturating_add);
+    let lost = lost.saturating_mul(i128::from(points)).checked_div(sampled.saturating_mul(10_000));
     Some(Breakage {
-        points: i64::try_from(lost.checked_div(10_000).unwrap_or(0)).unwrap_or(i64::MAX),
-        open: ages.iter().fold(0, |sum, age| sum.saturating_add(age.open)),
+        points: i64::try_from(lost.unwrap_or(0)).unwrap_or(points),
+        open: points,
         observed: all.unspent,
         observed_expired: all.expired,
         vintages,
@@ -161,25 +164,27 @@ mod tests {
     fn open_lots_lose_the_share_of_their_age() {
         let now = month(202406);
         let open = BTreeMap::from([(now, 400), (now.plus(-1), 100), (now.plus(-2), 30), (now.plus(-9), 7)]);
-        let breakage = estimate(&open, &endings(), now).unwrap();
+        let breakage = estimate(537, &open, &endings(), now).unwrap();
         let shares: Vec<i32> = breakage.ages.iter().map(Age::share_basis_points).collect();
         // 500 of 2,000, of 1,000, of 500, of 500.
         assert_eq!(shares, [2_500, 5_000, 10_000, 10_000]);
         assert_eq!(breakage.ages.iter().map(|age| age.open).collect::<Vec<_>>(), [400, 100, 30, 7]);
         assert_eq!((breakage.points, breakage.open), (100 + 50 + 30 + 7, 537));
         assert_eq!((breakage.observed, breakage.observed_expired, breakage.vintages), (2_000, 500, 1));
+        let of_more = estimate(5_370, &open, &endings(), now).unwrap();
+        assert_eq!((of_more.points, of_more.open), (1_870, 5_370));
     }
 
     #[test]
     fn what_is_still_open_is_no_observation() {
         let now = month(202406);
         let open = |points| BTreeMap::from([(month(202401), points)]);
-        assert!(estimate(&open(222), &endings(), now).is_some(), "a tenth of 2,222");
-        assert_eq!(estimate(&open(223), &endings(), now), None);
-        assert_eq!(estimate(&open(0), &endings(), month(202401)), None, "the month is not over");
-        assert_eq!(estimate(&open(0), &Endings::new(), now), None);
+        assert!(estimate(222, &open(222), &endings(), now).is_some(), "a tenth of 2,222");
+        assert_eq!(estimate(223, &open(223), &endings(), now), None);
+        assert_eq!(estimate(0, &open(0), &endings(), month(202401)), None, "the month is not over");
+        assert_eq!(estimate(0, &open(0), &Endings::new(), now), None);
         let few = Endings::from([((month(202401), month(202402)), ended(999, 0))]);
-        assert_eq!(estimate(&open(0), &few, now), None);
+        assert_eq!(estimate(0, &open(0), &few, now), None);
     }
 
     #[test]
@@ -190,7 +195,7 @@ mod tests {
             ((january, january.plus(2)), ended(-2_000, 0)),
             ((january, january.plus(4)), ended(0, 2_000)),
         ]);
-        let breakage = estimate(&BTreeMap::new(), &endings, month(202406)).unwrap();
+        let breakage = estimate(0, &BTreeMap::new(), &endings, month(202406)).unwrap();
         let unspent: Vec<i64> = breakage.ages.iter().map(|age| age.unspent).collect();
         assert_eq!(unspent, [2_000, 0, 0, 2_000, 2_000]);
         assert_eq!(breakage.ages[3].share_basis_points(), 10_000);

@@ -13,7 +13,7 @@ use crate::domain::breakage::{Age, Breakage, basis_points, estimate};
 use crate::domain::liability::{Line, cost_micros, lines, total};
 use crate::domain::{Currency, Money, Month, Program, Refusal};
 use crate::store::liability::{Scope, roll_up};
-use crate::store::liability_report::{Snapshot, parts};
+use crate::store::liability_report::{Sample, Snapshot, parts};
 
 impl Api {
     /// Adds what was posted to the sums of a program, part by part.
@@ -45,15 +45,20 @@ pub(super) fn currency_message(
     let months = snapshot.months.get(&purse).cloned().unwrap_or_default();
     let message = |line: Line| month_message(program, purse, snapshot, &line);
     let ledger_points = snapshot.owed.get(&purse).copied().unwrap_or(0);
-    let left = total(&months)?.net()?;
-    let open = snapshot.open.as_ref().map(|open| open.get(&purse).cloned().unwrap_or_default());
-    let endings = snapshot.endings.get(&purse).cloned().unwrap_or_default();
+    let until = total(&months)?;
+    let open_points = until.pending.saturating_add(until.available);
+    let of_sample = |lots: &Sample| {
+        let open = lots.open.get(&purse).cloned().unwrap_or_default();
+        let endings = lots.endings.get(&purse).cloned().unwrap_or_default();
+        let breakage = estimate(open_points, &open, &endings, now)?;
+        Some(breakage_message(&breakage, lots.percent))
+    };
     Ok(pb::CurrencyLiability {
         currency_code: program.code_of(purse).to_owned(),
         months: lines(&months, first, last)?.into_iter().map(message).collect::<Result<_, _>>()?,
         ledger_points,
-        difference: left.checked_sub(ledger_points).ok_or(Refusal::AmountOverflow)?,
-        breakage: open.and_then(|open| estimate(&open, &endings, now)).as_ref().map(breakage_message),
+        difference: until.net()?.checked_sub(ledger_points).ok_or(Refusal::AmountOverflow)?,
+        breakage: snapshot.lots.as_ref().and_then(of_sample),
     })
 }
 
@@ -107,7 +112,7 @@ fn cost(currency: Currency, micros: i128) -> Result<gtype::Money, Refusal> {
     })
 }
 
-fn breakage_message(breakage: &Breakage) -> pb::BreakageEstimate {
+fn breakage_message(breakage: &Breakage, sample_percent: i32) -> pb::BreakageEstimate {
     let count = |n: usize| i32::try_from(n).unwrap_or(i32::MAX);
     let age = |(months, age): (usize, &Age)| pb::BreakageAge {
         age_months: count(months),
@@ -123,6 +128,7 @@ fn breakage_message(breakage: &Breakage) -> pb::BreakageEstimate {
         points_observed: breakage.observed,
         points_observed_expired: breakage.observed_expired,
         vintages_observed: count(breakage.vintages),
+        sample_percent,
         ages: breakage.ages.iter().enumerate().map(age).collect(),
     }
 }

@@ -13,8 +13,7 @@ use db::sea_orm::{ConnectionTrait, FromQueryResult, Statement, Value};
 use db::{Tenant, Tx};
 
 use super::audit::column;
-use super::entity::{liability_month, lot_ending};
-use crate::domain::breakage::Endings;
+use super::entity::liability_month;
 use crate::domain::liability::Movements;
 use crate::domain::{Account, Month, Program};
 
@@ -26,8 +25,6 @@ pub type Months = BTreeMap<u32, BTreeMap<Month, Movements>>;
 
 /// The first month that is told apart.
 const FIRST: i32 = 200_001;
-/// From so many wallets on their postings are found by reading all, rather than wallet by wallet.
-const MANY: u64 = 5_000;
 
 /// Beginnings of months, as statements compare them.
 #[derive(Clone, Debug)]
@@ -139,27 +136,64 @@ pub async fn roll_up(tx: &Tx, scope: &Scope, now: Time, buckets: Range<i32>) -> 
     db::plan_tables(tx, true).await?;
     let backend = tx.get_database_backend();
     let marked = tx.execute_raw(Statement::from_sql_and_values(backend, MARK, values.clone())).await?;
-    let wallets = marked.rows_affected();
-    if wallets > 0 {
-        db::plan_tables(tx, wallets >= MANY).await?;
+    db::plan_tables(tx, false).await?;
+    if marked.rows_affected() > 0 {
         let calendar = Calendar::new(scope.zone, now, Month::from_number(sealed_month));
         let marked = "rolled_wallet r CROSS JOIN posting p WHERE r.tenant_id = $1 AND r.program_id = $2 \
              AND r.bucket >= $3 AND r.bucket < $4 AND r.round = $5 AND p.bucket = r.bucket \
              AND p.tenant_id = r.tenant_id AND p.wallet_id = r.wallet_id \
              AND p.seq > r.since AND p.seq <= r.seq";
-        add_months(tx, scope, &moved(tx, marked, &calendar, values.clone()).await?).await?;
-        add_endings(tx, scope, &calendar, values).await?;
+        add_months(tx, scope, &moved(tx, marked, &calendar, values).await?).await?;
     }
-    db::plan_tables(tx, false).await
+    Ok(())
 }
 
+/// A sum of a group. SQLite sorts what it groups: one number is sorted faster than the columns that it is
+/// made of.
 #[derive(FromQueryResult)]
-struct Sum {
-    purse: i32,
-    month: i64,
-    debit: i32,
-    credit: i32,
-    points: i64,
+pub(super) struct Sum {
+    pub(super) slot: i64,
+    pub(super) points: i64,
+}
+
+/// Purses that a slot can tell apart.
+const PURSES: i64 = 100;
+
+impl Sum {
+    /// Takes the last part off the slot, of which there are so many.
+    pub(super) fn part(&mut self, of: i64) -> i64 {
+        let part = self.slot.rem_euclid(of);
+        self.slot = self.slot.div_euclid(of);
+        part
+    }
+
+    /// Takes the purse off the slot.
+    pub(super) fn purse(&mut self) -> Result<u32, db::Error> {
+        u32::try_from(self.part(PURSES)).map_err(|_| damaged())
+    }
+
+    /// Takes a month off the slot.
+    pub(super) fn month(&mut self) -> Result<Month, db::Error> {
+        let month = i32::try_from(self.part(MONTHS)).ok();
+        month.and_then(Month::from_number).ok_or_else(damaged)
+    }
+
+    fn account(&mut self) -> Result<Account, db::Error> {
+        let number = i32::try_from(self.part(ACCOUNTS)).ok();
+        number.and_then(Account::from_number).ok_or_else(damaged)
+    }
+}
+
+/// More than the numbers of months, and of accounts.
+const MONTHS: i64 = 1_000_000;
+const ACCOUNTS: i64 = 16;
+
+/// A slot of these months and of a purse.
+pub(super) fn slot(months: &[String], purse: &str) -> String {
+    let months = months
+        .iter()
+        .fold("CAST(0 AS BIGINT)".to_owned(), |slot, month| format!("({slot} * {MONTHS} + {month})"));
+    format!("({months} * {PURSES} + {purse})")
 }
 
 pub(super) fn damaged() -> db::Error {
@@ -174,16 +208,15 @@ pub(super) async fn moved(
     values: Vec<Value>,
 ) -> Result<Months, db::Error> {
     let sql = format!(
-        "SELECT p.purse AS purse, CAST({} AS BIGINT) AS month, p.debit AS debit, p.credit AS credit, \
-         CAST(SUM(p.points) AS BIGINT) AS points FROM {rows} GROUP BY 1, 2, 3, 4",
-        calendar.counted("p.effective_time")
+        "SELECT ({} * {ACCOUNTS} + p.debit) * {ACCOUNTS} + p.credit AS slot, \
+         CAST(SUM(p.points) AS BIGINT) AS points FROM {rows} GROUP BY 1",
+        slot(&[calendar.counted("p.effective_time")], "p.purse")
     );
     let statement = Statement::from_sql_and_values(db.get_database_backend(), sql, values);
     let mut months = Months::new();
-    for sum in Sum::find_by_statement(statement).all(db).await? {
-        let debit = Account::from_number(sum.debit).ok_or_else(damaged)?;
-        let credit = Account::from_number(sum.credit).ok_or_else(damaged)?;
-        let (purse, month) = (purse_of(sum.purse)?, month_numbered(sum.month)?);
+    for mut sum in Sum::find_by_statement(statement).all(db).await? {
+        let (credit, debit) = (sum.account()?, sum.account()?);
+        let (purse, month) = (sum.purse()?, sum.month()?);
         let moved = months.entry(purse).or_default().entry(month).or_default();
         moved.post(debit, credit, sum.points).map_err(|_| damaged())?;
     }
@@ -192,10 +225,6 @@ pub(super) async fn moved(
 
 pub(super) fn purse_of(number: i32) -> Result<u32, db::Error> {
     u32::try_from(number).map_err(|_| damaged())
-}
-
-pub(super) fn month_numbered(number: i64) -> Result<Month, db::Error> {
-    i32::try_from(number).ok().and_then(Month::from_number).ok_or_else(damaged)
 }
 
 /// The end of an upsert that adds to these columns.
@@ -246,60 +275,6 @@ async fn add_months(tx: &Tx, scope: &Scope, months: &Months) -> Result<(), db::E
     let end = adding("liability_month", "tenant_id, program_id, purse, month", &COLUMNS);
     db::bulk_upsert::<liability_month::Entity>(tx, &rows.collect::<Vec<_>>(), &end).await
 }
-
-#[derive(FromQueryResult)]
-struct Ending {
-    purse: i32,
-    since_month: i64,
-    month: i64,
-    spent: i64,
-    expired: i64,
-}
-
-/// Points of lots that could be spent: held or spent and given back, expired and reinstated.
-async fn add_endings(
-    tx: &Tx,
-    scope: &Scope,
-    calendar: &Calendar,
-    values: Vec<Value>,
-) -> Result<(), db::Error> {
-    let points = "CASE a.credit WHEN 1 THEN -a.points ELSE a.points END";
-    let sql = format!(
-        "SELECT l.purse AS purse, CAST({} AS BIGINT) AS since_month, CAST({} AS BIGINT) AS month, \
-         CAST(SUM(CASE WHEN p.debit = 8 OR p.credit = 8 THEN 0 ELSE {points} END) AS BIGINT) AS spent, \
-         CAST(SUM(CASE WHEN p.debit = 8 OR p.credit = 8 THEN {points} ELSE 0 END) AS BIGINT) AS expired \
-         FROM rolled_wallet r CROSS JOIN posting p CROSS JOIN allocation a CROSS JOIN lot l \
-         WHERE r.tenant_id = $1 AND r.program_id = $2 AND r.bucket >= $3 AND r.bucket < $4 AND r.round = $5 \
-         AND p.bucket = r.bucket AND p.tenant_id = r.tenant_id AND p.wallet_id = r.wallet_id \
-         AND p.seq > r.since AND p.seq <= r.seq \
-         AND (p.debit = 2 AND p.credit IN (3, 7, 8) OR p.credit = 2 AND p.debit IN (3, 7, 8)) \
-         AND a.bucket = p.bucket AND a.tenant_id = p.tenant_id AND a.wallet_id = p.wallet_id \
-         AND a.posting_seq = p.seq AND l.bucket = a.bucket AND l.tenant_id = a.tenant_id \
-         AND l.wallet_id = a.wallet_id AND l.lot_number = a.lot_number GROUP BY 1, 2, 3",
-        calendar.plain("l.activate_time"),
-        calendar.plain("a.effective_time"),
-    );
-    let statement = Statement::from_sql_and_values(tx.get_database_backend(), sql, values);
-    let found = Ending::find_by_statement(statement).all(tx).await?;
-    let row = |found: Ending| {
-        Ok(lot_ending::Model {
-            tenant_id: scope.tenant.id().to_owned(),
-            program_id: scope.program_id.clone(),
-            purse: found.purse,
-            since_month: month_numbered(found.since_month)?.number(),
-            month: month_numbered(found.month)?.number(),
-            spent: found.spent,
-            expired: found.expired,
-        })
-    };
-    let rows: Vec<lot_ending::Model> = found.into_iter().map(row).collect::<Result<_, db::Error>>()?;
-    let key = "tenant_id, program_id, purse, since_month, month";
-    let end = adding("lot_ending", key, &["spent", "expired"]);
-    db::bulk_upsert::<lot_ending::Entity>(tx, &rows, &end).await
-}
-
-/// Points of lots that ended, as far as they are summed up, by purse.
-pub type EndingsOf = BTreeMap<u32, Endings>;
 
 /// True if something fell due before a moment to a wallet of the program, and was not settled yet.
 ///

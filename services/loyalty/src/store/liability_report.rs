@@ -6,21 +6,19 @@ use std::ops::Range;
 
 use ambient::Time;
 use db::Tx;
-use db::sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, Statement,
-};
+use db::sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, Statement};
 
 use super::audit::purses;
-use super::entity::{liability_month, lot_ending};
-use super::liability::{
-    BUCKETS, Calendar, EndingsOf, Months, Scope, damaged, month_numbered, moved, purse_of,
-};
+use super::entity::liability_month;
+use super::liability::{BUCKETS, Calendar, Months, Scope, Sum, damaged, moved, purse_of, slot};
 use crate::domain::Month;
-use crate::domain::breakage::Ended;
+use crate::domain::breakage::{Ended, Endings};
 use crate::domain::liability::Movements;
 
 /// Postings that one transaction adds to the sums, if more wallets than those of a bucket have them.
 const POSTINGS: i64 = 150_000;
+/// Wallets with so many postings are looked at for an estimate: more of them would hardly change it.
+const SAMPLED: i64 = 100_000;
 
 /// What is known at one moment.
 #[derive(Clone, Debug)]
@@ -31,10 +29,8 @@ pub struct Snapshot {
     pub owed: BTreeMap<u32, i64>,
     /// By month, each with the costs of points of the purses: what was sealed up to it and not before.
     pub seals: BTreeMap<Month, Vec<i64>>,
-    /// Points of open lots by purse and the month since which they can be spent; none if not asked for.
-    pub open: Option<BTreeMap<u32, BTreeMap<Month, i64>>>,
-    /// What became of those that are not.
-    pub endings: EndingsOf,
+    /// What the lots of some wallets are and became; none if not asked for.
+    pub lots: Option<Sample>,
 }
 
 #[derive(FromQueryResult)]
@@ -95,12 +91,8 @@ pub async fn read(tx: &Tx, scope: &Scope, now: Time, with_lots: bool) -> Result<
     }
     db::plan_tables(tx, true).await?;
     let owed = owed(tx, scope).await?;
-    let (mut open, mut endings) = (None, EndingsOf::new());
-    if with_lots {
-        open = Some(open_lots(tx, scope, &calendar).await?);
-        endings = ended(tx, scope).await?;
-    }
-    Ok(Snapshot { months, owed, seals, open, endings })
+    let lots = if with_lots { Some(sample(tx, scope, &calendar).await?) } else { None };
+    Ok(Snapshot { months, owed, seals, lots })
 }
 
 async fn posted_since(tx: &Tx, scope: &Scope, calendar: &Calendar) -> Result<Months, db::Error> {
@@ -178,47 +170,97 @@ async fn owed(tx: &Tx, scope: &Scope) -> Result<BTreeMap<u32, i64>, db::Error> {
     found.into_iter().map(|owed| Ok((purse(owed.purse)?, owed.points))).collect()
 }
 
+/// Lots of some wallets: whose they are does not depend on what they do, so they stand for all.
+#[derive(Clone, Debug, Default)]
+pub struct Sample {
+    /// How many of a hundred buckets of wallets.
+    pub percent: i32,
+    /// Points of open lots by purse and the month since which they can be spent.
+    pub open: BTreeMap<u32, BTreeMap<Month, i64>>,
+    /// What became of those that are not, by purse.
+    pub endings: BTreeMap<u32, Endings>,
+}
+
 #[derive(FromQueryResult)]
-struct Open {
-    purse: i32,
-    since_month: i64,
-    points: i64,
+struct Posted {
+    bucket: i32,
+    postings: i64,
+}
+
+async fn sample(tx: &Tx, scope: &Scope, calendar: &Calendar) -> Result<Sample, db::Error> {
+    const POSTED: &str = "SELECT w.bucket AS bucket, CAST(SUM(w.posting_seq) AS BIGINT) AS postings \
+         FROM wallet w WHERE w.tenant_id = $1 AND w.program_id = $2 GROUP BY w.bucket ORDER BY w.bucket";
+    let statement = Statement::from_sql_and_values(tx.get_database_backend(), POSTED, scope.values());
+    let (mut end, mut postings) = (BUCKETS.end, 0_i64);
+    for posted in Posted::find_by_statement(statement).all(tx).await? {
+        postings = postings.saturating_add(posted.postings);
+        if postings > SAMPLED && posted.bucket > 0 {
+            end = posted.bucket;
+            break;
+        }
+    }
+    let percent = end.saturating_mul(100).checked_div(BUCKETS.end).unwrap_or(100);
+    db::plan_tables(tx, false).await?;
+    let (open, endings) =
+        (open_lots(tx, scope, calendar, end).await?, ended(tx, scope, calendar, end).await?);
+    Ok(Sample { percent, open, endings })
+}
+
+async fn slots(tx: &Tx, scope: &Scope, sql: String, end: i32) -> Result<Vec<Sum>, db::Error> {
+    let mut values = scope.values();
+    values.push(end.into());
+    let statement = Statement::from_sql_and_values(tx.get_database_backend(), sql, values);
+    Ok(Sum::find_by_statement(statement).all(tx).await?)
 }
 
 async fn open_lots(
     tx: &Tx,
     scope: &Scope,
     calendar: &Calendar,
+    end: i32,
 ) -> Result<BTreeMap<u32, BTreeMap<Month, i64>>, db::Error> {
     let sql = format!(
-        "SELECT l.purse AS purse, CAST({} AS BIGINT) AS since_month, \
-         CAST(SUM(l.remaining) AS BIGINT) AS points FROM wallet w CROSS JOIN lot l \
-         WHERE w.tenant_id = $1 AND w.program_id = $2 AND l.bucket = w.bucket \
-         AND l.tenant_id = w.tenant_id AND l.wallet_id = w.wallet_id AND l.open = 1 GROUP BY 1, 2",
-        calendar.plain("l.activate_time")
+        "SELECT {} AS slot, CAST(SUM(l.remaining) AS BIGINT) AS points FROM wallet w CROSS JOIN lot l \
+         WHERE w.tenant_id = $1 AND w.program_id = $2 AND w.bucket < $3 \
+         AND l.bucket = w.bucket AND l.tenant_id = w.tenant_id AND l.wallet_id = w.wallet_id \
+         AND l.open = 1 GROUP BY 1",
+        slot(&[calendar.plain("l.activate_time")], "l.purse")
     );
-    let statement = Statement::from_sql_and_values(tx.get_database_backend(), sql, scope.values());
     let mut open: BTreeMap<u32, BTreeMap<Month, i64>> = BTreeMap::new();
-    for lots in Open::find_by_statement(statement).all(tx).await? {
-        let month = month_numbered(lots.since_month)?;
-        open.entry(purse_of(lots.purse)?).or_default().insert(month, lots.points);
+    for mut sum in slots(tx, scope, sql, end).await? {
+        let (purse, month) = (sum.purse()?, sum.month()?);
+        open.entry(purse).or_default().insert(month, sum.points);
     }
     Ok(open)
 }
 
-async fn ended(tx: &Tx, scope: &Scope) -> Result<EndingsOf, db::Error> {
-    let rows = lot_ending::Entity::find()
-        .filter(lot_ending::Column::TenantId.eq(scope.tenant.id()))
-        .filter(lot_ending::Column::ProgramId.eq(&scope.program_id))
-        .order_by_asc(lot_ending::Column::Purse)
-        .all(tx)
-        .await?;
-    let mut endings = EndingsOf::new();
-    for row in rows {
-        let month = |number| Month::from_number(number).ok_or_else(damaged);
-        let key = (month(row.since_month)?, month(row.month)?);
-        let ended = Ended { spent: row.spent, expired: row.expired };
-        endings.entry(purse_of(row.purse)?).or_default().insert(key, ended);
+/// Points of lots that could be spent: held or spent and given back, expired and reinstated.
+async fn ended(
+    tx: &Tx,
+    scope: &Scope,
+    calendar: &Calendar,
+    end: i32,
+) -> Result<BTreeMap<u32, Endings>, db::Error> {
+    let months = [calendar.plain("l.activate_time"), calendar.plain("a.effective_time")];
+    let sql = format!(
+        "SELECT {} * 2 + CASE WHEN p.debit = 8 OR p.credit = 8 THEN 1 ELSE 0 END AS slot, \
+         CAST(SUM(CASE a.credit WHEN 1 THEN -a.points ELSE a.points END) AS BIGINT) AS points \
+         FROM wallet w CROSS JOIN allocation a CROSS JOIN posting p CROSS JOIN lot l \
+         WHERE w.tenant_id = $1 AND w.program_id = $2 AND w.bucket < $3 \
+         AND a.bucket = w.bucket AND a.tenant_id = w.tenant_id AND a.wallet_id = w.wallet_id \
+         AND p.bucket = a.bucket AND p.tenant_id = a.tenant_id AND p.wallet_id = a.wallet_id \
+         AND p.seq = a.posting_seq \
+         AND (p.debit = 2 AND p.credit IN (3, 7, 8) OR p.credit = 2 AND p.debit IN (3, 7, 8)) \
+         AND l.bucket = a.bucket AND l.tenant_id = a.tenant_id AND l.wallet_id = a.wallet_id \
+         AND l.lot_number = a.lot_number GROUP BY 1",
+        slot(&months, "l.purse")
+    );
+    let mut endings: BTreeMap<u32, Endings> = BTreeMap::new();
+    for mut sum in slots(tx, scope, sql, end).await? {
+        let expired = sum.part(2) == 1;
+        let (purse, month, since) = (sum.purse()?, sum.month()?, sum.month()?);
+        let ended: &mut Ended = endings.entry(purse).or_default().entry((since, month)).or_default();
+        *(if expired { &mut ended.expired } else { &mut ended.spent }) = sum.points;
     }
     Ok(endings)
 }

@@ -43,6 +43,7 @@ struct Estimate {
     share: String,
     observed: String,
     vintages: i32,
+    sample_percent: i32,
     ages: Vec<[String; 4]>,
 }
 
@@ -114,6 +115,7 @@ fn estimate(breakage: &Breakage) -> Estimate {
         share: percent(breakage.share_basis_points),
         observed: grouped(breakage.points_observed),
         vintages: breakage.vintages_observed,
+        sample_percent: breakage.sample_percent,
         ages: breakage.ages.iter().map(age).collect(),
     }
 }
@@ -150,6 +152,7 @@ mod tests {
             points_observed: 9_000,
             points_observed_expired: 2_254,
             vintages_observed: 3,
+            sample_percent: 12,
             ages: Vec::new(),
         });
         let page = html(&shown).unwrap();

@@ -65,6 +65,7 @@ pub(super) struct Breakage {
     pub(super) points_observed: i64,
     pub(super) points_observed_expired: i64,
     pub(super) vintages_observed: i32,
+    pub(super) sample_percent: i32,
     pub(super) ages: Vec<Age>,
 }
 
@@ -186,6 +187,7 @@ impl Breakage {
             points_observed: breakage.points_observed,
             points_observed_expired: breakage.points_observed_expired,
             vintages_observed: breakage.vintages_observed,
+            sample_percent: breakage.sample_percent,
             ages: breakage.ages.iter().map(age).collect(),
         }
     }

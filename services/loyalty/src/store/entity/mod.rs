@@ -6,7 +6,6 @@ pub(super) mod allocation;
 pub(super) mod household;
 pub(super) mod liability_month;
 pub(super) mod lot;
-pub(super) mod lot_ending;
 pub(super) mod member;
 pub(super) mod member_key;
 pub(super) mod posting;

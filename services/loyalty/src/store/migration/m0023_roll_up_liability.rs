@@ -34,16 +34,6 @@ const MONTH: &[(&str, Kind)] = &[
     ("arrears", Big),
 ];
 
-const ENDING: &[(&str, Kind)] = &[
-    ("tenant_id", Text),
-    ("program_id", Text),
-    ("purse", Int),
-    ("since_month", Int),
-    ("month", Int),
-    ("spent", Big),
-    ("expired", Big),
-];
-
 /// One row for each program: whoever rolls up or seals locks it.
 const BOOK: &[(&str, Kind)] =
     &[("tenant_id", Text), ("program_id", Text), ("round", Big), ("sealed_month", Int)];
@@ -77,7 +67,6 @@ impl MigrationTrait for RollUpLiability {
             &["issued - reversed - redeemed + refunded - expired + reinstated + adjusted + waived \
              + transferred = pending + available + held - arrears"];
         create(manager, table("liability_month", MONTH, 4, balanced, true)).await?;
-        create(manager, table("lot_ending", ENDING, 5, &[], true)).await?;
         create(manager, table("liability_book", BOOK, 2, &[], true)).await?;
         create(manager, table("liability_seal", SEAL, 3, &[], false)).await?;
         create(manager, table("rolled_wallet", ROLLED, 3, &["since <= seq"], true)).await?;
