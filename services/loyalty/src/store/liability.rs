@@ -58,9 +58,12 @@ impl Calendar {
     }
 }
 
-/// The number of the month of a moment, found by halves: of what lies before the first, that one.
+/// The number of the month of a moment, found by halves, the last months first: of what lies before the
+/// first, that one.
 fn month_of(moment: &str, months: &[(i32, i64)]) -> String {
-    let (before, after) = months.split_at(months.len() / 2);
+    const LAST: usize = 16;
+    let middle = if months.len() > 2 * LAST { months.len() - LAST } else { months.len() / 2 };
+    let (before, after) = months.split_at(middle);
     match (before, after) {
         (_, []) => FIRST.to_string(),
         ([], [(number, _), ..]) => number.to_string(),

@@ -191,13 +191,14 @@ async fn sample(tx: &Tx, scope: &Scope, calendar: &Calendar) -> Result<Sample, d
     const POSTED: &str = "SELECT w.bucket AS bucket, CAST(SUM(w.posting_seq) AS BIGINT) AS postings \
          FROM wallet w WHERE w.tenant_id = $1 AND w.program_id = $2 GROUP BY w.bucket ORDER BY w.bucket";
     let statement = Statement::from_sql_and_values(tx.get_database_backend(), POSTED, scope.values());
-    let (mut end, mut postings) = (BUCKETS.end, 0_i64);
+    let (mut end, mut postings, mut taken) = (BUCKETS.end, 0_i64, false);
     for posted in Posted::find_by_statement(statement).all(tx).await? {
         postings = postings.saturating_add(posted.postings);
-        if postings > SAMPLED && posted.bucket > 0 {
+        if postings > SAMPLED && taken {
             end = posted.bucket;
             break;
         }
+        taken = true;
     }
     let percent = end.saturating_mul(100).checked_div(BUCKETS.end).unwrap_or(100);
     db::plan_tables(tx, false).await?;
