@@ -9,6 +9,7 @@ use harness::holds::{held, hold};
 use harness::house::House;
 use harness::moves::{merge, merger};
 use harness::offers::{upload, voucher};
+use pb::report_service_client::ReportServiceClient;
 use proto::rapport::loyalty::v1 as pb;
 
 use crate::points_are_of_several_currencies::{COINS, coins, of, offer};
@@ -78,7 +79,14 @@ const DAMAGES: &[(&str, &str)] = &[
     ("UPDATE activity SET earned = REPLACE(earned, '2000', '2001')", "activities_match_their_postings"),
     ("UPDATE activity SET earned = ''", "activities_match_their_postings"),
     ("UPDATE program SET tier_basis = 4", "tier_credits_match_activities"),
+    ("UPDATE liability_month SET issued = issued + 1, available = available + 1", LIABILITY),
+    ("UPDATE liability_month SET refunded = refunded + 1, redeemed = redeemed + 1", LIABILITY),
+    ("UPDATE liability_month SET purse = 2 WHERE purse = 1", LIABILITY),
+    ("DELETE FROM liability_month", LIABILITY),
+    ("UPDATE rolled_wallet SET since = 0, seq = seq - 1", LIABILITY),
 ];
+
+const LIABILITY: &str = "liability_months_match_postings";
 
 const MORE_COINS: &str =
     "UPDATE wallet SET purses = REPLACE(purses, '\"available\":1970', '\"available\":1971')";
@@ -99,6 +107,8 @@ async fn one_row_of_each_kind(house: House) {
     redeem(&client, redemption(&member, "voucher")).await.unwrap();
     let merged = enroll(&client, "ann").await;
     merge(&client, merger(&merged, &member)).await.unwrap();
+    let report = pb::GetLiabilityReportRequest { program_id: PROGRAM.into(), ..Default::default() };
+    ReportServiceClient::new(client.clone()).get_liability_report(report).await.unwrap();
     // Every event has its position, and nothing moves meanwhile.
     house.settle().await;
     assert!(house.audit().await.sound);

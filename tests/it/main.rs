@@ -75,6 +75,7 @@ mod friends_are_rewarded;
 mod holds_end_by_themselves;
 mod households_share;
 mod leases_are_fenced;
+mod liability_ties_to_the_ledger;
 mod limits_hold;
 mod members_are_known;
 mod members_are_merged;

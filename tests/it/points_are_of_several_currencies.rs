@@ -38,6 +38,7 @@ pub(crate) fn coins() -> pb::FurtherCurrency {
         display_name: "Coins".into(),
         kind: pb::CurrencyKind::Spendable.into(),
         expiry_policy: Some(pb::ExpiryPolicy { policy, ..Default::default() }),
+        unit_cost: None,
     }
 }
 
@@ -47,6 +48,7 @@ fn status() -> pb::FurtherCurrency {
         display_name: "Status".into(),
         kind: pb::CurrencyKind::Qualifying.into(),
         expiry_policy: None,
+        unit_cost: None,
     }
 }
 

@@ -108,7 +108,7 @@ pub(crate) fn program_of(policy: Policy) -> Program {
 }
 
 fn currency(code: &str) -> PointCurrency {
-    PointCurrency { code: code.into(), display_name: code.into() }
+    PointCurrency { code: code.into(), display_name: code.into(), unit_cost_micros: 0 }
 }
 
 /// The program of a shop, whose rules always hold.

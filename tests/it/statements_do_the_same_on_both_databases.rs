@@ -64,7 +64,11 @@ fn program() -> loyalty::domain::Program {
         display_name: "Club".into(),
         time_zone: chrono_tz::UTC,
         currency: loyalty::domain::Currency::try_new("USD").expect("a currency"),
-        points: loyalty::domain::PointCurrency { code: "points".into(), display_name: "Points".into() },
+        points: loyalty::domain::PointCurrency {
+            code: "points".into(),
+            display_name: "Points".into(),
+            unit_cost_micros: 0,
+        },
         rule: None,
         rule_sets: Vec::new(),
         release: loyalty::domain::Release::AtOnce,

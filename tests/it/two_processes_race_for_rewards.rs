@@ -1,5 +1,5 @@
-//! Two server processes on PostgreSQL and Redis, and everybody wants the same at the same moment: the last unit,
-//! the last points, or to end a hold.
+//! Two server processes on PostgreSQL and Redis, and everybody wants the same at the same moment: the last
+//! unit, the last points, or to end a hold.
 
 use futures::future::join_all;
 use harness::calls::{

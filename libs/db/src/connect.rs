@@ -10,7 +10,7 @@ use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynch
 use sea_orm::sqlx::{ConnectOptions as _, Connection as _};
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, DbErr, RuntimeErr};
 
-use crate::Error;
+use crate::{Error, Tx};
 
 /// How soon an acknowledged commit survives a power cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +56,16 @@ const BY_KEY: [(&str, &str); 6] = [
     ("jit", "off"),
     // No value makes another plan better, and planning a wide statement costs more than running it.
     ("plan_cache_mode", "force_generic_plan"),
+];
+/// What lets a statement read whole tables where others find rows by keys, for the values at hand.
+const BY_TABLE: [(&str, &str); 6] = [
+    ("enable_seqscan", "on"),
+    ("enable_bitmapscan", "on"),
+    ("enable_hashjoin", "on"),
+    ("enable_mergejoin", "on"),
+    // Rows of few groups are hashed faster than sorted, however few of them are expected.
+    ("enable_sort", "off"),
+    ("plan_cache_mode", "force_custom_plan"),
 ];
 /// Scans read whole tables and may take their time; milliseconds.
 const SCAN: [(&str, &str); 1] = [("statement_timeout", "600000")];
@@ -167,6 +177,21 @@ impl Db {
         let _ = self.scanner.close_by_ref().await;
         let _ = self.writer.close_by_ref().await;
     }
+}
+
+/// Plans further statements of a transaction as for whole tables, or again as for rows found by keys, which
+/// may still be many that are summed up in few groups. Nothing of it is left after the transaction.
+///
+/// # Errors
+/// That the database refused.
+pub async fn plan_tables(tx: &Tx, whole: bool) -> Result<(), Error> {
+    if tx.get_database_backend() != DbBackend::Postgres {
+        return Ok(());
+    }
+    let settings = if whole { &BY_TABLE[..] } else { &BY_KEY[..] };
+    let set = settings.iter().map(|(name, value)| format!("set_config('{name}', '{value}', true)"));
+    tx.execute_unprepared(&format!("SELECT {}", set.collect::<Vec<_>>().join(", "))).await?;
+    Ok(())
 }
 
 /// Connects once, so that a server that cannot be reached is named by its cause: a pool only says that it

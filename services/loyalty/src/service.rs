@@ -98,6 +98,7 @@ impl Service {
             .add_service(limited!(pb::reward_service_server::RewardServiceServer<Api>))
             .add_service(limited!(pb::redemption_service_server::RedemptionServiceServer<Api>))
             .add_service(limited!(pb::audit_service_server::AuditServiceServer<Api>))
+            .add_service(limited!(pb::report_service_server::ReportServiceServer<Api>))
     }
 
     /// The full names of its gRPC services, for health.

@@ -18,6 +18,7 @@ mod money;
 mod output;
 mod programs;
 mod rebuild;
+mod report;
 mod serve;
 pub mod settings;
 mod target;
@@ -69,6 +70,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Import(args) => import::run(args).await,
         Command::Export(args) => export::run(args).await,
         Command::Audit(args) => audit::run(args).await,
+        Command::Report(args) => report::run(args).await,
         Command::Config(args) => settings::print(&args),
         Command::Healthcheck(args) => healthcheck::run(&args).await,
         Command::Completions { shell } => {

@@ -24,6 +24,8 @@ pub(crate) enum Wrong {
 
 /// Digits that a decimal number may have.
 const DIGITS_MAX: usize = 30;
+/// Decimals of what a single point costs.
+const FRACTION_DIGITS: u32 = 6;
 /// Decimals of `google.type.Money`.
 const NANO_DIGITS: u32 = 9;
 
@@ -98,6 +100,16 @@ impl Currency {
         let number = Decimal::parse(text)?;
         if number.scale > self.decimals {
             return Err(self.too_fine(text, self.decimals));
+        }
+        self.money(number.mantissa, number.scale).ok_or_else(|| Wrong::TooLarge(shortened(text)))
+    }
+
+    /// An amount in the currency's unit that may be a fraction of the smallest one, down to a millionth: what
+    /// a single point costs.
+    pub(crate) fn fraction(&self, text: &str) -> Result<Money, Wrong> {
+        let number = Decimal::parse(text)?;
+        if number.scale > FRACTION_DIGITS {
+            return Err(self.too_fine(text, FRACTION_DIGITS));
         }
         self.money(number.mantissa, number.scale).ok_or_else(|| Wrong::TooLarge(shortened(text)))
     }
@@ -188,6 +200,8 @@ mod tests {
         assert!(matches!(currency("USD").major("0.001"), Err(Wrong::TooFine { .. })));
         assert!(matches!(currency("USD").minor("0.5"), Err(Wrong::TooFine { .. })));
         assert!(matches!(currency("JPY").major("0.5"), Err(Wrong::TooFine { .. })));
+        assert_eq!(currency("JPY").fraction("0.000125").map(|money| money.nanos), Ok(125_000));
+        assert!(matches!(currency("JPY").fraction("0.0000001"), Err(Wrong::TooFine { .. })));
         assert!(matches!(currency("USD").major("9223372036854775808"), Err(Wrong::TooLarge(_))));
         assert!(matches!(currency("USD").minor(&"9".repeat(500)), Err(Wrong::TooLarge(_))));
         for code in ["", "usd", "US", "USDX", "U$D"] {

@@ -26,7 +26,7 @@ pub(super) fn program() -> Program {
         display_name: "Club".into(),
         time_zone: chrono_tz::UTC,
         currency: usd(),
-        points: PointCurrency { code: "points".into(), display_name: "Points".into() },
+        points: PointCurrency { code: "points".into(), display_name: "Points".into(), unit_cost_micros: 0 },
         further: Vec::new(),
         rule: None,
         rule_sets: EarningRule { points: 1, per_micros: 1_000_000 }

@@ -56,6 +56,9 @@ pub struct PointCurrency {
     pub code: String,
     /// A name for people.
     pub display_name: String,
+    /// What a point costs, in millionths of the unit of the program's money currency; 0: nobody says.
+    #[serde(default)]
+    pub unit_cost_micros: i64,
 }
 
 /// A points currency beside the main one.
@@ -155,7 +158,8 @@ impl Program {
         self.further.get(usize::try_from(purse).ok()?.checked_sub(1)?)
     }
 
-    fn purse_of(&self, code: &str) -> Option<u32> {
+    /// The purse of the currency with this code, whatever it is for; of the main one if it is empty.
+    pub fn purse_of(&self, code: &str) -> Option<u32> {
         if code.is_empty() || code == self.points.code {
             return Some(0);
         }
@@ -165,6 +169,11 @@ impl Program {
     /// The code of the currency of a purse.
     pub fn code_of(&self, purse: u32) -> &str {
         if purse == 0 { &self.points.code } else { self.further(purse).map_or("", |of| &of.points.code) }
+    }
+
+    /// What a point of a purse costs, in millionths of the unit of the money currency; 0: nobody says.
+    pub fn unit_cost_micros(&self, purse: u32) -> i64 {
+        self.further(purse).map_or(self.points.unit_cost_micros, |of| of.points.unit_cost_micros)
     }
 
     /// True if grants of this purse are credits for tiers.

@@ -8,7 +8,7 @@ use requests::{Caller, Once, Written};
 use tonic::{Request, Status};
 
 use super::Api;
-use super::program_wire::{expiry, further, named, program_message, referral, release};
+use super::program_wire::{expiry, further, named, program_message, referral, release, unit_cost};
 use super::redemption_wire::redemption_policy;
 use super::refusal::{DOMAIN, exists};
 use super::rule_wire::per;
@@ -65,7 +65,7 @@ pub(super) fn decode(given: Option<&pb::Program>, now: Time, found: &mut Violati
     let currency = Currency::try_new(&given.money_currency_code)?;
     let points = given.point_currency.clone().unwrap_or_default();
     let code = if points.code.is_empty() { "points".to_owned() } else { points.code };
-    let further = further(&given.further_currencies, &code, &path, found);
+    let further = further(&given.further_currencies, (&code, Some(currency)), &path, found);
     let ladder = ladder(given, currency, &path, found);
     let qualifying = further.iter().any(|one| one.kind == CurrencyKind::Qualifying);
     if ladder.policy.basis == Basis::Credits && !qualifying {
@@ -84,7 +84,16 @@ pub(super) fn decode(given: Option<&pb::Program>, now: Time, found: &mut Violati
         referral: referral(given.referral_policy.as_ref(), currency, &path, found),
         time_zone: time_zone.ok()?,
         currency,
-        points: PointCurrency { display_name: named(&points.display_name, &code), code },
+        points: PointCurrency {
+            display_name: named(&points.display_name, &code),
+            unit_cost_micros: unit_cost(
+                points.unit_cost.as_ref(),
+                Some(currency),
+                &path.field("point_currency"),
+                found,
+            ),
+            code,
+        },
         display_name: named(&given.display_name, &given.program_id),
         id: given.program_id.clone(),
         version: 1,

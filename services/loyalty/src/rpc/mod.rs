@@ -36,12 +36,14 @@ mod extend_hold;
 mod get_activity;
 mod get_balance;
 mod get_household;
+mod get_liability_report;
 mod get_member;
 mod get_program;
 mod get_redemption;
 mod get_reward;
 mod get_rule_set;
 mod get_tier_history;
+mod liability_wire;
 mod list_activities;
 mod list_eligible_rewards;
 mod list_households;
@@ -72,6 +74,7 @@ mod reverse_activity;
 mod reward_wire;
 mod rule_set_term;
 mod rule_wire;
+mod seal_liability_period;
 mod settled;
 mod simulate_activity;
 mod tier_wire;
@@ -218,4 +221,9 @@ serve!(Api, pb, pb::redemption_service_server::RedemptionService {
 
 serve!(Api, pb, pb::audit_service_server::AuditService {
     audit_ledger(AuditLedgerRequest) -> AuditLedgerResponse;
+});
+
+serve!(Api, pb, pb::report_service_server::ReportService {
+    get_liability_report(GetLiabilityReportRequest) -> GetLiabilityReportResponse;
+    seal_liability_period(SealLiabilityPeriodRequest) -> SealLiabilityPeriodResponse;
 });

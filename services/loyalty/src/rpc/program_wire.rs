@@ -1,5 +1,6 @@
 //! The wire's shapes of a program and of its policies, in both directions.
 
+use proto::google::r#type as gtype;
 use proto::rapport::loyalty::v1 as pb;
 use proto::{Path, Violations};
 
@@ -56,10 +57,26 @@ pub(super) fn expiry(given: Option<&pb::ExpiryPolicy>, path: &Path<'_>, found: &
     Expiry { life, round_to: Period::from_number(given.round_to), sliding: given.sliding }
 }
 
-/// The further currencies of a program, whose main one has the code `main`.
+/// What a point costs, in millionths of the unit of the program's money currency, if that is known; 0 if
+/// nobody says.
+pub(super) fn unit_cost(
+    given: Option<&gtype::Money>,
+    currency: Option<Currency>,
+    path: &Path<'_>,
+    found: &mut Violations,
+) -> i64 {
+    let Some(cost) = amount(given, path, "unit_cost", found) else { return 0 };
+    if currency.is_some_and(|currency| currency != cost.currency) {
+        found.add(path, "unit_cost", "must be in the program's money currency");
+    }
+    cost.micros
+}
+
+/// The further currencies of a program, whose main one has the code `main` and whose money is this one, if
+/// that is known.
 pub(super) fn further(
     given: &[pb::FurtherCurrency],
-    main: &str,
+    (main, currency): (&str, Option<Currency>),
     path: &Path<'_>,
     found: &mut Violations,
 ) -> Vec<FurtherCurrency> {
@@ -83,14 +100,23 @@ pub(super) fn further(
                 CurrencyKind::Spendable(expiry(one.expiry_policy.as_ref(), &path, found))
             }
         };
-        let display_name = named(&one.display_name, &one.code);
-        further
-            .push(FurtherCurrency { points: PointCurrency { code: one.code.clone(), display_name }, kind });
+        let points = PointCurrency {
+            code: one.code.clone(),
+            display_name: named(&one.display_name, &one.code),
+            unit_cost_micros: unit_cost(one.unit_cost.as_ref(), currency, &path, found),
+        };
+        further.push(FurtherCurrency { points, kind });
     }
     further
 }
 
-fn further_message(further: &FurtherCurrency) -> pb::FurtherCurrency {
+/// What a point costs, unless nobody says.
+fn unit_cost_message(points: &PointCurrency, currency: Currency) -> Option<gtype::Money> {
+    let micros = points.unit_cost_micros;
+    (micros > 0).then(|| money(Money { currency, micros }))
+}
+
+fn further_message(further: &FurtherCurrency, currency: Currency) -> pb::FurtherCurrency {
     let (kind, expiry_policy) = match further.kind {
         CurrencyKind::Spendable(expiry) => (pb::CurrencyKind::Spendable, expiry_message(expiry)),
         CurrencyKind::Qualifying => (pb::CurrencyKind::Qualifying, None),
@@ -100,6 +126,7 @@ fn further_message(further: &FurtherCurrency) -> pb::FurtherCurrency {
         display_name: further.points.display_name.clone(),
         kind: kind.into(),
         expiry_policy,
+        unit_cost: unit_cost_message(&further.points, currency),
     }
 }
 
@@ -177,11 +204,16 @@ pub(super) fn program_message(program: &Program) -> pb::Program {
         point_currency: Some(pb::PointCurrency {
             code: program.points.code.clone(),
             display_name: program.points.display_name.clone(),
+            unit_cost: unit_cost_message(&program.points, program.currency),
         }),
         earning_rule: program.rule.map(rule),
         expiry_policy: expiry_message(program.expiry),
         earlier_tiers: program.ladder.before.iter().map(|one| earlier_message(program, one)).collect(),
-        further_currencies: program.further.iter().map(further_message).collect(),
+        further_currencies: program
+            .further
+            .iter()
+            .map(|one| further_message(one, program.currency))
+            .collect(),
         tiers: program.ladder.tiers.iter().map(|tier| tier_message(program, tier)).collect(),
         version: program.version,
         create_time: Some(timestamp(program.create_time)),

@@ -14,7 +14,7 @@ use tonic::{Request, Status};
 
 use super::Api;
 use super::call::told;
-use super::program_wire::{etag, expiry, further, named, program_message, referral, release};
+use super::program_wire::{etag, expiry, further, named, program_message, referral, release, unit_cost};
 use super::redemption_wire::redemption_policy;
 use super::refusal::{DOMAIN, problem, program_not_found};
 use super::tier_wire::{policy, tiers};
@@ -31,6 +31,7 @@ use crate::store::{Owner, Tenant, programs, rule_sets};
 enum Change {
     Name(String),
     PointName(String),
+    PointCost(i64),
     Expiry(Expiry),
     Release(Release),
     Returns(ReturnPolicy),
@@ -52,7 +53,8 @@ pub(super) async fn handle(
     let request_id = uuid(&message.request_id, &Path::ROOT, "request_id", &mut found);
     let given = message.program.clone().unwrap_or_default();
     let mask = message.update_mask.as_ref().map_or(&[][..], |mask| &mask.paths);
-    let known = if mask.iter().any(|name| name == "tiers") {
+    const BY_PROGRAM: [&str; 3] = ["tiers", "further_currencies", "point_currency.unit_cost"];
+    let known = if mask.iter().any(|name| BY_PROGRAM.contains(&name.as_str())) {
         programs::find(api.db.reader(), &caller.tenant, &given.program_id).await.map_err(|e| told(&e))?
     } else {
         None
@@ -82,6 +84,7 @@ fn changes(
     let root = Path::ROOT;
     let path = root.field("program");
     let mut changes = Vec::with_capacity(mask.len());
+    let currency = known.map(|program| program.currency);
     if mask.is_empty() {
         found.add(&root.field("update_mask"), "paths", "must name what to change");
     }
@@ -92,6 +95,11 @@ fn changes(
                 let points = given.point_currency.as_ref();
                 Change::PointName(points.map_or_else(String::new, |points| points.display_name.clone()))
             }
+            "point_currency.unit_cost" => {
+                let cost = given.point_currency.as_ref().and_then(|points| points.unit_cost.as_ref());
+                let path = path.field("point_currency");
+                Change::PointCost(unit_cost(cost, currency, &path, found))
+            }
             "expiry_policy" => Change::Expiry(expiry(given.expiry_policy.as_ref(), &path, found)),
             "release_policy" => Change::Release(release(given.release_policy.as_ref())),
             "return_policy" => {
@@ -99,7 +107,10 @@ fn changes(
                 Change::Returns(policy.unwrap_or(ReturnPolicy::WithinBalance))
             }
             "redemption_policy" => Change::Redemption(redemption_policy(given.redemption_policy.as_ref())),
-            "further_currencies" => Change::Further(further(&given.further_currencies, "", &path, found)),
+            "further_currencies" => {
+                let given = &given.further_currencies;
+                Change::Further(further(given, ("", currency), &path, found))
+            }
             "tiers" => {
                 let Some(Program { ladder, currency, .. }) = known else { continue };
                 Change::Tiers(tiers(&given.tiers, ladder.policy.basis, *currency, &path, found))
@@ -119,9 +130,10 @@ fn changes(
                 Change::Referral(referral, currency)
             }
             other => {
-                let may = "display_name, point_currency.display_name, expiry_policy, release_policy, \
-                           return_policy, redemption_policy, referral_policy, velocity_limits, \
-                           further_currencies, tiers and tier_policy may change";
+                let may = "display_name, point_currency.display_name, point_currency.unit_cost, \
+                           expiry_policy, release_policy, return_policy, redemption_policy, \
+                           referral_policy, velocity_limits, further_currencies, tiers and \
+                           tier_policy may change";
                 found.add(&root.field("update_mask"), "paths", format!("must not name {other:?}: {may}"));
                 continue;
             }
@@ -179,6 +191,7 @@ fn apply(program: &mut Program, change: Change) -> Result<(), Problem> {
     match change {
         Change::Name(name) => program.display_name = name,
         Change::PointName(name) => program.points.display_name = named(&name, &program.points.code),
+        Change::PointCost(micros) => program.points.unit_cost_micros = micros,
         Change::Expiry(expiry) => program.expiry = expiry,
         Change::Release(release) => program.release = release,
         Change::Returns(policy) => program.return_policy = policy,

@@ -7,7 +7,7 @@ use db::sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Statement, Value}
 use db::{Tenant, Tx};
 use uuid::Uuid;
 
-use super::nil;
+use super::{liability, nil};
 use crate::domain::Account;
 
 /// What an audit found.
@@ -80,6 +80,8 @@ pub async fn audit(tx: &Tx, tenant: &Tenant, program_id: &str) -> Result<Report,
         checks.push(run(tx, name, (*sql).to_owned(), &scope).await?);
     }
     checks.push(run(tx, "wallet_totals_match_postings", totals_match_postings(), &scope).await?);
+    checks
+        .push(run(tx, "liability_months_match_postings", liability::months_match_postings(), &scope).await?);
     let statement = Statement::from_sql_and_values(tx.get_database_backend(), totals_sql(), scope);
     let totals = Totals::find_by_statement(statement).one(tx).await?.unwrap_or_default();
     let imbalance = checks.iter().fold(0_i64, |sum, check| sum.saturating_add(check.imbalance));
@@ -380,7 +382,7 @@ const CHECKS: &[(&str, &str)] = &[
     ),
 ];
 
-fn column(account: Account) -> &'static str {
+pub(super) fn column(account: Account) -> &'static str {
     match account {
         Account::Pending => "pending",
         Account::Available => "available",
@@ -445,7 +447,7 @@ fn elements(backend: DbBackend, text: &str) -> (String, &'static str, fn(&str) -
 }
 
 /// A row for each purse of each wallet.
-fn purses(backend: DbBackend) -> String {
+pub(super) fn purses(backend: DbBackend) -> String {
     const OF_WALLET: &str = "SELECT w.bucket, w.tenant_id, w.wallet_id, w.program_id, w.lot_seq, \
          w.next_release";
     let (rows, number, read) = elements(backend, "w.purses");

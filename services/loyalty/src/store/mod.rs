@@ -12,6 +12,8 @@ mod days;
 pub mod due;
 mod entity;
 pub mod households;
+pub mod liability;
+pub mod liability_report;
 pub mod lots;
 pub mod member_keys;
 pub mod members;

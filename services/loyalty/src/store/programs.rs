@@ -137,7 +137,7 @@ pub async fn insert(tx: &Tx, tenant: &Tenant, program: &Program) -> Result<(), d
 /// That the database refused.
 pub async fn update(tx: &Tx, tenant: &Tenant, program: &Program) -> Result<(), db::Error> {
     use program::Column as C;
-    const CHANGING: [C; 20] = [
+    const CHANGING: [C; 21] = [
         C::Further,
         C::Tiers,
         C::TiersBefore,
@@ -146,6 +146,7 @@ pub async fn update(tx: &Tx, tenant: &Tenant, program: &Program) -> Result<(), d
         C::TierWarnDays,
         C::DisplayName,
         C::PointName,
+        C::PointCostMicros,
         C::ExpiryKind,
         C::ExpiryCount,
         C::ExpiryDay,
@@ -191,6 +192,7 @@ fn row(tenant: &Tenant, program: &Program) -> Result<program::Model, db::Error> 
         money_currency: program.currency.code().to_owned(),
         point_code: program.points.code.clone(),
         point_name: program.points.display_name.clone(),
+        point_cost_micros: program.points.unit_cost_micros,
         rule_points: program.rule.map_or(0, |r| r.points),
         rule_per_micros: program.rule.map_or(0, |r| r.per_micros),
         rule_version: EarningRule::VERSION,
@@ -332,7 +334,11 @@ fn domain(row: program::Model) -> Result<Program, db::Error> {
     Ok(Program {
         time_zone: row.time_zone.parse().map_err(|_| damaged("time zone"))?,
         currency: Currency::try_new(&row.money_currency).ok_or_else(|| damaged("currency"))?,
-        points: PointCurrency { code: row.point_code, display_name: row.point_name },
+        points: PointCurrency {
+            code: row.point_code,
+            display_name: row.point_name,
+            unit_cost_micros: row.point_cost_micros,
+        },
         further: serde_json::from_str(&row.further).map_err(|_| damaged("further currencies"))?,
         rule: (rule.per_micros > 0).then_some(rule),
         rule_sets: Vec::new(),

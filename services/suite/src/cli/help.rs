@@ -264,6 +264,15 @@ Examples:
 
 Exit codes: 0 the ledger is sound; 1 it is not, or the audit failed; 2 wrong arguments.";
 
+pub(super) const LIABILITY: &str = "\
+Examples:
+  rapport report liability --program shop --output liability.html
+  rapport report liability --program shop --from 2024-01 --to 2024-12 --format csv > liability.csv
+  rapport report liability --program shop --currency coins --format json
+
+Per currency and month: what was left, what came and went, what that costs; the months agree with the ledger.
+Exit codes: 0 done; 1 refused, failed, or the months do not agree with the ledger; 2 wrong arguments.";
+
 pub(super) const CONFIG: &str = "\
 Examples:
   rapport config
@@ -317,6 +326,7 @@ pub(super) fn all() -> String {
         EXPORT_LOTS,
         EXPORT_MEMBERS,
         AUDIT,
+        LIABILITY,
         CONFIG,
         HEALTHCHECK,
         COMPLETIONS,

@@ -4,6 +4,7 @@ mod events;
 mod export;
 mod help;
 mod import;
+mod report;
 mod server;
 
 use std::net::SocketAddr;
@@ -16,6 +17,7 @@ use uuid::Uuid;
 pub(crate) use events::{EventsArgs, EventsCommand, From};
 pub(crate) use export::{ExportArgs, ExportCommand, ExportFormat, IntoArgs, WhenArgs};
 pub(crate) use import::{AmountUnit, FeedbackArgs, ImportArgs, ImportCommand, PurchasesArgs};
+pub(crate) use report::{LiabilityArgs, ReportArgs, ReportCommand, ReportFormat};
 pub(crate) use server::{ConfigArgs, MigrateArgs, RebuildArgs, ServerArgs};
 
 use crate::output::Format;
@@ -68,6 +70,9 @@ pub(crate) enum Command {
     /// Check every invariant of the ledger
     #[command(after_help = help::AUDIT)]
     Audit(AuditArgs),
+    /// Report what a program owes its members
+    #[command(after_help = help::LIABILITY)]
+    Report(ReportArgs),
     /// See how far events are, and decide about those that cannot be applied
     #[command(after_help = help::EVENTS)]
     Events(EventsArgs),

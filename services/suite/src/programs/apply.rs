@@ -26,13 +26,14 @@ use crate::{Failure, target};
 /// Namespace of request ids made from what is changed.
 const REQUESTS: Uuid = Uuid::from_u128(0x1f0a_4c1e_93b7_5d02_a6e4_0b6f_58d2_c713);
 /// Parts of a program that UpdateProgram changes.
-const CHANGEABLE: [&str; 11] = [
+const CHANGEABLE: [&str; 12] = [
     "redemption_policy",
     "tiers",
     "tier_policy",
     "further_currencies",
     "display_name",
     "point_currency.display_name",
+    "point_currency.unit_cost",
     "expiry_policy",
     "release_policy",
     "return_policy",

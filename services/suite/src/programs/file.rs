@@ -145,7 +145,10 @@ impl Reader {
             }
             (Kind::Enum(_), _) => Err(must("a word")),
             (Kind::Message(of), Toml::String(text)) if of.full_name() == "google.type.Money" => {
-                let money = self.currency.major(text).map_err(|error| format!("{at}: {error}"))?;
+                // What a point costs may be less than the smallest coin.
+                let of_point = at.ends_with(".unit_cost");
+                let read = if of_point { self.currency.fraction(text) } else { self.currency.major(text) };
+                let money = read.map_err(|error| format!("{at}: {error}"))?;
                 let mut message = DynamicMessage::new(of.clone());
                 message.transcode_from(&money).map_err(|error| format!("{at}: {error}"))?;
                 Ok(Value::Message(message))

@@ -4,6 +4,7 @@
 pub(super) mod activity;
 pub(super) mod allocation;
 pub(super) mod household;
+pub(super) mod liability_month;
 pub(super) mod lot;
 pub(super) mod member;
 pub(super) mod member_key;

@@ -41,6 +41,7 @@ pub struct Model {
     pub tiers_before: String,
     pub tiers_due: i64,
     pub redemption_policy: String,
+    pub point_cost_micros: i64,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

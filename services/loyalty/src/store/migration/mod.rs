@@ -20,6 +20,7 @@ mod m0019_count_in_several_currencies;
 mod m0020_settle_changed_tiers;
 mod m0021_hold_redemptions;
 mod m0022_offer_rewards;
+mod m0023_roll_up_liability;
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
@@ -52,6 +53,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0020_settle_changed_tiers::SettleChangedTiers),
             Box::new(m0021_hold_redemptions::HoldRedemptions),
             Box::new(m0022_offer_rewards::OfferRewards),
+            Box::new(m0023_roll_up_liability::RollUpLiability),
         ]
     }
 }
