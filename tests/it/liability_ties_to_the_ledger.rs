@@ -334,8 +334,8 @@ async fn reports_that_make_no_sense(house: House) {
     let client = house.client();
     create_program(&client).await;
     let fields = |status: &Status| -> Vec<String> {
-        let details = status.get_details_bad_request().unwrap_or_default();
-        details.field_violations.into_iter().map(|violation| violation.field).collect()
+        let details = status.get_details_bad_request();
+        details.map(|d| d.field_violations.into_iter().map(|v| v.field).collect()).unwrap_or_default()
     };
     for (first, last, field) in [
         ("2024-13", "", "first_month"),
