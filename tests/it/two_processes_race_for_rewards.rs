@@ -1,6 +1,7 @@
 //! Two server processes on PostgreSQL and Redis, and everybody wants the same at the same moment: the last
 //! unit, the last points, or to end a hold.
 
+use ambient::Clock;
 use futures::future::join_all;
 use harness::calls::{
     balance_of, create_program, create_reward, enroll, purchase, reason, record, redeem, redemption,
@@ -90,9 +91,9 @@ fn end_of(one: Result<(), Status>, two: Result<(), Status>) -> End {
 async fn round(a: &Client, b: &Client, member: &str) -> End {
     let made = held(a, hold(member, "mug", 1)).await.unwrap().redemption.unwrap();
     let expire = made.hold_expire_time.unwrap();
-    let end = i128::from(expire.seconds) * 1_000_000_000 + i128::from(expire.nanos);
+    let end = expire.seconds * 1_000_000 + i64::from(expire.nanos) / 1_000;
     // Reads fill the time up to its end, as those of a real checkout do.
-    while i128::from(chrono::Utc::now().timestamp_nanos_opt().unwrap()) < end - 2_000_000 {
+    while Clock::System.now().micros() < end - 2_000 {
         balance_of(b, member).await;
     }
     let (one, two) = tokio::join!(captured(a, capture(&made)), voided(b, void(&made)));
