@@ -78,6 +78,19 @@ impl Load {
         Load { channel: channel(target).await, members: Arc::new(enrolled) }
     }
 
+    /// Callers of one member of [`Load::prepare`]'s program, who has so many open lots of two points.
+    pub(crate) async fn laden(target: &str, lots: usize) -> Load {
+        let client = harness::house::client(target).await;
+        let member = calls::enroll(&client, "laden").await;
+        let mut activities = pb::activity_service_client::ActivityServiceClient::new(client);
+        for first in (0..lots).step_by(1_000) {
+            let requests = (first..lots.min(first + 1_000)).map(|_| purchase(&member, 2)).collect();
+            let request = pb::BatchRecordActivitiesRequest { requests, ..Default::default() };
+            activities.batch_record_activities(request).await.expect("they are recorded");
+        }
+        Load { channel: channel(target).await, members: Arc::new(vec![member]) }
+    }
+
     /// Callers of a server that needs no preparation.
     pub(crate) async fn bare(target: &str, members: &Arc<Vec<String>>) -> Load {
         Load { channel: channel(target).await, members: members.clone() }

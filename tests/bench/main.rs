@@ -30,6 +30,8 @@ struct Shape {
     /// Of each measurement.
     time: Duration,
     members: usize,
+    /// Of the member who has most.
+    lots: usize,
 }
 
 const CALLERS: [usize; 3] = [1, 64, 256];
@@ -40,11 +42,11 @@ fn main() {
     }
     let asked = |flag: &str| std::env::args().any(|a| a == flag);
     let shape = if asked("--smoke") {
-        Shape { rounds: 1, time: Duration::from_millis(500), members: 500 }
+        Shape { rounds: 1, time: Duration::from_millis(500), members: 500, lots: 2_000 }
     } else if asked("--quick") {
-        Shape { rounds: 3, time: Duration::from_secs(2), members: 10_000 }
+        Shape { rounds: 3, time: Duration::from_secs(2), members: 10_000, lots: 60_000 }
     } else {
-        Shape { rounds: 5, time: Duration::from_secs(5), members: 10_000 }
+        Shape { rounds: 5, time: Duration::from_secs(5), members: 10_000, lots: 60_000 }
     };
     if asked("--sustained") {
         return run(sustain(shape));
@@ -104,6 +106,7 @@ async fn measure(shape: Shape) {
     let mut report = Report::only(only());
     let on_postgres = Load::prepare(&service.target(), shape.members).await;
     let under_rules = Load::under_rules(&service.target(), shape.members).await;
+    let laden = Load::laden(&service.target(), shape.lots).await;
     let followed = Load::prepare(&attached.target(Role::Loyalty), shape.members).await;
     let voices = Load::bare(&attached.target(Role::Feedback), &followed.members).await;
     let on_sqlite = Load::prepare(&embedded.target(), shape.members).await;
@@ -131,6 +134,7 @@ async fn measure(shape: Shape) {
         report.add("submit feedback @64", voices.submits(64, shape.time)).await;
         attached.settled().await;
         report.add("redeem PostgreSQL @64", on_postgres.redeems(64, shape.time)).await;
+        report.add("redeem PostgreSQL, one of many lots @64", laden.redeems(64, shape.time)).await;
         for clients in [1, 8, 16] {
             let transaction = async || by_hand.transaction(clients, shape.time);
             report.add(&format!("earn, transaction by hand @{clients}"), transaction()).await;

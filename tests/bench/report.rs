@@ -100,6 +100,11 @@ impl Report {
             ("submit feedback @64 / earn @64", self.rate("submit feedback @64") / earn, ">= 0.8"),
             ("redeem @64 / earn @64", self.rate("redeem PostgreSQL @64") / earn, ">= 0.7"),
             (
+                "redeem of one member with 60,000 lots / spread",
+                self.rate("redeem PostgreSQL, one of many lots @64") / self.rate("redeem PostgreSQL @64"),
+                ">= 0.5",
+            ),
+            (
                 "balance embedded / echo @64",
                 self.rate("balance embedded @64") / self.rate("echo @64"),
                 ">= 0.8",
