@@ -29,7 +29,8 @@ impl Month {
     /// A month as people write it: `2024-01`.
     pub fn parse(text: &str) -> Option<Month> {
         let (year, month) = text.split_once('-')?;
-        let of_digits = year.len() == 4 && month.len() == 2 && text.is_ascii();
+        let digits = year.bytes().chain(month.bytes()).all(|byte| byte.is_ascii_digit());
+        let of_digits = digits && (year.len(), month.len()) == (4, 2);
         let number = |part: &str| part.parse::<i32>().ok();
         let number = number(year)?.checked_mul(100)?.checked_add(number(month)?)?;
         if of_digits { Month::from_number(number) } else { None }
