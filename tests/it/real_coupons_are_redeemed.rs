@@ -50,7 +50,7 @@ async fn members(client: &Client, households: &BTreeSet<String>) -> BTreeMap<Str
     let one = async |household: &String| {
         let attributes = campaigns.get(household).into_iter().flatten();
         let profile = pb::MemberProfile {
-            attributes: attributes.map(|id| (format!("campaign-{id}"), "yes".to_owned())).collect(),
+            attributes: attributes.map(|id| (format!("campaign_{id}"), "yes".to_owned())).collect(),
             ..Default::default()
         };
         let request = pb::EnrollMemberRequest {
@@ -79,7 +79,7 @@ async fn create_coupons(client: &Client, coupons: &BTreeSet<(String, String)>) {
             pb::Reward {
                 start_time: Some(timestamp(at(first, 0))),
                 end_time: Some(timestamp(at(last.succ_opt().unwrap(), 0))),
-                eligibility: format!("'campaign-{campaign}' in member.attributes"),
+                eligibility: format!("'campaign_{campaign}' in member.attributes"),
                 fulfilment: pb::FulfilmentKind::Discount.into(),
                 ..reward(&format!("{campaign}-{upc}"), 1)
             },

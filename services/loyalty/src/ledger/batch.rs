@@ -96,14 +96,8 @@ impl Batch {
         if let Some(route) = self.elsewhere(request) {
             return Answer::Again(route);
         }
-        let key = self.reward_key(request);
         let pool = self.pool_key(request).and_then(|key| self.codes.get(&key));
         let Some(open) = self.wallets.get(request.acts_on()) else { return Answer::NoWallet };
-        let reward = key.as_ref().and_then(|key| {
-            let reward = self.rewards.get(key)?;
-            let stock = self.stock.get(key).map_or(Stock::Unlimited, |left| Stock::Remaining(*left));
-            Some((reward.as_ref(), stock))
-        });
         let activity_taken = external_key(request).and_then(|key| self.external.get(&key).copied());
         let activity = self.activity_key(request).and_then(|key| self.activities.get(&key));
         let redemption = redemption_key(request).and_then(|key| self.redemptions.get(&key));
@@ -122,7 +116,7 @@ impl Batch {
             used: &used,
             activity,
             redemption,
-            reward,
+            reward: self.offered(request),
             codes: pool.map_or(&[], Vec::as_slice),
             member,
             other,
@@ -155,6 +149,13 @@ impl Batch {
             self.record(&request.owner, call, &written);
         }
         Answer::Given(requests::Answer::Written { written, replayed: false })
+    }
+
+    /// The reward that a request redeems, with what the requests before it left of its stock.
+    fn offered(&self, request: &Request) -> Option<(&Reward, Stock)> {
+        let key = self.reward_key(request)?;
+        let stock = self.stock.get(&key).map_or(Stock::Unlimited, |left| Stock::Remaining(*left));
+        Some((self.rewards.get(&key)?.as_ref(), stock))
     }
 
     /// The route of a request that cannot be decided in this batch: its points are elsewhere, or a member
