@@ -7,12 +7,12 @@ use harness::calls::{
     PROGRAM, create_program, create_reward, enroll, purchase, reason, record, redeem, redemption, request_id,
 };
 use harness::holds::{capture, captured, held, hold, refund, refunded, void, voided};
-use harness::house::{House, client};
+use harness::house::House;
 use harness::offers::{codes_left, offer, redemption_of, upload, voucher};
-use harness::process::Process;
-use harness::servers::{Postgres, Redis};
 use pb::reward_service_client::RewardServiceClient;
 use proto::rapport::loyalty::v1 as pb;
+
+use crate::two_processes_race_for_rewards::both;
 
 everywhere! {
     codes_are_uploaded_and_handed_out;
@@ -111,12 +111,7 @@ async fn what_is_no_upload(house: House) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_callers_for_a_hundred_codes() {
-    let url = Postgres::start().fresh_database().await;
-    let redis = Redis::start().url();
-    let house = House::process_on(&url, redis).await;
-    let second = Process::loyalty(&url, &["--redis-url", redis]);
-    let (a, b) = (house.client(), client(&second.target()).await);
-    create_program(&a).await;
+    let (house, _second, a, b) = both().await;
     offer(&a, voucher("coffee", 10)).await.unwrap();
     let names: Vec<String> = (0..50).map(|i| format!("racer-{i}")).collect();
     let members = join_all(names.iter().map(|name| enroll(&a, name))).await;

@@ -5,11 +5,11 @@ use harness::calls::{
     create_program, enroll, purchase, reason, record, redeem, redemption, request_id, timestamp, usd,
 };
 use harness::holds::{capture, captured, held, hold, refund, refunded, void, voided};
-use harness::house::{House, START, client};
+use harness::house::{House, START};
 use harness::offers::{change, offer, offers, redemption_of, reward, version};
-use harness::process::Process;
-use harness::servers::{Postgres, Redis};
 use proto::rapport::loyalty::v1 as pb;
+
+use crate::two_processes_race_for_rewards::both;
 
 everywhere! {
     one_of_several_prices_is_paid;
@@ -193,12 +193,7 @@ async fn what_no_reward_can_be(house: House) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_process_knows_the_new_price_at_once() {
-    let url = Postgres::start().fresh_database().await;
-    let redis = Redis::start().url();
-    let house = House::process_on(&url, redis).await;
-    let second = Process::loyalty(&url, &["--redis-url", redis]);
-    let (a, b) = (house.client(), client(&second.target()).await);
-    create_program(&a).await;
+    let (house, _second, a, b) = both().await;
     let anna = enroll(&a, "anna").await;
     record(&a, purchase(&anna, 10_000)).await.unwrap();
     let mut mug = offer(&a, reward("mug", 100)).await.unwrap();

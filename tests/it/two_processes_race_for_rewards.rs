@@ -16,7 +16,7 @@ use tonic::Status;
 use crate::rewards_are_held::{numbers, units};
 
 /// Two processes on one database, and a client of each.
-async fn both() -> (House, Process, Client, Client) {
+pub(crate) async fn both() -> (House, Process, Client, Client) {
     let url = Postgres::start().fresh_database().await;
     let redis = Redis::start().url();
     let house = House::process_on(&url, redis).await;

@@ -48,7 +48,7 @@ pub(crate) async fn run(args: ExportArgs) -> Result<(), Failure> {
     match outcome {
         Ok(count) => {
             if let Some(file) = &into.output {
-                output::note(&format!("{} rows in {}", grouped(count), file.display()));
+                output::note(&format!("{} row(s) in {}", grouped(count), file.display()));
             }
             Ok(())
         }

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::domain::fixture::{DAY, Ledger, adjust, at, purchase, redeem, reward, usd};
-use crate::domain::{Account, Currency, Event, Expiry, Money, Reason};
+use crate::domain::{Account, Currency, Event, Expiry, Money, Reason, Supply};
 
 #[test]
 fn points_live_until_the_microsecond_of_their_expiry() {
@@ -162,7 +162,7 @@ fn the_last_units_of_a_counted_stock() {
     let now = at("2017-05-01T00:00:00Z");
     let mut ledger = Ledger::opened(now);
     ledger.earn(500, now, now).unwrap();
-    let reward = reward(100);
+    let reward = Reward { supply: Supply::Counted, ..reward(100) };
     let decide_with = |remaining: i64, quantity: i64| {
         let stock = Some((&reward, Stock::Remaining(remaining)));
         let context = Context { reward: stock, ..Context::of(&ledger.program) };
