@@ -144,6 +144,12 @@ async fn measure(shape: Shape) {
         println!("round {round} done");
     }
     report.print();
+    let (postings, [first, again]) = on_postgres.liability().await;
+    let millions = postings as f64 / 1e6;
+    println!(
+        "liability report over {postings} postings: {first:.2?}, {:.2} s per million (bar < 2); again {again:.2?}",
+        first.as_secs_f64() / millions
+    );
     service.terminate();
     attached.terminate();
     embedded.terminate();

@@ -1,6 +1,7 @@
 //! Kill -9 at random moments, of the service or of its database: every acknowledged command is there once,
 //! every retry finds it, the books agree.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -9,6 +10,7 @@ use harness::calls::{
 };
 use harness::holds::{capture, captured, held, hold, refund, refunded};
 use harness::house::House;
+use harness::offers::{offer, upload, voucher};
 use harness::servers::{Durability, Postgres, Redis};
 use proto::rapport::loyalty::v1 as pb;
 use rand::{RngExt, SeedableRng};
@@ -43,6 +45,9 @@ async fn under_load(mut house: House, kills: usize, mut kill: impl FnMut(&mut Ho
     let client = house.client();
     create_program(&client).await;
     create_reward(&client, "sticker", 3, Some(1_000_000)).await;
+    offer(&client, voucher("voucher", 3)).await.expect("it is created");
+    let codes: Vec<String> = (0..50_000).map(|n| format!("code-{n}")).collect();
+    upload(&client, "voucher", &codes, 10_000).await.expect("they are added");
     let mut members = Vec::new();
     for i in 0..CALLERS {
         members.push(enroll(&client, &format!("member-{i}")).await);
@@ -65,8 +70,10 @@ async fn under_load(mut house: House, kills: usize, mut kill: impl FnMut(&mut Ho
         kill(&mut house);
     }
     stop.store(true, Ordering::SeqCst);
+    let mut handed_out = BTreeSet::new();
     for (caller, member) in callers.into_iter().zip(&members) {
-        let (issued, redeemed, read_token) = caller.await.expect("a caller ends");
+        let Had { issued, redeemed, codes, read_token } = caller.await.expect("a caller ends");
+        assert!(codes.into_iter().all(|code| handed_out.insert(code)), "a code went to two, seed {seed}");
         let request = pb::GetBalanceRequest { member_id: member.clone(), read_token, ..Default::default() };
         let balance = balance(&client, request).await.expect("an answer").balance.expect("a balance");
         assert_eq!((balance.issued, balance.redeemed), (issued, redeemed), "seed {seed}");
@@ -74,16 +81,27 @@ async fn under_load(mut house: House, kills: usize, mut kill: impl FnMut(&mut Ho
     house.end().await;
 }
 
-/// Sends commands one after the other, each until it is answered, and returns what must have come of them:
-/// points issued and redeemed, and the token of the last answer.
+/// What must have come of a caller's commands.
+#[derive(Default)]
+struct Had {
+    /// Points.
+    issued: i64,
+    /// Points.
+    redeemed: i64,
+    codes: Vec<String>,
+    /// Of the last answer.
+    read_token: String,
+}
+
+/// Sends commands one after the other, each until it is answered.
 async fn caller(
     number: usize,
     member: String,
     client: rpc::client::Client,
     done: Arc<AtomicU64>,
     stop: Arc<AtomicBool>,
-) -> (i64, i64, String) {
-    let (mut issued, mut redeemed, mut read_token) = (0, 0, String::new());
+) -> Had {
+    let mut had = Had::default();
     let mut n = 0;
     while !stop.load(Ordering::SeqCst) {
         n += 1;
@@ -91,31 +109,33 @@ async fn caller(
         if n % 4 == 1 {
             let (refund_id, capture_id) =
                 (named(&format!("{number}/{n}/r")), named(&format!("{number}/{n}/c")));
-            let request = pb::CreateRedemptionRequest { request_id, ..hold(&member, "sticker", 600) };
+            let request = pb::CreateRedemptionRequest { request_id, ..hold(&member, "voucher", 600) };
             let Some(made) = until_answered(|| held_or_poor(&client, request.clone())).await else {
                 continue;
             };
             let request = pb::CaptureRedemptionRequest { request_id: capture_id, ..capture(&made) };
-            redeemed +=
-                until_answered(|| captured(&client, request.clone())).await.redemption.expect("it").points;
+            let answer = until_answered(|| captured(&client, request.clone())).await;
+            let done = answer.redemption.expect("a redemption");
+            had.redeemed += done.points;
+            had.codes.extend(done.codes);
             let request = pb::RefundRedemptionRequest { request_id: refund_id, ..refund(&made, Some(1)) };
             let answer = until_answered(|| refunded(&client, request.clone())).await;
-            redeemed -= answer.points_refunded;
-            read_token = answer.read_token;
+            had.redeemed -= answer.points_refunded;
+            had.read_token = answer.read_token;
         } else if n % 4 == 0 {
             let request = pb::RedeemRewardRequest { request_id, ..redemption(&member, "sticker") };
             let answer = until_answered(|| redeem(&client, request.clone())).await;
-            redeemed += answer.redemption.expect("a redemption").points;
-            read_token = answer.read_token;
+            had.redeemed += answer.redemption.expect("a redemption").points;
+            had.read_token = answer.read_token;
         } else {
             let request = pb::RecordActivityRequest { request_id, ..purchase(&member, 5) };
             let answer = until_answered(|| record(&client, request.clone())).await;
-            issued += answer.activity.expect("an activity").points;
-            read_token = answer.read_token;
+            had.issued += answer.activity.expect("an activity").points;
+            had.read_token = answer.read_token;
         }
         done.fetch_add(1, Ordering::SeqCst);
     }
-    (issued, redeemed, read_token)
+    had
 }
 
 /// What is held; nothing if there are too few points.
