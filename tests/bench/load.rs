@@ -182,8 +182,8 @@ impl Load {
         .await
     }
 
-    /// Postings of the ledger, and how long a liability report over them takes: the first one, which sums them
-    /// up, and another one.
+    /// Postings of the ledger, and how long a liability report over them takes: the first one, which sums
+    /// them up, and another one.
     pub(crate) async fn liability(&self) -> (i64, [Duration; 2]) {
         let mut reports = pb::report_service_client::ReportServiceClient::new(self.channel.clone());
         let mut took = [Duration::ZERO; 2];
