@@ -9,7 +9,7 @@ pub mod log;
 pub mod model;
 pub mod model_client;
 pub mod model_crowd;
-mod model_holds;
+pub mod model_holds;
 pub mod model_purses;
 pub mod model_tiers;
 pub mod moves;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate};
 
-use crate::model_holds::{Hold, Stage};
+use crate::model_holds::{Hold, Limit, Stage};
 use crate::model_tiers::Tiers;
 
 /// A day in microseconds.
@@ -51,6 +51,8 @@ pub struct Policy {
     pub grace_days: Option<i64>,
     /// How tiers are reached and lost.
     pub tiers: Tiers,
+    /// How often something may be had for the same price; none: always.
+    pub limit: Option<Limit>,
 }
 
 /// What is asked.
@@ -157,6 +159,8 @@ pub struct Model {
     pub(crate) lots: Vec<Lot>,
     purchases: BTreeMap<u32, Purchase>,
     pub(crate) holds: Vec<Hold>,
+    /// What was had in one step: its price, and when.
+    pub(crate) had: Vec<(i64, i64)>,
     expired: BTreeMap<usize, i64>,
     arrears: i64,
     pub(crate) redeemed: i64,
@@ -175,6 +179,7 @@ impl Model {
             lots: Vec::new(),
             purchases: BTreeMap::new(),
             holds: Vec::new(),
+            had: Vec::new(),
             expired: BTreeMap::new(),
             arrears: 0,
             redeemed: 0,
@@ -344,9 +349,11 @@ impl Model {
             Do::Extend(before, to) => self.extend(before, to),
             Do::Reinstate(since) => Ok(self.reinstate(since)),
             Do::Redeem(points) => {
+                self.may_have(points)?;
                 self.slide(self.now);
                 self.afford(points)?;
                 self.redeemed += points;
+                self.had.push((points, self.now));
                 Ok(Told::Done)
             }
         }

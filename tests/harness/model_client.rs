@@ -11,6 +11,7 @@ use tonic::Status;
 
 use crate::calls::{self, balance, program, request_id, timestamp, usd};
 use crate::model::{Do, Policy, Release, Returns, Told, Totals};
+use crate::model_holds::Limit;
 use crate::model_purses::Shop;
 use crate::model_tiers::{Falls, Later, Span, Tiers};
 
@@ -174,7 +175,19 @@ fn tier_policy(tiers: Tiers) -> pb::TierPolicy {
 
 /// Offers something for [`Do::Redeem`], for points of a purse.
 pub async fn offer(client: &Client, program_id: &str, purse: usize, price_points: i64) {
+    offer_limited(client, program_id, (purse, price_points), None).await;
+}
+
+/// [`offer`] of what may be had so often.
+pub async fn offer_limited(
+    client: &Client,
+    program_id: &str,
+    (purse, price_points): (usize, i64),
+    limit: Option<Limit>,
+) {
+    let daily = |daily| if daily { pb::RewardLimitPeriod::Day } else { pb::RewardLimitPeriod::Unspecified };
     let reward = pb::Reward {
+        limit: limit.map(|of| pb::RewardLimit { max_units: of.times, period: daily(of.daily).into() }),
         program_id: program_id.into(),
         reward_id: reward_id(purse, price_points),
         currency_code: code(purse),

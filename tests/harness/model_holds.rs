@@ -2,6 +2,15 @@
 
 use crate::model::{DAY, Do, Model, Told, count};
 
+/// How often something may be had for the same price.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limit {
+    /// So many times.
+    pub times: i64,
+    /// On one day, otherwise ever.
+    pub daily: bool,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
     Held,
@@ -39,12 +48,25 @@ impl Do {
 
 impl Model {
     pub(crate) fn hold(&mut self, key: u32, points: i64, seconds: i64) -> Result<Told, &'static str> {
+        self.may_have(points)?;
         self.slide(self.now);
         let (from, made) = (self.afford(points)?, self.now);
         let until = made + seconds * 1_000_000;
         let (captured, refunded, stage) = (0, 0, Stage::Held);
         self.holds.push(Hold { key, from, captured, refunded, made, until, stage });
         Ok(Told::Done)
+    }
+
+    /// What was had for a price, and what is held, counts on the day on which that began.
+    pub(crate) fn may_have(&self, price: i64) -> Result<(), &'static str> {
+        let Some(Limit { times, daily }) = self.policy.limit else { return Ok(()) };
+        let counts = |at: i64| !daily || at.div_euclid(DAY) == self.now.div_euclid(DAY);
+        let had = self.had.iter().filter(|(of, at)| *of == price && counts(*at));
+        let held = self.holds.iter().filter(|hold| {
+            let stays = matches!(hold.stage, Stage::Held | Stage::Captured);
+            stays && count(hold.from.len()) == price && counts(hold.made)
+        });
+        if count(had.count() + held.count()) < times { Ok(()) } else { Err("LIMIT_REACHED") }
     }
 
     /// What happens to points that are held already.

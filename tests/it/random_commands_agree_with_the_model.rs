@@ -8,7 +8,8 @@ use futures::future::join_all;
 use harness::calls::{balance, enroll_in, request_id};
 use harness::house::{House, START};
 use harness::model::{DAY, Do, Model, Policy, Release, Returns, Told};
-use harness::model_client::{Redemptions, call, create_shop, offer, totals_in};
+use harness::model_client::{Redemptions, call, create_shop, offer_limited, totals_in};
+use harness::model_holds::Limit;
 use harness::model_purses::{Purses, Shop};
 use harness::model_tiers::{Falls, Later, Span, Tiers};
 use proto::rapport::loyalty::v1 as pb;
@@ -41,6 +42,9 @@ fn any_policy(rng: &mut StdRng) -> Policy {
         returns: returns[rng.random_range(0..3)],
         grace_days: rng.random_bool(0.5).then(|| rng.random_range(1..40)),
         tiers: any_tiers(rng),
+        limit: rng
+            .random_bool(0.4)
+            .then(|| Limit { times: rng.random_range(1..5), daily: rng.random_bool(0.7) }),
     }
 }
 
@@ -164,7 +168,7 @@ async fn sixty_four_callers_agree_with_the_model(house: House) {
         let program_id = format!("program-{n}");
         create_shop(&client, &program_id, &shop).await;
         for (price, purse) in PRICES.into_iter().flat_map(|p| (0..shop.purses.len()).map(move |n| (p, n))) {
-            offer(&client, &program_id, purse, price).await;
+            offer_limited(&client, &program_id, (purse, price), shop.purses[0].limit).await;
         }
         let member_id = enroll_in(&client, &program_id, "anna").await;
         let model = Purses::new(&shop, START.micros());

@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, HashMap};
 use ambient::Time;
 use harness::house::START;
 use harness::model::{Do, Model, Policy, Release, Returns, Told, Totals};
-use harness::model_client::COINS;
+use harness::model_client::{COINS, reward_id};
+use harness::model_holds::Limit;
 use harness::model_purses::{Purses, Shop};
 use harness::model_tiers::{Falls, Later, Span, Tiers};
 use loyalty::domain::rules::{self, Rules};
@@ -17,8 +18,8 @@ use loyalty::domain::{
     EarningRule, Expiry, ExtendExpiry, ExtendHold, FurtherCurrency, HOLD_MAX_SECONDS, Ladder, LateRefund,
     Life, Lot, Money, Past, PointCurrency, Portion, Price, Program, Purse, RecordActivity, RedeemReward,
     Redemption, RedemptionPolicy, RedemptionRefusal, RedemptionState, RefundRedemption, Refusal,
-    ReinstatePoints, Reply, ReturnPolicy, Returned, ReverseActivity, Reward, RewardTerms, RuleSet, State,
-    Stock, Supply, Tier, TierPolicy, VoidRedemption, Wallet, Window,
+    ReinstatePoints, Reply, ReturnPolicy, Returned, ReverseActivity, Reward, RewardRefusal, RewardTerms,
+    RuleSet, State, Stock, Supply, Tier, TierPolicy, UnitLimit, VoidRedemption, Wallet, Window,
 };
 use uuid::Uuid;
 
@@ -61,6 +62,8 @@ struct Ledger {
     state: State,
     activities: HashMap<Uuid, Activity>,
     redemptions: HashMap<Uuid, Redemption>,
+    counted: BTreeMap<rules::Counter, i64>,
+    limit: Option<Limit>,
 }
 
 fn usd_currency() -> Currency {
@@ -190,11 +193,18 @@ impl Ledger {
         let program = program_of_shop(shop);
         let wallet = Wallet::opened(Uuid::from_u128(1), &program, now, 0);
         let state = State { past: Some(Past::default()), ..State::new(wallet) };
-        Ledger { program, state, activities: HashMap::new(), redemptions: HashMap::new() }
+        let (activities, redemptions, counted) = (HashMap::new(), HashMap::new(), BTreeMap::new());
+        Ledger { program, state, activities, redemptions, counted, limit: shop.purses[0].limit }
     }
 
     fn run(&mut self, asked: (usize, Do), n: usize, now: i64) -> Vec<Told> {
         let (command, reward) = command_of(asked, n);
+        let limited = |limit: Limit| {
+            let period = if limit.daily { rules::Period::Day } else { rules::Period::Lifetime };
+            UnitLimit { units_max: limit.times, period }
+        };
+        let terms = RewardTerms { limit: self.limit.map(limited), ..RewardTerms::default() };
+        let reward = reward.map(|reward| Reward { terms, ..reward });
         let taken = match &command {
             Command::RecordActivity(record) => Some(record.activity_id),
             _ => None,
@@ -212,9 +222,13 @@ impl Ledger {
         };
         let now = Time::from_micros(now);
         let needs_past = command.needs_past(&self.state.wallet, &self.program, Time::MIN, now);
-        let given = State { past: self.state.past.clone().filter(|_| needs_past), ..self.state.clone() };
+        let past = self.state.past.clone().filter(|_| needs_past);
+        let given = State { past, counted: self.counted.clone(), ..self.state.clone() };
         let decision = domain::decide(&given, &command, context, now);
         self.state.evolve(&decision.outcome);
+        for (counter, units) in &decision.outcome.counted {
+            *self.counted.entry(counter.clone()).or_default() += units;
+        }
         for activity in decision.outcome.recorded.into_iter().chain(decision.outcome.changed) {
             self.activities.insert(activity.id, activity);
         }
@@ -306,8 +320,8 @@ fn command_of((purse, command): (usize, Do), n: usize) -> (Command, Option<Rewar
             note,
         }),
         Do::Hold(key, price, seconds) => {
-            reward = Some(priced(price, currency));
-            let (what, hold_seconds) = (a_mug(id_of(key), member_id), Some(seconds));
+            reward = Some(priced((purse, price), currency));
+            let (what, hold_seconds) = (one(id_of(key), member_id, reward_id(purse, price)), Some(seconds));
             Command::CreateRedemption(CreateRedemption { what, hold_seconds })
         }
         Do::Capture(key, part) => {
@@ -323,23 +337,23 @@ fn command_of((purse, command): (usize, Do), n: usize) -> (Command, Option<Rewar
             Command::RefundRedemption(RefundRedemption { redemption_id: id_of(key), portion, note })
         }
         Do::Redeem(price) => {
-            reward = Some(priced(price, currency));
+            reward = Some(priced((purse, price), currency));
             let redemption_id = Uuid::from_u128(n as u128 + u128::from(u64::MAX));
-            Command::RedeemReward(a_mug(redemption_id, member_id))
+            Command::RedeemReward(one(redemption_id, member_id, reward_id(purse, price)))
         }
     };
     (command, reward)
 }
 
-fn a_mug(redemption_id: Uuid, member_id: Uuid) -> RedeemReward {
-    let (reward_id, price_id) = ("mug".to_owned(), String::new());
+fn one(redemption_id: Uuid, member_id: Uuid, reward_id: String) -> RedeemReward {
+    let price_id = String::new();
     RedeemReward { redemption_id, member_id, reward_id, price_id, quantity: 1, bill: None }
 }
 
-fn priced(price_points: i64, currency: String) -> Reward {
+fn priced((purse, price_points): (usize, i64), currency: String) -> Reward {
     Reward {
         program_id: "club".into(),
-        id: "mug".into(),
+        id: reward_id(purse, price_points),
         display_name: "Mug".into(),
         price: Price::of(price_points, currency),
         terms: RewardTerms::default(),
@@ -358,6 +372,7 @@ fn name(refusal: &Refusal) -> &'static str {
         Refusal::ReturnExceedsActivity { .. } => "RETURN_EXCEEDS_ACTIVITY",
         Refusal::InsufficientPoints { .. } => "INSUFFICIENT_POINTS",
         Refusal::ExpiresInPast { .. } => "EXPIRES_IN_PAST",
+        Refusal::Reward(RewardRefusal::LimitReached { .. }) => "LIMIT_REACHED",
         Refusal::Redemption(refusal) => match refusal {
             RedemptionRefusal::NotFound { .. } => "REDEMPTION_NOT_FOUND",
             RedemptionRefusal::Resolved { state: RedemptionState::Captured, .. } => "ALREADY_CAPTURED",
