@@ -348,14 +348,7 @@ impl Model {
             Do::Capture(..) | Do::Void(_) | Do::Lengthen(..) | Do::Refund(..) => self.go_on(command),
             Do::Extend(before, to) => self.extend(before, to),
             Do::Reinstate(since) => Ok(self.reinstate(since)),
-            Do::Redeem(points) => {
-                self.may_have(points)?;
-                self.slide(self.now);
-                self.afford(points)?;
-                self.redeemed += points;
-                self.had.push((points, self.now));
-                Ok(Told::Done)
-            }
+            Do::Redeem(points) => self.redeem(points),
         }
     }
 

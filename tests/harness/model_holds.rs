@@ -47,6 +47,15 @@ impl Do {
 }
 
 impl Model {
+    pub(crate) fn redeem(&mut self, points: i64) -> Result<Told, &'static str> {
+        self.may_have(points)?;
+        self.slide(self.now);
+        self.afford(points)?;
+        self.redeemed += points;
+        self.had.push((points, self.now));
+        Ok(Told::Done)
+    }
+
     pub(crate) fn hold(&mut self, key: u32, points: i64, seconds: i64) -> Result<Told, &'static str> {
         self.may_have(points)?;
         self.slide(self.now);
