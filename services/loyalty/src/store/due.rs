@@ -1,10 +1,11 @@
 //! A wallet with all that falls due by some moment, for those who look at it without deciding anything.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ambient::Time;
 use db::Owner;
 use db::sea_orm::ConnectionTrait;
+use uuid::Uuid;
 
 use super::{lots, redemptions, tiers};
 use crate::domain::{Redemption, State, Wallet};
@@ -27,10 +28,14 @@ pub async fn state(
     }
     want.numbers =
         state.holds.values().flat_map(Redemption::own_lots).collect::<BTreeSet<_>>().into_iter().collect();
-    let elsewhere: BTreeSet<_> = state.holds.values().flat_map(Redemption::other_lots).collect();
-    for (wallet_id, number) in elsewhere {
+    let mut elsewhere: BTreeMap<Uuid, Vec<i64>> = BTreeMap::new();
+    let others: BTreeSet<_> = state.holds.values().flat_map(Redemption::other_lots).collect();
+    for (wallet_id, number) in others {
+        elsewhere.entry(wallet_id).or_default().push(number);
+    }
+    for (wallet_id, numbers) in elsewhere {
         let origin = Owner::new(owner.tenant(), wallet_id);
-        let found = lots::numbered(db, &origin, vec![number]).await?;
+        let found = lots::numbered(db, &origin, numbers).await?;
         state.origins.extend(found.into_iter().map(|lot| ((wallet_id, lot.key.number), lot)));
     }
     let loaded = lots::load(db, vec![want]).await?.remove(owner);
