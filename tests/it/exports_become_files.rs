@@ -165,7 +165,7 @@ async fn a_file_appears_once_it_is_complete(house: House) {
     let path = file.display().to_string();
     let (code, out, told) = export("members", &target, &["--output", &path]);
     assert_eq!((code, out.as_str()), (0, ""), "{told}");
-    assert!(told.starts_with("0 rows in ") && told.contains("members.csv"), "{told}");
+    assert!(told.starts_with("0 row(s) in ") && told.contains("members.csv"), "{told}");
     let empty = std::fs::read_to_string(&file).expect("a file");
     assert!(empty.starts_with("member_id,") && empty.lines().count() == 1, "{empty}");
 

@@ -8,8 +8,8 @@ use ambient::Time;
 use chrono::{Datelike, NaiveDate, NaiveTime};
 use futures::future::join_all;
 use harness::calls::{
-    PROGRAM, create_program, enroll, named, purchase, reason, record, redeem, redemption, request_id,
-    timestamp,
+    PROGRAM, create_program_like, enroll, named, program, purchase, reason, record, redeem, redemption,
+    request_id, timestamp,
 };
 use harness::house::House;
 use harness::offers::{offer, offers, reward};
@@ -92,7 +92,7 @@ async fn create_coupons(client: &Client, coupons: &BTreeSet<(String, String)>) {
 
 async fn every_coupon_is_redeemed_as_it_was(house: House) {
     let client = house.client();
-    create_program(&client).await;
+    create_program_like(&client, pb::Program { expiry_policy: None, ..program(PROGRAM) }).await;
     let redeemed = rows(COUPONS);
     let [household, upc, campaign, date] = [0, 1, 2, 3].map(|n| move |row: &Vec<String>| row[n].clone());
     let coupons: BTreeSet<_> = redeemed.iter().map(|row| (campaign(row), upc(row))).collect();
