@@ -107,7 +107,7 @@ fn grant(book: &mut Book<'_>, activity: &mut Activity, context: Context<'_>) -> 
     }
     // What no cap could have cut need not be kept to evaluate it again.
     activity.pinned.room.retain(|counter, _| evaluation.looked_at.contains(counter));
-    book.out.counted = evaluation.counted;
+    book.out.counted.extend(evaluation.counted);
     Ok(())
 }
 

@@ -55,7 +55,7 @@ impl Book<'_> {
 mod tests {
     use uuid::Uuid;
 
-    use super::super::fixture::{Ledger, adjust, at, hold, redeem};
+    use super::super::fixture::{Ledger, adjust, at, hold, purchase, redeem};
     use super::super::rules::Period;
     use super::super::{
         CaptureRedemption, Command, Portion, Refusal, RewardRefusal, RewardTerms, Supply, UnitLimit,
@@ -89,6 +89,18 @@ mod tests {
         // The hold times out, in the very decision that asks for its units.
         assert!(ledger.run(&redeem(2), now.plus_micros(60_000_000)).is_ok());
         assert_eq!(ledger.run(&redeem(1), now.plus_micros(60_000_000)), beyond(1, 0));
+    }
+
+    #[test]
+    fn a_purchase_that_ends_a_hold_gives_its_units_back() {
+        let now = at("2026-05-05T10:00:00Z");
+        let mut ledger = Ledger::opened(now);
+        ledger.reward.terms = limited(1, Period::Lifetime);
+        ledger.run(&adjust(10_000, None), now).unwrap();
+        ledger.run(&hold(1, 1, 60), now).unwrap();
+        let later = now.plus_micros(60_000_000);
+        ledger.run(&purchase(3_000_000, None), later).unwrap();
+        assert!(ledger.run(&redeem(1), later).is_ok());
     }
 
     #[test]
