@@ -241,6 +241,7 @@ fn known(status: &Status) -> &'static str {
         "ACTIVITY_RELEASED",
         "RETURN_EXCEEDS_ACTIVITY",
         "INSUFFICIENT_POINTS",
+        "LIMIT_REACHED",
         "EXPIRES_IN_PAST",
         "REDEMPTION_NOT_FOUND",
         "ALREADY_CAPTURED",
