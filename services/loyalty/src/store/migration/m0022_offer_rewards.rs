@@ -59,7 +59,7 @@ impl MigrationTrait for OfferRewards {
             updated: false,
         };
         create(manager, code).await?;
-        let by_code = &["tenant_id", "program_id", "reward_id", "code"];
+        let by_code = &["code", "tenant_id", "program_id", "reward_id"];
         index(manager, ("reward_code_by_code", "reward_code"), by_code, true, None).await
     }
 }
