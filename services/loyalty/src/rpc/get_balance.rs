@@ -23,7 +23,8 @@ use super::wire::{
 };
 use crate::domain::{Program, Purse, State, Totals, Wallet, local_date, start_of_day, view};
 use crate::store::lots::Held;
-use crate::store::{Owner, activities, balance_at, due, lots, tiers, wallets};
+use crate::store::wallets::{self, Versioned};
+use crate::store::{Owner, activities, balance_at, due, lots, tiers};
 
 pub(super) async fn handle(
     api: &Api,
@@ -80,7 +81,9 @@ async fn of_wallet(
             Err(_) => Fill::default(),
         },
     };
-    let (wallet, program) = present(api, owner, now).await?;
+    let found = wallets::find(api.db.reader(), owner).await.map_err(|e| told(&e))?;
+    let found = found.ok_or_else(|| member_not_found(&owner.id().to_string()))?;
+    let (wallet, program) = present(api, owner, found, now).await?;
     check_version(&wallet, version_min)?;
     let bytes = Bytes::from(snapshot(&wallet, &program, now));
     let valid_until = program.balance_valid_until(&wallet, now);
@@ -131,10 +134,13 @@ fn message_of(wallet: &Wallet, program: &Program, now: Time) -> pb::GetBalanceRe
     }
 }
 
-/// The wallet with everything due applied. One statement unless something is due.
-pub(super) async fn present(api: &Api, owner: &Owner, now: Time) -> Result<(Wallet, Arc<Program>), Status> {
-    let found = wallets::find(api.db.reader(), owner).await.map_err(|e| told(&e))?;
-    let found = found.ok_or_else(|| member_not_found(&owner.id().to_string()))?;
+/// A wallet with everything due applied, and its program.
+pub(super) async fn present(
+    api: &Api,
+    owner: &Owner,
+    found: Versioned,
+    now: Time,
+) -> Result<(Wallet, Arc<Program>), Status> {
     let program = api.program_of(owner, &found).await?;
     let mut state = State::new(found.wallet);
     if state.has_due(now) {

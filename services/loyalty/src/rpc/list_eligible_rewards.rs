@@ -11,7 +11,6 @@ use uuid::Uuid;
 
 use super::Api;
 use super::call::told;
-use super::get_balance::present;
 use super::refusal::DOMAIN;
 use super::reward_wire::{left, obstacle, reward_key, reward_message, text_message};
 use super::wire::{money, uuid};
@@ -48,12 +47,13 @@ pub(super) async fn handle(
     let list = caller.list(&api.pages, METHOD, &filter, message.page_size)?;
     let cursor = list.open(&message.page_token)?.unwrap_or_default();
     let after = String::from_utf8_lossy(&cursor);
-    let (mut looking, owner) = look(api, &caller, member_id, &message.language_code).await?;
+    let (mut looking, owner) = look(api, &caller, member_id).await?;
     let (db, tenant, program_id) = (api.db.reader(), &caller.tenant, looking.program.id.clone());
     let page = rewards::page(db, tenant, &program_id, &after, list.limit()).await;
     let mut offered = page.map_err(|e| told(&e))?;
     let next_page_token = list.next(&mut offered, |_| 0, |reward| reward.id.as_bytes().to_vec());
     let keys: Vec<_> = offered.iter().map(|one| reward_key(tenant, &program_id, &one.id)).collect();
+    looking.meet(api, &Owner::new(tenant, member_id), &offered, &message.language_code).await?;
     let stock = rewards::stock(db, &keys, false).await.map_err(|e| told(&e))?;
     let counters = offered.iter().filter_map(|one| one.counter(&looking.program, looking.now));
     let counters: Vec<_> = counters.map(|counter| Key::new(&owner, &program_id, counter)).collect();
@@ -65,19 +65,10 @@ pub(super) async fn handle(
     Ok(pb::ListEligibleRewardsResponse { rewards, next_page_token })
 }
 
-async fn look(
-    api: &Api,
-    caller: &Caller,
-    member_id: Uuid,
-    language: &str,
-) -> Result<(Looking, Owner), Status> {
-    let (db, now) = (api.db.reader(), api.clock.now());
-    let own = Owner::new(&caller.tenant, member_id);
+async fn look(api: &Api, caller: &Caller, member_id: Uuid) -> Result<(Looking, Owner), Status> {
+    let (db, own) = (api.db.reader(), Owner::new(&caller.tenant, member_id));
     // Holds that timed out give their units back before stock and limits are read.
-    let (owner, ..) = api.settled(caller, member_id).await?;
-    let (wallet, program) = present(api, &owner, now).await?;
-    let known = members::find_many(db, std::slice::from_ref(&own)).await.map_err(|e| told(&e))?;
-    let member = known.into_values().next();
+    let (owner, wallet, program) = api.settled(caller, member_id).await?;
     let named = if owner == own { None } else { wallets::find(db, &own).await.map_err(|e| told(&e))? };
     let named = named.as_ref().map_or(&wallet, |found| &found.wallet);
     let barred = match (named.state, wallet.state, named.role) {
@@ -87,16 +78,32 @@ async fn look(
         (.., Some(HouseholdRole::Earner)) => Some(Refusal::RoleRequired { role: HouseholdRole::Redeemer }),
         _ => None,
     };
-    let language = match (language, &member) {
-        ("", Some(member)) => member.profile.locale.clone(),
-        (given, _) => given.to_owned(),
-    };
-    let used = BTreeMap::new();
-    let now = now.max(wallet.now);
+    let (member, used, language) = (None, BTreeMap::new(), String::new());
+    let now = api.clock.now().max(wallet.now);
     Ok((Looking { program, wallet, member, barred, used, language, now }, owner))
 }
 
 impl Looking {
+    /// Reads who the member is, if one of these rewards or the language asks for it.
+    async fn meet(
+        &mut self,
+        api: &Api,
+        own: &Owner,
+        offered: &[Reward],
+        language: &str,
+    ) -> Result<(), Status> {
+        language.clone_into(&mut self.language);
+        let in_words = |reward: &Reward| language.is_empty() && !reward.terms.texts.is_empty();
+        if offered.iter().any(|reward| reward.names_member() || in_words(reward)) {
+            let known = members::find_many(api.db.reader(), std::slice::from_ref(own)).await;
+            self.member = known.map_err(|e| told(&e))?.into_values().next();
+        }
+        if let Some(member) = self.member.as_ref().filter(|_| language.is_empty()) {
+            self.language.clone_from(&member.profile.locale);
+        }
+        Ok(())
+    }
+
     fn at(&self, reward: &Reward, stock: Stock) -> pb::EligibleReward {
         let counter = reward.counter(&self.program, self.now);
         let asker = Asker {

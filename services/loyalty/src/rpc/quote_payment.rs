@@ -24,9 +24,9 @@ pub(super) async fn handle(
     let bill = bill(message.amount.as_ref(), (message.max_points, 1), &Path::ROOT, &mut found);
     found.into_result(DOMAIN)?;
     let bill = bill.ok_or_else(|| rpc::error::internal_because("a required amount is missing"))?;
-    let (owner, _) = api.located(&caller.tenant, member_id).await?;
+    let (owner, found) = api.located(&caller.tenant, member_id).await?;
     let now = api.clock.now();
-    let (wallet, program) = present(api, &owner, now).await?;
+    let (wallet, program) = present(api, &owner, found, now).await?;
     let key = reward_key(&caller.tenant, &program.id, &message.reward_id);
     let reward = rewards::find(api.db.reader(), &key).await.map_err(|e| told(&e))?;
     let reward = reward.ok_or_else(|| reward_not_found(&message.reward_id))?;

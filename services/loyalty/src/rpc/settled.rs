@@ -26,7 +26,7 @@ impl Api {
     }
 
     /// Settles the wallet that has what belongs to a member if something is due, so that its rows say what
-    /// its balance says. Returns it as it was before, and its program.
+    /// its balance says. Returns it as it is then, and its program.
     pub(super) async fn settled(
         &self,
         caller: &Caller,
@@ -35,9 +35,12 @@ impl Api {
         let (owner, found) = self.located(&caller.tenant, member_id).await?;
         let program = self.program_of(&owner, &found).await?;
         let Wallet { next_due, .. } = found.wallet;
-        if next_due.min(found.wallet.tier_due(&program)) <= self.clock.now() {
-            self.settle(caller, owner.id()).await?;
+        if next_due.min(found.wallet.tier_due(&program)) > self.clock.now() {
+            return Ok((owner, found.wallet, program));
         }
+        self.settle(caller, owner.id()).await?;
+        let (owner, found) = self.located(&caller.tenant, member_id).await?;
+        let program = self.program_of(&owner, &found).await?;
         Ok((owner, found.wallet, program))
     }
 

@@ -242,19 +242,24 @@ async fn ended(
     calendar: &Calendar,
     end: i32,
 ) -> Result<BTreeMap<u32, Endings>, db::Error> {
-    let months = [calendar.plain("l.activate_time"), calendar.plain("a.effective_time")];
+    // A join would find postings and lots by their wallet alone while there are no statistics: all of them
+    // for each row. A subquery has the whole key.
+    const KEY: &str = "k.bucket = a.bucket AND k.tenant_id = a.tenant_id AND k.wallet_id = a.wallet_id";
+    let of_lot =
+        |column| format!("(SELECT k.{column} FROM lot k WHERE {KEY} AND k.lot_number = a.lot_number)");
+    let (since, purse) = (of_lot("activate_time"), of_lot("purse"));
     let sql = format!(
-        "SELECT {} * 2 + CASE WHEN p.debit = 8 OR p.credit = 8 THEN 1 ELSE 0 END AS slot, \
-         CAST(SUM(CASE a.credit WHEN 1 THEN -a.points ELSE a.points END) AS BIGINT) AS points \
-         FROM wallet w CROSS JOIN allocation a CROSS JOIN posting p CROSS JOIN lot l \
-         WHERE w.tenant_id = $1 AND w.program_id = $2 AND w.bucket < $3 \
-         AND a.bucket = w.bucket AND a.tenant_id = w.tenant_id AND a.wallet_id = w.wallet_id \
-         AND p.bucket = a.bucket AND p.tenant_id = a.tenant_id AND p.wallet_id = a.wallet_id \
-         AND p.seq = a.posting_seq \
-         AND (p.debit = 2 AND p.credit IN (3, 7, 8) OR p.credit = 2 AND p.debit IN (3, 7, 8)) \
-         AND l.bucket = a.bucket AND l.tenant_id = a.tenant_id AND l.wallet_id = a.wallet_id \
-         AND l.lot_number = a.lot_number GROUP BY 1",
-        slot(&months, "l.purse")
+        "WITH ended AS MATERIALIZED (SELECT a.effective_time, {since} AS since, {purse} AS purse, \
+           CASE a.credit WHEN 1 THEN -a.points ELSE a.points END AS points, \
+           (SELECT CASE WHEN k.debit = 8 OR k.credit = 8 THEN 1 ELSE 0 END FROM posting k \
+             WHERE {KEY} AND k.seq = a.posting_seq AND (k.debit = 2 AND k.credit IN (3, 7, 8) \
+             OR k.credit = 2 AND k.debit IN (3, 7, 8))) AS expired \
+           FROM wallet w CROSS JOIN allocation a \
+           WHERE w.tenant_id = $1 AND w.program_id = $2 AND w.bucket < $3 \
+           AND a.bucket = w.bucket AND a.tenant_id = w.tenant_id AND a.wallet_id = w.wallet_id) \
+         SELECT {} * 2 + e.expired AS slot, CAST(SUM(e.points) AS BIGINT) AS points FROM ended e \
+         WHERE e.expired IS NOT NULL GROUP BY 1",
+        slot(&[calendar.plain("e.since"), calendar.plain("e.effective_time")], "e.purse")
     );
     let mut endings: BTreeMap<u32, Endings> = BTreeMap::new();
     for mut sum in slots(tx, scope, sql, end).await? {
