@@ -25,6 +25,7 @@ in_process! {
     every_movement_is_in_its_month;
     a_month_is_told_in_the_zone_of_its_program;
     every_report_ties_while_points_move;
+    what_was_posted_is_summed_up_before_anybody_asks;
     what_will_be_lost_is_estimated_from_what_was;
     reports_that_make_no_sense;
     the_command_writes_pages_and_tables;
@@ -299,6 +300,26 @@ async fn every_report_ties_while_points_move(house: House) {
     }
     assert_eq!(months(&client, "", "").await[0].closing, 480);
     assert_eq!(house.count("SELECT CAST(SUM(issued) AS BIGINT) AS n FROM liability_month").await, 480);
+    house.end().await;
+}
+
+async fn what_was_posted_is_summed_up_before_anybody_asks(house: House) {
+    let client = house.client();
+    create_program_like(&client, wanted()).await;
+    create_program_like(&client, pb::Program { program_id: "other".into(), ..wanted() }).await;
+    let member = enroll(&client, "anna").await;
+    for units in 1..=3 {
+        buys(&client, &member, units).await;
+    }
+    let worker = house.suite().loyalty().expect("a ledger").roll_up();
+    assert_eq!(worker.run_once(4).await.unwrap(), 0, "so few are not worth it");
+    assert_eq!(worker.run_once(3).await.unwrap(), 1, "nothing was posted in the other program");
+    assert_eq!(worker.run_once(1).await.unwrap(), 0, "each posting is added once");
+    let before = months(&client, "", "").await;
+    buys(&client, &member, 4).await;
+    assert_eq!(worker.run_once(1).await.unwrap(), 1);
+    let (before, after) = (before.last().unwrap(), months(&client, "", "").await);
+    assert_eq!(after.last().unwrap().issued, before.issued + 4);
     house.end().await;
 }
 

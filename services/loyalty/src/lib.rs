@@ -7,6 +7,7 @@
 pub mod domain;
 mod friends;
 pub mod ledger;
+mod roll_up;
 mod rpc;
 mod service;
 pub mod store;

@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 use tonic::service::Routes;
 
 use crate::ledger::{self, Catalogue, Lanes};
+use crate::roll_up::RollUp;
 use crate::rpc::{Api, audit_response, balance_snapshot};
 use crate::store::{self, Tenant};
 use crate::workers::Settler;
@@ -24,11 +25,14 @@ pub struct Settings {
     pub lanes: usize,
     /// Pause between looks for wallets that have something due.
     pub settle_pause: Duration,
+    /// Pause between looks for postings that reports do not find summed up.
+    pub roll_up_pause: Duration,
 }
 
 impl Default for Settings {
     fn default() -> Settings {
-        Settings { lanes: 1, settle_pause: Duration::from_secs(5) }
+        let (settle_pause, roll_up_pause) = (Duration::from_secs(5), Duration::from_secs(120));
+        Settings { lanes: 1, settle_pause, roll_up_pause }
     }
 }
 
@@ -75,6 +79,7 @@ pub async fn build(settings: Settings, deps: Deps) -> Result<Service, db::Error>
     let api = Api { db, cache, clock, ids, bell, catalogue, lanes, pages };
     let service = Service { api, stop: CancellationToken::new(), workers: TaskTracker::new() };
     service.workers.spawn(service.settler().run(settings.settle_pause, service.stop.clone()));
+    service.workers.spawn(service.roll_up().run(settings.roll_up_pause, service.stop.clone()));
     Ok(service)
 }
 
@@ -110,6 +115,11 @@ impl Service {
     pub fn settler(&self) -> Settler {
         let Api { db, clock, ids, lanes, .. } = self.api.clone();
         Settler { db, clock, ids, lanes, lifted: Arc::default() }
+    }
+
+    /// The worker that sums up what was posted, to be driven by hand.
+    pub fn roll_up(&self) -> RollUp {
+        RollUp { db: self.api.db.clone(), clock: self.api.clock.clone() }
     }
 
     /// What seals its page tokens.

@@ -12,7 +12,8 @@ use super::wire::money;
 use crate::domain::breakage::{Age, Breakage, basis_points, estimate};
 use crate::domain::liability::{Line, cost_micros, lines, total};
 use crate::domain::{Currency, Money, Month, Program, Refusal};
-use crate::store::liability::{Scope, roll_up};
+use crate::roll_up;
+use crate::store::liability::Scope;
 use crate::store::liability_report::{Sample, Snapshot, parts};
 
 impl Api {
@@ -23,15 +24,8 @@ impl Api {
             let scope = of.clone();
             async move { parts(tx, &scope).await }.boxed()
         });
-        for part in parts.await.map_err(|e| told(&e))? {
-            let scope = scope.clone();
-            let added = requests::decided(&self.db, move |tx| {
-                let (scope, part) = (scope.clone(), part.clone());
-                async move { roll_up(tx, &scope, now, part).await }.boxed()
-            });
-            added.await.map_err(|e| told(&e))?;
-        }
-        Ok(())
+        let parts = parts.await.map_err(|e| told(&e))?;
+        roll_up::add(&self.db, scope, parts, now).await.map_err(|e| told(&e))
     }
 }
 

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use ambient::Time;
-use db::Tx;
 use db::sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, Statement};
+use db::{Tenant, Tx};
 
 use super::audit::purses;
 use super::entity::liability_month;
@@ -33,10 +33,53 @@ pub struct Snapshot {
     pub lots: Option<Sample>,
 }
 
+/// Wallets with the numbers up to which their postings are summed up.
+const MARKED: &str = "wallet w LEFT JOIN rolled_wallet r ON r.bucket = w.bucket \
+     AND r.tenant_id = w.tenant_id AND r.wallet_id = w.wallet_id";
+/// What of them is not.
+const UNMARKED: &str = "CAST(SUM(w.posting_seq - COALESCE(r.seq, 0)) AS BIGINT)";
+
 #[derive(FromQueryResult)]
 struct Behind {
     bucket: i32,
     postings: i64,
+}
+
+#[derive(FromQueryResult)]
+struct Waiting {
+    tenant_id: String,
+    program_id: String,
+    time_zone: String,
+    #[sea_orm(nested)]
+    behind: Behind,
+}
+
+/// Programs of all tenants in which so many postings or more are to be added to the sums, each with parts
+/// that one transaction can do.
+///
+/// # Errors
+/// That the database refused.
+pub async fn waiting(tx: &Tx, postings: i64) -> Result<Vec<(Scope, Vec<Range<i32>>)>, db::Error> {
+    let sql = format!(
+        "SELECT w.tenant_id, w.program_id, p.time_zone, w.bucket, {UNMARKED} AS postings FROM {MARKED} \
+         JOIN program p ON p.tenant_id = w.tenant_id AND p.program_id = w.program_id \
+         WHERE w.posting_seq > COALESCE(r.seq, 0) GROUP BY w.tenant_id, w.program_id, p.time_zone, w.bucket \
+         ORDER BY w.tenant_id, w.program_id, w.bucket"
+    );
+    let statement = Statement::from_string(tx.get_database_backend(), sql);
+    let found = Waiting::find_by_statement(statement).all(tx).await?;
+    let of_programs = found.chunk_by(|a, b| (&a.tenant_id, &a.program_id) == (&b.tenant_id, &b.program_id));
+    let many = of_programs.filter(|of| {
+        let counts = of.iter().map(|one| one.behind.postings);
+        counts.fold(0, i64::saturating_add) >= postings
+    });
+    many.map(|of| {
+        let tenant = Tenant::new(&of[0].tenant_id);
+        let zone = of[0].time_zone.parse().map_err(|_| damaged())?;
+        let scope = Scope { tenant, program_id: of[0].program_id.clone(), zone };
+        Ok((scope, divided(of.iter().map(|one| &one.behind))))
+    })
+    .collect()
 }
 
 /// Buckets of wallets whose postings are to be added to the sums, in parts that one transaction can do.
@@ -44,8 +87,12 @@ struct Behind {
 /// # Errors
 /// That the database refused.
 pub async fn parts(tx: &Tx, scope: &Scope) -> Result<Vec<Range<i32>>, db::Error> {
+    Ok(divided(&behind(tx, scope).await?))
+}
+
+fn divided<'a>(all: impl IntoIterator<Item = &'a Behind>) -> Vec<Range<i32>> {
     let (mut parts, mut postings): (Vec<Range<i32>>, i64) = (Vec::new(), 0);
-    for behind in behind(tx, scope).await? {
+    for behind in all {
         let after = behind.bucket.saturating_add(1);
         postings = postings.saturating_add(behind.postings);
         match parts.last_mut() {
@@ -56,18 +103,18 @@ pub async fn parts(tx: &Tx, scope: &Scope) -> Result<Vec<Range<i32>>, db::Error>
             }
         }
     }
-    Ok(parts)
+    parts
 }
 
 /// How many postings of which buckets are not summed up.
 async fn behind(tx: &Tx, scope: &Scope) -> Result<Vec<Behind>, db::Error> {
-    const SQL: &str = "SELECT w.bucket AS bucket, \
-         CAST(SUM(w.posting_seq - COALESCE(r.seq, 0)) AS BIGINT) AS postings FROM wallet w \
-         LEFT JOIN rolled_wallet r ON r.bucket = w.bucket AND r.tenant_id = w.tenant_id \
-         AND r.wallet_id = w.wallet_id WHERE w.tenant_id = $1 AND w.program_id = $2 \
-         AND w.posting_seq > COALESCE(r.seq, 0) GROUP BY w.bucket ORDER BY w.bucket";
+    let sql = format!(
+        "SELECT w.bucket AS bucket, {UNMARKED} AS postings FROM {MARKED} \
+         WHERE w.tenant_id = $1 AND w.program_id = $2 AND w.posting_seq > COALESCE(r.seq, 0) \
+         GROUP BY w.bucket ORDER BY w.bucket"
+    );
     db::plan_tables(tx, true).await?;
-    let statement = Statement::from_sql_and_values(tx.get_database_backend(), SQL, scope.values());
+    let statement = Statement::from_sql_and_values(tx.get_database_backend(), sql, scope.values());
     let found = Behind::find_by_statement(statement).all(tx).await?;
     Ok(found.into_iter().filter(|behind| BUCKETS.contains(&behind.bucket)).collect())
 }
@@ -96,13 +143,14 @@ pub async fn read(tx: &Tx, scope: &Scope, now: Time, with_lots: bool) -> Result<
 }
 
 async fn posted_since(tx: &Tx, scope: &Scope, calendar: &Calendar) -> Result<Months, db::Error> {
-    const POSTED: &str = "wallet w LEFT JOIN rolled_wallet r ON r.bucket = w.bucket \
-         AND r.tenant_id = w.tenant_id AND r.wallet_id = w.wallet_id CROSS JOIN posting p \
+    let posted = format!(
+        "{MARKED} CROSS JOIN posting p \
          WHERE w.tenant_id = $1 AND w.program_id = $2 AND w.posting_seq > COALESCE(r.seq, 0) \
          AND p.bucket = w.bucket AND p.tenant_id = w.tenant_id AND p.wallet_id = w.wallet_id \
-         AND p.seq > COALESCE(r.seq, 0) AND p.seq <= w.posting_seq";
+         AND p.seq > COALESCE(r.seq, 0) AND p.seq <= w.posting_seq"
+    );
     db::plan_tables(tx, false).await?;
-    moved(tx, POSTED, calendar, scope.values()).await
+    moved(tx, &posted, calendar, scope.values()).await
 }
 
 #[derive(FromQueryResult)]
