@@ -9,7 +9,7 @@ use tonic::{Request, Status};
 use super::Api;
 use super::call::told;
 use super::refusal::{DOMAIN, problem, reward_not_found, stock_of_codes, stock_unlimited};
-use super::reward_wire::{reward_key, reward_message};
+use super::reward_wire::reward_message;
 use super::wire::uuid;
 use crate::domain::{Refusal, Stock, Supply};
 use crate::store::rewards::Counted;
@@ -23,7 +23,7 @@ pub(super) async fn handle(
     let mut found = Violations::default();
     let request_id = uuid(&message.request_id, &Path::ROOT, "request_id", &mut found);
     found.into_result(DOMAIN)?;
-    let key = reward_key(&caller.tenant, &message.program_id, &message.reward_id);
+    let key = rewards::Key::new(&caller.tenant, &message.program_id, &message.reward_id);
     let reward = rewards::find(api.db.reader(), &key).await.map_err(|e| told(&e))?;
     reward.ok_or_else(|| reward_not_found(&message.reward_id))?;
     let call = caller.call(DOMAIN, "AdjustRewardStock", request_id, &message);

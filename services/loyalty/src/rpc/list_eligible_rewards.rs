@@ -13,7 +13,7 @@ use super::Api;
 use super::call::told;
 use super::get_balance::present;
 use super::refusal::DOMAIN;
-use super::reward_wire::{left, obstacle, reward_key, reward_message, text_message};
+use super::reward_wire::{left, obstacle, reward_message, text_message};
 use super::wire::{money, uuid};
 use crate::domain::rules::Counter;
 use crate::domain::{
@@ -53,7 +53,7 @@ pub(super) async fn handle(
     let page = rewards::page(db, tenant, &program_id, &after, list.limit()).await;
     let mut offered = page.map_err(|e| told(&e))?;
     let next_page_token = list.next(&mut offered, |_| 0, |reward| reward.id.as_bytes().to_vec());
-    let keys: Vec<_> = offered.iter().map(|one| reward_key(tenant, &program_id, &one.id)).collect();
+    let keys: Vec<_> = offered.iter().map(|one| rewards::Key::new(tenant, &program_id, &one.id)).collect();
     let stock = rewards::stock(db, &keys, false).await.map_err(|e| told(&e))?;
     let counters = offered.iter().filter_map(|one| one.counter(&looking.program, looking.now));
     let counters: Vec<_> = counters.map(|counter| Key::new(&owner, &program_id, counter)).collect();
