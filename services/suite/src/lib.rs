@@ -16,6 +16,7 @@ mod import;
 mod migrate;
 mod money;
 mod output;
+mod patience;
 mod programs;
 mod rebuild;
 mod report;
