@@ -15,6 +15,7 @@ mod healthcheck;
 mod import;
 mod migrate;
 mod money;
+mod new_file;
 mod output;
 mod patience;
 mod programs;

@@ -23,7 +23,7 @@ use tonic::{Code, Status};
 use crate::cli::{ExportArgs, ExportCommand, IntoArgs, WhenArgs};
 use crate::import::when;
 use crate::output::{self, grouped};
-use crate::{Failure, patience, programs, target};
+use crate::{Failure, new_file, patience, programs, target};
 use source::Asked;
 use write::Rows;
 
@@ -113,7 +113,7 @@ fn bar(into: &IntoArgs) -> ProgressBar {
 
 fn unwritten(into: &IntoArgs, error: &io::Error) -> Failure {
     match &into.output {
-        Some(file) => Failure::failed(format!("{} cannot be written: {error}", file.display())),
+        Some(file) => new_file::unwritten(file, error),
         None => Failure::failed(format!("standard output cannot be written: {error}")),
     }
 }
