@@ -1,7 +1,7 @@
 //! A private PostgreSQL, found where Debian and PostgreSQL's own packages put it, and a fresh database per
 //! call.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -25,15 +25,7 @@ pub enum Durability {
 /// A PostgreSQL server.
 pub struct Postgres {
     url: String,
-    private: Option<Private>,
-}
-
-/// The server's parts, dropped in this order.
-struct Private {
-    server: Server,
-    folder: Folder,
-    port: u16,
-    durability: Durability,
+    private: Option<Server>,
 }
 
 impl Postgres {
@@ -56,9 +48,8 @@ impl Postgres {
         let output = initdb.output().expect("initdb");
         assert!(output.status.success(), "initdb failed:\n{}", String::from_utf8_lossy(&output.stderr));
         let port = free_port();
-        let server = run(folder.path(), port, durability);
         let url = format!("postgres://test@127.0.0.1:{port}/postgres");
-        Postgres { url, private: Some(Private { server, folder, port, durability }) }
+        Postgres { url, private: Some(run(user, folder, port, durability)) }
     }
 
     /// The URL of the server's own database, to connect to and make others.
@@ -83,17 +74,15 @@ impl Postgres {
 
     /// Ends a private server at once, as a crash does: nothing is flushed, connections break.
     pub fn stop(&mut self) {
-        self.owned().server.stop();
+        self.owned().stop();
     }
 
     /// Starts a stopped private server on the same port with the same data, and returns when it answers.
     pub fn restart(&mut self) {
-        let private = self.owned();
-        private.server.stop();
-        private.server = run(private.folder.path(), private.port, private.durability);
+        self.owned().restart();
     }
 
-    fn owned(&mut self) -> &mut Private {
+    fn owned(&mut self) -> &mut Server {
         self.private.as_mut().expect("only a private server can be stopped: use Postgres::private")
     }
 
@@ -108,14 +97,14 @@ impl Postgres {
 }
 
 /// Runs a server over the data in `folder`.
-fn run(folder: &Path, port: u16, durability: Durability) -> Server {
+fn run(user: Option<User>, folder: Folder, port: u16, durability: Durability) -> Server {
     let switch = if durability == Durability::Full { "on" } else { "off" };
     let binary = postgres_binaries().join("postgres").display().to_string();
-    let mut arguments = vec![binary, "-D".to_owned(), folder.join("data").display().to_string()];
+    let mut arguments = vec![binary, "-D".to_owned(), folder.path().join("data").display().to_string()];
     for setting in [
         format!("port={port}"),
         "listen_addresses=127.0.0.1".to_owned(),
-        format!("unix_socket_directories={}", folder.display()),
+        format!("unix_socket_directories={}", folder.path().display()),
         format!("fsync={switch}"),
         format!("synchronous_commit={switch}"),
         format!("full_page_writes={switch}"),
@@ -124,10 +113,9 @@ fn run(folder: &Path, port: u16, durability: Durability) -> Server {
         arguments.extend(["-c".to_owned(), setting]);
     }
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    Server::start(User::unprivileged(), "QUIT", &arguments, "ready to accept connections")
+    Server::start(user, folder, "QUIT", &arguments, "ready to accept connections")
 }
 
-/// The folder of the newest PostgreSQL on this machine.
 /// Where the newest installed PostgreSQL keeps its programs.
 pub fn postgres_binaries() -> PathBuf {
     let packaged = ["/usr/lib/postgresql", "/opt/homebrew/opt", "/usr/local/opt"]
@@ -170,8 +158,8 @@ mod tests {
         let database = Box::pin(Database::connect(&url)).await.unwrap();
         database.execute_unprepared("CREATE TABLE kept (id bigint PRIMARY KEY)").await.unwrap();
         postgres.stop();
-        let port = postgres.owned().port;
-        assert!(std::net::TcpStream::connect(("127.0.0.1", port)).is_err());
+        let address = postgres.url().split(['@', '/']).nth(3).unwrap();
+        assert!(std::net::TcpStream::connect(address).is_err());
         postgres.restart();
         let database = Box::pin(Database::connect(&url)).await.unwrap();
         database.execute_unprepared("INSERT INTO kept VALUES (1)").await.unwrap();

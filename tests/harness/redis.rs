@@ -13,14 +13,7 @@ const URL_VARIABLE: &str = "TEST_REDIS_URL";
 /// A Redis server.
 pub struct Redis {
     url: String,
-    private: Option<Private>,
-}
-
-/// The server's parts, dropped in this order.
-struct Private {
-    server: Server,
-    folder: Folder,
-    port: u16,
+    private: Option<Server>,
 }
 
 impl Redis {
@@ -38,10 +31,8 @@ impl Redis {
     pub fn private() -> Redis {
         let installed = Command::new("redis-server").arg("--version").output().is_ok();
         assert!(installed, "Redis is not installed: install the package redis-server, or set {URL_VARIABLE}");
-        let folder = Folder::create("redis", User::unprivileged());
         let port = free_port();
-        let server = run(&folder, port);
-        Redis { url: format!("redis://127.0.0.1:{port}"), private: Some(Private { server, folder, port }) }
+        Redis { url: format!("redis://127.0.0.1:{port}"), private: Some(run(port)) }
     }
 
     /// The server's URL.
@@ -51,41 +42,46 @@ impl Redis {
 
     /// Ends a private server at once, as `kill -9` does.
     pub fn stop(&mut self) {
-        self.owned().server.stop();
+        self.owned().stop();
     }
 
     /// Starts a stopped private server on the same port, empty, and returns when it answers.
     pub fn restart(&mut self) {
-        let private = self.owned();
-        private.server.stop();
-        private.server = run(&private.folder, private.port);
+        self.owned().restart();
     }
 
     /// Stops a private server from running, or lets it run on: connections stay open and nothing answers.
     pub fn hang(&mut self, hang: bool) {
-        self.owned().server.hang(hang);
+        self.owned().hang(hang);
     }
 
     /// Empties a private server, and lets it forget its scripts.
     pub fn flush(&mut self) {
-        let port = self.owned().port;
-        let mut connection = TcpStream::connect(("127.0.0.1", port)).expect("a running server");
+        self.owned();
+        let mut connection = TcpStream::connect(self.address()).expect("a running server");
         connection.write_all(b"FLUSHALL\r\nSCRIPT FLUSH\r\n").expect("a running server");
         let answers: Vec<_> = BufReader::new(connection).lines().take(2).map(Result::unwrap).collect();
         assert_eq!(answers, ["+OK", "+OK"]);
     }
 
-    fn owned(&mut self) -> &mut Private {
+    fn address(&self) -> &str {
+        self.url.trim_start_matches("redis://")
+    }
+
+    fn owned(&mut self) -> &mut Server {
         self.private.as_mut().expect("only a private server can be broken: use Redis::private")
     }
 }
 
-fn run(folder: &Folder, port: u16) -> Server {
-    let (port, folder) = (port.to_string(), folder.path().display().to_string());
-    let arguments = ["redis-server", "--bind", "127.0.0.1", "--port", &port, "--dir", &folder];
+/// Runs a server in a folder of its own.
+fn run(port: u16) -> Server {
+    let user = User::unprivileged();
+    let folder = Folder::create("redis", user);
+    let (port, dir) = (port.to_string(), folder.path().display().to_string());
+    let arguments = ["redis-server", "--bind", "127.0.0.1", "--port", &port, "--dir", &dir];
     let nothing_on_disk = ["--save", "", "--appendonly", "no"];
     let command = [&arguments[..], &nothing_on_disk[..]].concat();
-    Server::start(User::unprivileged(), "KILL", &command, "Ready to accept connections")
+    Server::start(user, folder, "KILL", &command, "Ready to accept connections")
 }
 
 #[cfg(test)]
@@ -94,8 +90,7 @@ mod tests {
 
     /// Sends one inline command and returns the first line of the answer.
     fn ask(redis: &Redis, command: &str) -> Option<String> {
-        let address = redis.url().trim_start_matches("redis://").to_owned();
-        let mut connection = TcpStream::connect(address).ok()?;
+        let mut connection = TcpStream::connect(redis.address()).ok()?;
         connection.write_all(format!("{command}\r\n").as_bytes()).ok()?;
         BufReader::new(connection).lines().next()?.ok()
     }

@@ -39,8 +39,17 @@ pub(crate) struct User {
     gid: u32,
 }
 
-/// A running server.
+/// A server with its folder.
 pub(crate) struct Server {
+    shell: Command,
+    ready: &'static str,
+    running: Running,
+    /// Goes away after the server.
+    _folder: Folder,
+}
+
+/// A server's process.
+struct Running {
     watchdog: Child,
     /// Closing it ends the server.
     input: Option<ChildStdin>,
@@ -94,33 +103,53 @@ impl Folder {
 }
 
 impl Server {
-    /// Runs `command` as `user` and returns when a line of its output contains `ready`. `signal` ends it.
-    pub(crate) fn start(user: Option<User>, signal: &str, command: &[&str], ready: &str) -> Server {
+    /// Runs `command` in `folder` as `user` and returns when a line of its output contains `ready`. `signal`
+    /// ends it.
+    pub(crate) fn start(
+        user: Option<User>,
+        folder: Folder,
+        signal: &str,
+        command: &[&str],
+        ready: &'static str,
+    ) -> Server {
         let mut shell = Command::new("sh");
         shell.args(["-c", WATCHDOG, "watchdog", signal]).args(command);
         shell.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         User::run(user, &mut shell);
-        let mut watchdog = shell.spawn().expect("sh");
-        let input = watchdog.stdin.take();
-        let lines = lines_of(&mut watchdog);
-        let (pid, said) = wait_for(&lines, ready);
-        match pid {
-            Some(pid) => Server { watchdog, input, pid },
-            None => panic!("{} did not become ready; it said:\n{}", command[0], said.join("\n")),
-        }
+        let running = Running::begin(&mut shell, ready);
+        Server { shell, ready, running, _folder: folder }
     }
 
     /// Ends the server, and returns when it is gone.
     pub(crate) fn stop(&mut self) {
-        drop(self.input.take());
-        self.watchdog.wait().expect("the watchdog ends with its server");
+        drop(self.running.input.take());
+        self.running.watchdog.wait().expect("the watchdog ends with its server");
+    }
+
+    /// Runs the same command again, and returns when it is ready.
+    pub(crate) fn restart(&mut self) {
+        self.stop();
+        self.running = Running::begin(&mut self.shell, self.ready);
     }
 
     /// Stops the server from running, or lets it run on: its connections stay open and nothing answers.
     pub(crate) fn hang(&self, hang: bool) {
         let signal = if hang { "-STOP" } else { "-CONT" };
-        let status = Command::new("kill").args([signal, &self.pid.to_string()]).status();
+        let status = Command::new("kill").args([signal, &self.running.pid.to_string()]).status();
         assert!(status.expect("kill").success());
+    }
+}
+
+impl Running {
+    fn begin(shell: &mut Command, ready: &str) -> Running {
+        let mut watchdog = shell.spawn().expect("sh");
+        let input = watchdog.stdin.take();
+        let lines = lines_of(&mut watchdog);
+        let (pid, said) = wait_for(&lines, ready);
+        match pid {
+            Some(pid) => Running { watchdog, input, pid },
+            None => panic!("no server said {ready:?}; it said:\n{}", said.join("\n")),
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! `rapport export` writes what the service says: as CSV and as JSON lines that say the same, whatever names
 //! hold; over ways that break; into files that are there once they are complete; to readers that go away.
+//! Reports become files in the same way.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read};
@@ -19,6 +20,7 @@ in_process! {
     csv_and_json_lines_say_the_same;
     an_export_goes_on_when_the_way_breaks;
     a_file_appears_once_it_is_complete;
+    what_a_killed_run_left_is_no_obstacle;
     a_reader_may_go_away;
 }
 
@@ -197,6 +199,38 @@ async fn a_file_appears_once_it_is_complete(house: House) {
     }
     let (code, _, told) = export("members", "http://127.0.0.1:9", &[]);
     assert!(code == 1 && told.contains("no Rapport server answers"), "{told}");
+    house.end().await;
+}
+
+async fn what_a_killed_run_left_is_no_obstacle(house: House) {
+    create_program(&house.client()).await;
+    let target = house.target();
+    for (command, name) in [(["export", "members"], "members.csv"), (["report", "liability"], "owed.html")] {
+        let dir = tempfile::tempdir().expect("a directory");
+        let [file, beside] = [name, &format!(".{name}.rapport-part")].map(|name| dir.path().join(name));
+        let path = file.display().to_string();
+        let run = || {
+            let more = ["--program", PROGRAM, "--target", &target, "--output", &path];
+            let output = rapport(&[&command[..], &more].concat());
+            (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+        };
+        assert_eq!(run().0, Some(0));
+        let whole = std::fs::read_to_string(&file).expect("a file");
+
+        // As long as a run lives, its file is locked.
+        let running = std::fs::File::create(&beside).expect("a file");
+        running.lock().expect("a lock");
+        let (code, told) = run();
+        assert!(code == Some(1) && told.contains("cannot be written: another run is writing it"), "{told}");
+        assert_eq!(std::fs::read_to_string(&file).expect("a file"), whole);
+
+        std::fs::write(&beside, "half of it".repeat(10_000)).expect("a file");
+        std::fs::write(&file, "of before").expect("a file");
+        drop(running);
+        assert_eq!(run().0, Some(0));
+        assert_eq!(std::fs::read_to_string(&file).expect("a file"), whole);
+        assert_eq!(names_in(dir.path()), [name]);
+    }
     house.end().await;
 }
 

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::domain::{Command, local_date, start_of_day};
 use crate::ledger::{Lanes, Request};
+use crate::store::unread::{Unread, Which};
 use crate::store::{Owner, Tenant, programs, wallets};
 
 /// Wallets settled per look, behind whatever callers have waiting.
@@ -30,16 +31,16 @@ pub struct Settler {
     pub(crate) ids: Ids,
     pub(crate) lanes: Arc<Lanes>,
     /// How far it went through the wallets of programs whose tiers are others since a day.
-    pub(crate) lifted: Arc<Mutex<HashMap<(Tenant, String), Position>>>,
+    pub(crate) lifted: Arc<Mutex<HashMap<(Tenant, String), Ahead>>>,
 }
 
-/// A place among the wallets of a program, on the way there by the tiers of one version on one day: by others
-/// the way begins anew.
+/// Wallets of a program that are ahead on the way by the tiers of one version on one day: by others the way
+/// begins anew.
 #[derive(Clone, Debug)]
-pub(crate) struct Position {
+pub(crate) struct Ahead {
     version: i64,
     day: NaiveDate,
-    wallet: Owner,
+    unread: Unread,
 }
 
 impl Settler {
@@ -71,19 +72,23 @@ impl Settler {
         for (tenant, program) in programs::with_new_tiers(self.db.reader(), self.clock.now()).await? {
             let key = (tenant.clone(), program.id.clone());
             let today = local_date(program.time_zone, self.clock.now());
-            let steps = program.ladder.steps(today);
+            let ahead = self.lifted.lock().await.get(&key).cloned();
+            let same = |ahead: &Ahead| (ahead.version, ahead.day) == (program.version, today);
+            let mut ahead = ahead.filter(same).unwrap_or_else(|| {
+                let which = Which::Reaching(program.ladder.steps(today));
+                let unread = Unread::all(&tenant, &program.id, which);
+                Ahead { version: program.version, day: today, unread }
+            });
             loop {
-                let position = self.lifted.lock().await.get(&key).cloned();
-                let same = |at: &Position| (at.version, at.day) == (program.version, today);
-                let after = position.filter(same).map(|at| at.wallet);
-                let (of, after) = ((&tenant, program.id.as_str()), after.as_ref());
-                let found = wallets::page_of_tiers(self.db.reader(), of, &steps, after, WALLETS_MAX).await?;
-                let Some(last) = found.last().cloned() else { break };
-                if Instant::now() >= deadline || !self.settle(found, deadline).await {
+                let found = ahead.unread.next(self.db.reader(), WALLETS_MAX).await?;
+                if found.is_empty() {
+                    break;
+                }
+                let owners = found.into_iter().map(|(owner, _)| owner).collect();
+                if Instant::now() >= deadline || !self.settle(owners, deadline).await {
                     return Ok(());
                 }
-                let position = Position { version: program.version, day: today, wallet: last };
-                self.lifted.lock().await.insert(key.clone(), position);
+                self.lifted.lock().await.insert(key.clone(), ahead.clone());
             }
             let next = program.ladder.next_change(today);
             let next = next.map_or(Time::NEVER, |day| start_of_day(program.time_zone, day));

@@ -2,15 +2,14 @@
 
 use futures::FutureExt;
 use proto::rapport::loyalty::v1 as pb;
-use proto::{Path, Violations};
 use requests::{Caller, Once, Written};
 use tonic::{Request, Status};
 
 use super::Api;
 use super::call::told;
 use super::refusal::{DOMAIN, problem, reward_not_found, stock_of_codes, stock_unlimited};
-use super::reward_wire::{reward_key, reward_message};
-use super::wire::uuid;
+use super::reward_wire::reward_message;
+use super::wire::only_id;
 use crate::domain::{Refusal, Stock, Supply};
 use crate::store::rewards::Counted;
 use crate::store::{Owner, rewards};
@@ -20,10 +19,8 @@ pub(super) async fn handle(
     request: Request<pb::AdjustRewardStockRequest>,
 ) -> Result<pb::AdjustRewardStockResponse, Status> {
     let (caller, message) = Caller::open(request)?;
-    let mut found = Violations::default();
-    let request_id = uuid(&message.request_id, &Path::ROOT, "request_id", &mut found);
-    found.into_result(DOMAIN)?;
-    let key = reward_key(&caller.tenant, &message.program_id, &message.reward_id);
+    let request_id = only_id(&message.request_id, "request_id")?;
+    let key = rewards::Key::new(&caller.tenant, &message.program_id, &message.reward_id);
     let reward = rewards::find(api.db.reader(), &key).await.map_err(|e| told(&e))?;
     reward.ok_or_else(|| reward_not_found(&message.reward_id))?;
     let call = caller.call(DOMAIN, "AdjustRewardStock", request_id, &message);

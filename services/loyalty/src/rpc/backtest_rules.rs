@@ -18,7 +18,9 @@ use super::refusal::{DOMAIN, problem, program_not_found};
 use super::simulate_activity::under;
 use super::wire::{further_points, main_points, time, uuid_text};
 use crate::domain::{Backtest, Findings, History, Mover, Program, Side};
-use crate::store::{Owner, Tenant, activities, members, programs, wallets};
+use crate::store::unread::{Unread, Which};
+use crate::store::wallets::{self, Versioned};
+use crate::store::{Owner, activities, members, programs};
 
 /// Wallets that are read at once.
 const WALLETS: u64 = 200;
@@ -30,13 +32,12 @@ type Answer = Result<pb::BacktestRulesResponse, Status>;
 /// A comparison that goes on from wallet to wallet.
 struct Run {
     api: Api,
-    tenant: Tenant,
     program: Arc<Program>,
     backtest: Backtest,
     times: (Time, Time),
     total: u64,
     done: u64,
-    behind: Option<Owner>,
+    unread: Unread,
 }
 
 pub(super) async fn handle(
@@ -59,8 +60,8 @@ pub(super) async fn handle(
     let total = wallets::count_of_program(db, &caller.tenant, program_id).await.map_err(|e| told(&e))?;
     let movers = usize::try_from(message.max_movers).ok().filter(|most| *most > 0).unwrap_or(MOVERS);
     let backtest = Backtest::new(program.clone(), tried, times.1, movers);
-    let (tenant, program) = (caller.tenant.clone(), Arc::new(program));
-    let run = Run { api: api.clone(), tenant, program, backtest, times, total, done: 0, behind: None };
+    let unread = Unread::all(&caller.tenant, program_id, Which::DecidedSince(Time::MIN));
+    let run = Run { api: api.clone(), program: Arc::new(program), backtest, times, total, done: 0, unread };
     let steps = stream::try_unfold(Some(run), |run| async move {
         let Some(run) = run else { return Ok(None) };
         run.step().await.map(Some)
@@ -101,18 +102,17 @@ impl Run {
 
     /// The next wallets, with all that happened in them.
     async fn histories(&mut self) -> Result<Vec<History>, db::Error> {
-        let (db, of) = (self.api.db.reader(), (&self.tenant, self.program.id.as_str()));
-        let page = wallets::page_of_program(db, of, self.behind.as_ref(), WALLETS).await?;
-        self.behind = page.last().map(|(owner, _)| owner.clone());
+        let db = self.api.db.reader();
+        let page = self.unread.next(db, WALLETS).await?;
         let owners: Vec<Owner> = page.iter().map(|(owner, _)| owner.clone()).collect();
         let mut happened = activities::of_wallets(db, &owners, self.times).await?;
         let mut known = match self.backtest.names_member() {
             true => members::find_many(db, &owners).await?,
             false => Default::default(),
         };
-        let history = |(owner, open_time): (Owner, Time)| History {
+        let history = |(owner, found): (Owner, Versioned)| History {
             wallet_id: owner.id(),
-            open_time,
+            open_time: found.wallet.open_time,
             member: known.remove(&owner),
             activities: happened.remove(&owner).unwrap_or_default(),
         };

@@ -2,7 +2,6 @@
 
 use futures::FutureExt;
 use proto::rapport::loyalty::v1 as pb;
-use proto::{Path, Violations};
 use requests::{Caller, Once, Written};
 use tonic::{Request, Status};
 
@@ -10,7 +9,7 @@ use super::Api;
 use super::call::told;
 use super::program_wire::named;
 use super::refusal::{DOMAIN, program_not_found};
-use super::wire::{timestamp, uuid, uuid_text};
+use super::wire::{only_id, timestamp, uuid_text};
 use crate::domain::Wallet;
 use crate::store::households::{self, Household};
 use crate::store::{Owner, wallets};
@@ -20,9 +19,7 @@ pub(super) async fn handle(
     request: Request<pb::CreateHouseholdRequest>,
 ) -> Result<pb::CreateHouseholdResponse, Status> {
     let (caller, message) = Caller::open(request)?;
-    let mut found = Violations::default();
-    let request_id = uuid(&message.request_id, &Path::ROOT, "request_id", &mut found);
-    found.into_result(DOMAIN)?;
+    let request_id = only_id(&message.request_id, "request_id")?;
     let program = api.catalogue.program(api.db.reader(), &caller.tenant, &message.program_id).await;
     let program = program.map_err(|e| told(&e))?.ok_or_else(|| program_not_found(&message.program_id))?;
     let (now, id) = (api.clock.now(), api.ids.v4());

@@ -9,7 +9,7 @@ use tonic::{Request, Status};
 use super::Api;
 use super::call::told;
 use super::refusal::{DOMAIN, exists, program_not_found};
-use super::reward_wire::{decode, fits, reward_key, reward_message};
+use super::reward_wire::{decode, fits, reward_message};
 use super::wire::uuid;
 use crate::domain::{Reward, Stock};
 use crate::store::{Owner, Tenant, programs, rewards};
@@ -38,7 +38,7 @@ pub(super) async fn handle(
 }
 
 async fn write(tx: &db::Tx, tenant: &Tenant, reward: &Reward, stock: Stock) -> Result<Written, db::Error> {
-    let key = reward_key(tenant, &reward.program_id, &reward.id);
+    let key = rewards::Key::new(tenant, &reward.program_id, &reward.id);
     if rewards::find(tx, &key).await?.is_some() {
         let problem = exists("REWARD_EXISTS", &format!("reward {}", reward.id));
         return Ok(Written::refused(&problem.with("reward_id", &reward.id)));

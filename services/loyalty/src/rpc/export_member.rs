@@ -8,7 +8,6 @@ use futures::stream::{self, BoxStream, StreamExt};
 use futures::{FutureExt, TryStreamExt};
 use proto::rapport::loyalty::v1 as pb;
 use proto::rapport::loyalty::v1::export_member_response::Piece;
-use proto::{Path, Violations};
 use requests::Caller;
 use tonic::{Request, Status};
 use uuid::Uuid;
@@ -24,8 +23,8 @@ use super::list_referrals::referral_message;
 use super::list_reviews::review_messages;
 use super::member_wire::member_message;
 use super::redemption_wire::redemption_message;
-use super::refusal::{DOMAIN, member_not_found};
-use super::wire::uuid;
+use super::refusal::member_not_found;
+use super::wire::only_id;
 use crate::domain::{Program, Wallet};
 use crate::store::{Owner, activities, lots, members, postings, redemptions, referrals, reviews, tiers};
 
@@ -36,9 +35,7 @@ type Pieces = BoxStream<'static, Result<pb::ExportMemberResponse, Status>>;
 
 pub(super) async fn handle(api: &Api, request: Request<pb::ExportMemberRequest>) -> Result<Pieces, Status> {
     let (caller, message) = Caller::open(request)?;
-    let mut found = Violations::default();
-    let member_id = uuid(&message.member_id, &Path::ROOT, "member_id", &mut found);
-    found.into_result(DOMAIN)?;
+    let member_id = only_id(&message.member_id, "member_id")?;
     let db = api.db.reader();
     let member = members::find(db, &caller.tenant, member_id).await.map_err(|e| told(&e))?;
     let member = member.ok_or_else(|| member_not_found(&message.member_id))?;

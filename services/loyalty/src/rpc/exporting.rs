@@ -21,6 +21,7 @@ use super::refusal::{cursor_invalid, member_not_found, program_not_found};
 use super::wire::uuid;
 use crate::domain::{Program, Wallet};
 use crate::store::spans::Span;
+use crate::store::unread::{Unread, Which};
 use crate::store::wallets::{self, Versioned};
 use crate::store::{Owner, Tenant, members, postings};
 
@@ -168,7 +169,6 @@ impl Api {
 pub(super) struct Walk {
     pub(super) api: Api,
     pub(super) whose: Whose,
-    tenant: Tenant,
     /// The number of a wallet's last row.
     last: fn(&Wallet) -> i64,
     /// Rows of a part.
@@ -176,8 +176,15 @@ pub(super) struct Walk {
     place: Place,
     /// Wallets of the place and behind it.
     ahead: VecDeque<(Owner, Versioned)>,
-    /// Where the wallets begin that were not read yet; none: there are no more.
-    unread: Option<(i32, Uuid)>,
+    further: Further,
+}
+
+/// Wallets behind those ahead.
+enum Further {
+    /// Of a program.
+    Unread(Unread),
+    /// Some that are known.
+    Known(Vec<Owner>),
 }
 
 /// What of which wallets comes next, in the order of their keys.
@@ -205,9 +212,18 @@ impl Walk {
         rows: u32,
         place: Place,
     ) -> Walk {
-        let unread = Some((place.bucket, place.wallet_id));
-        let (api, tenant, rows) = (api.clone(), caller.tenant.clone(), i64::from(rows));
-        Walk { api, whose, tenant, last, rows, place, ahead: VecDeque::new(), unread }
+        let from = (place.bucket, place.wallet_id);
+        let further = match &whose {
+            Whose::Program { id, since } => {
+                Further::Unread(Unread::from(&caller.tenant, id, Which::DecidedSince(*since), from))
+            }
+            Whose::Member { wallets, .. } => {
+                let left = wallets.iter().filter(|owner| (owner.bucket(), owner.id()) >= from);
+                Further::Known(left.cloned().collect())
+            }
+        };
+        let (api, rows) = (api.clone(), i64::from(rows));
+        Walk { api, whose, last, rows, place, ahead: VecDeque::new(), further }
     }
 
     /// Where it is.
@@ -243,26 +259,17 @@ impl Walk {
 
     /// Reads wallets ahead; false if there are no more.
     async fn read_on(&mut self) -> Result<bool, db::Error> {
-        let Some((bucket, from)) = self.unread else { return Ok(false) };
         let db = self.api.db.reader();
-        match &self.whose {
-            Whose::Program { id, since } => {
-                let of = (&self.tenant, id.as_str());
-                let page = wallets::page_in_bucket(db, of, (bucket, from), *since, WALLETS).await?;
-                let full = page.len() as u64 == WALLETS;
-                self.unread = behind(bucket, page.last().map(|(owner, _)| owner.id()).filter(|_| full));
-                self.ahead.extend(page);
-            }
-            Whose::Member { wallets, .. } => {
-                let left = wallets.iter().filter(|owner| (owner.bucket(), owner.id()) >= (bucket, from));
-                for owner in left {
-                    let found = wallets::find(db, owner).await?;
-                    self.ahead.extend(found.map(|found| (owner.clone(), found)));
+        match &mut self.further {
+            Further::Unread(unread) => self.ahead.extend(unread.next(db, WALLETS).await?),
+            Further::Known(owners) => {
+                for owner in std::mem::take(owners) {
+                    let found = wallets::find(db, &owner).await?;
+                    self.ahead.extend(found.map(|found| (owner, found)));
                 }
-                self.unread = None;
             }
         }
-        Ok(true)
+        Ok(!self.ahead.is_empty())
     }
 
     /// The program as all wallets of a part know it: currencies are only ever added.
@@ -273,14 +280,6 @@ impl Walk {
         let (owner, found) = youngest.ok_or_else(missing)?;
         self.api.program_of(owner, found).await
     }
-}
-
-/// Where wallets begin behind this one of a bucket, or behind all of it.
-fn behind(bucket: i32, wallet_id: Option<Uuid>) -> Option<(i32, Uuid)> {
-    let next = wallet_id.and_then(|id| id.as_u128().checked_add(1));
-    let bucket = if next.is_some() { bucket } else { bucket.saturating_add(1) };
-    let exists = u64::try_from(bucket).is_ok_and(|bucket| bucket < db::BUCKETS);
-    exists.then(|| (bucket, Uuid::from_u128(next.unwrap_or(0))))
 }
 
 #[cfg(test)]
@@ -298,16 +297,6 @@ mod tests {
         }
         let other = Owner::new(&Tenant::new("t"), Uuid::from_u128(8));
         assert_eq!((place.in_wallet(&owner), place.in_wallet(&other)), (42, 0));
-    }
-
-    #[test]
-    fn buckets_follow_each_other_to_the_last() {
-        let id = Uuid::from_u128;
-        assert_eq!(behind(3, Some(id(9))), Some((3, id(10))));
-        assert_eq!(behind(3, Some(Uuid::max())), Some((4, Uuid::nil())));
-        assert_eq!(behind(3, None), Some((4, Uuid::nil())));
-        assert_eq!(behind(63, Some(id(9))), Some((63, id(10))));
-        assert_eq!((behind(63, None), behind(63, Some(Uuid::max()))), (None, None));
     }
 
     #[test]

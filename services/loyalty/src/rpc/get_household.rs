@@ -1,15 +1,14 @@
 //! GetHousehold: a household and its members.
 
 use proto::rapport::loyalty::v1 as pb;
-use proto::{Path, Violations};
 use requests::Caller;
 use tonic::{Request, Status};
 
 use super::Api;
 use super::call::told;
 use super::create_household::household_message;
-use super::refusal::{DOMAIN, household_not_found};
-use super::wire::{uuid, uuid_text};
+use super::refusal::household_not_found;
+use super::wire::{only_id, uuid_text};
 use crate::store::{Owner, households, members};
 
 pub(super) async fn handle(
@@ -17,9 +16,7 @@ pub(super) async fn handle(
     request: Request<pb::GetHouseholdRequest>,
 ) -> Result<pb::GetHouseholdResponse, Status> {
     let (caller, message) = Caller::open(request)?;
-    let mut found = Violations::default();
-    let household_id = uuid(&message.household_id, &Path::ROOT, "household_id", &mut found);
-    found.into_result(DOMAIN)?;
+    let household_id = only_id(&message.household_id, "household_id")?;
     let (db, owner) = (api.db.reader(), Owner::new(&caller.tenant, household_id));
     let household = households::find(db, &owner).await.map_err(|e| told(&e))?;
     let household = household.ok_or_else(|| household_not_found(&message.household_id))?;

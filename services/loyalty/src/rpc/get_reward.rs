@@ -7,7 +7,7 @@ use tonic::{Request, Status};
 use super::Api;
 use super::call::told;
 use super::refusal::reward_not_found;
-use super::reward_wire::{left, reward_key, reward_message};
+use super::reward_wire::{left, reward_message};
 use crate::store::rewards;
 
 pub(super) async fn handle(
@@ -16,7 +16,7 @@ pub(super) async fn handle(
 ) -> Result<pb::GetRewardResponse, Status> {
     let (caller, message) = Caller::open(request)?;
     let db = api.db.reader();
-    let key = reward_key(&caller.tenant, &message.program_id, &message.reward_id);
+    let key = rewards::Key::new(&caller.tenant, &message.program_id, &message.reward_id);
     let found = match message.version {
         0 => rewards::find(db, &key).await,
         version => rewards::find_version(db, &key, version).await,

@@ -1,7 +1,6 @@
 //! ListActivities: the activities of a wallet, last recorded first.
 
 use proto::rapport::loyalty::v1 as pb;
-use proto::{Path, Violations};
 use requests::Caller;
 use tonic::{Request, Status};
 use uuid::Uuid;
@@ -9,8 +8,7 @@ use uuid::Uuid;
 use super::Api;
 use super::activity_wire::activity_message;
 use super::call::told;
-use super::refusal::DOMAIN;
-use super::wire::uuid;
+use super::wire::only_id;
 use crate::store::activities;
 
 const METHOD: &str = "ListActivities";
@@ -20,9 +18,7 @@ pub(super) async fn handle(
     request: Request<pb::ListActivitiesRequest>,
 ) -> Result<pb::ListActivitiesResponse, Status> {
     let (caller, message) = Caller::open(request)?;
-    let mut violations = Violations::default();
-    let member_id = uuid(&message.member_id, &Path::ROOT, "member_id", &mut violations);
-    violations.into_result(DOMAIN)?;
+    let member_id = only_id(&message.member_id, "member_id")?;
     let list = caller.list(&api.pages, METHOD, &message.member_id, message.page_size)?;
     let cursor = list.open(&message.page_token)?;
     let before = cursor.and_then(|bytes| Uuid::from_slice(&bytes).ok()).unwrap_or(Uuid::max());

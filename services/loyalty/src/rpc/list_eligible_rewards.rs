@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::Api;
 use super::call::told;
 use super::refusal::DOMAIN;
-use super::reward_wire::{left, obstacle, reward_key, reward_message, text_message};
+use super::reward_wire::{left, obstacle, reward_message, text_message};
 use super::wire::{money, uuid};
 use crate::domain::rules::Counter;
 use crate::domain::{
@@ -52,7 +52,7 @@ pub(super) async fn handle(
     let page = rewards::page(db, tenant, &program_id, &after, list.limit()).await;
     let mut offered = page.map_err(|e| told(&e))?;
     let next_page_token = list.next(&mut offered, |_| 0, |reward| reward.id.as_bytes().to_vec());
-    let keys: Vec<_> = offered.iter().map(|one| reward_key(tenant, &program_id, &one.id)).collect();
+    let keys: Vec<_> = offered.iter().map(|one| rewards::Key::new(tenant, &program_id, &one.id)).collect();
     looking.meet(api, &Owner::new(tenant, member_id), &offered, &message.language_code).await?;
     let stock = rewards::stock(db, &keys, false).await.map_err(|e| told(&e))?;
     let counters = offered.iter().filter_map(|one| one.counter(&looking.program, looking.now));

@@ -1,14 +1,12 @@
 //! ListLots: the lots of a wallet, settled first.
 
 use proto::rapport::loyalty::v1 as pb;
-use proto::{Path, Violations};
 use requests::Caller;
 use tonic::{Request, Status};
 
 use super::Api;
 use super::call::told;
-use super::refusal::DOMAIN;
-use super::wire::{opt_timestamp, uuid, uuid_text};
+use super::wire::{only_id, opt_timestamp, uuid_text};
 use crate::domain::{Lot, Program, Wallet};
 use crate::store::lots;
 use rpc::page::number;
@@ -20,9 +18,7 @@ pub(super) async fn handle(
     request: Request<pb::ListLotsRequest>,
 ) -> Result<pb::ListLotsResponse, Status> {
     let (caller, message) = Caller::open(request)?;
-    let mut violations = Violations::default();
-    let member_id = uuid(&message.member_id, &Path::ROOT, "member_id", &mut violations);
-    violations.into_result(DOMAIN)?;
+    let member_id = only_id(&message.member_id, "member_id")?;
     let filter = format!("{} {}", message.member_id, message.open_only);
     let list = caller.list(&api.pages, METHOD, &filter, message.page_size)?;
     let cursor = list.open(&message.page_token)?;

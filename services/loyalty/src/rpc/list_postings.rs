@@ -1,15 +1,13 @@
 //! ListPostings: the statement of a wallet, settled first.
 
 use proto::rapport::loyalty::v1 as pb;
-use proto::{Path, Violations};
 use requests::Caller;
 use tonic::{Request, Status};
 use uuid::Uuid;
 
 use super::Api;
 use super::call::told;
-use super::refusal::DOMAIN;
-use super::wire::{timestamp, uuid, uuid_text};
+use super::wire::{only_id, timestamp, uuid_text};
 use crate::domain::{Account, Posting, Program, Reason};
 use crate::store::postings;
 use rpc::page::number;
@@ -21,9 +19,7 @@ pub(super) async fn handle(
     request: Request<pb::ListPostingsRequest>,
 ) -> Result<pb::ListPostingsResponse, Status> {
     let (caller, message) = Caller::open(request)?;
-    let mut violations = Violations::default();
-    let member_id = uuid(&message.member_id, &Path::ROOT, "member_id", &mut violations);
-    violations.into_result(DOMAIN)?;
+    let member_id = only_id(&message.member_id, "member_id")?;
     let list = caller.list(&api.pages, METHOD, &message.member_id, message.page_size)?;
     let cursor = list.open(&message.page_token)?;
     let before = cursor.map_or(i64::MAX, |bytes| number(&bytes));

@@ -1,7 +1,6 @@
 //! ListRedemptions: the redemptions of a wallet, last made first.
 
 use proto::rapport::loyalty::v1 as pb;
-use proto::{Path, Violations};
 use requests::Caller;
 use tonic::{Request, Status};
 use uuid::Uuid;
@@ -9,8 +8,7 @@ use uuid::Uuid;
 use super::Api;
 use super::call::told;
 use super::redemption_wire::redemption_message;
-use super::refusal::DOMAIN;
-use super::wire::uuid;
+use super::wire::only_id;
 use crate::domain::RedemptionState;
 use crate::store::redemptions::{self, Filter};
 
@@ -21,9 +19,7 @@ pub(super) async fn handle(
     request: Request<pb::ListRedemptionsRequest>,
 ) -> Result<pb::ListRedemptionsResponse, Status> {
     let (caller, message) = Caller::open(request)?;
-    let mut violations = Violations::default();
-    let member_id = uuid(&message.member_id, &Path::ROOT, "member_id", &mut violations);
-    violations.into_result(DOMAIN)?;
+    let member_id = only_id(&message.member_id, "member_id")?;
     let filter = filter(message.state());
     let bound = format!("{} {}", message.member_id, message.state);
     let list = caller.list(&api.pages, METHOD, &bound, message.page_size)?;

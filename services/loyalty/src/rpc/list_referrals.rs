@@ -2,15 +2,14 @@
 
 use ambient::Time;
 use proto::rapport::loyalty::v1 as pb;
-use proto::{Path, Violations};
 use requests::Caller;
 use tonic::{Request, Status};
 use uuid::Uuid;
 
 use super::Api;
 use super::call::told;
-use super::refusal::{DOMAIN, member_not_found};
-use super::wire::{opt_timestamp, timestamp, uuid, uuid_text};
+use super::refusal::member_not_found;
+use super::wire::{only_id, opt_timestamp, timestamp, uuid_text};
 use crate::store::members;
 use crate::store::referrals::{self, Referral};
 
@@ -21,9 +20,7 @@ pub(super) async fn handle(
     request: Request<pb::ListReferralsRequest>,
 ) -> Result<pb::ListReferralsResponse, Status> {
     let (caller, message) = Caller::open(request)?;
-    let mut violations = Violations::default();
-    let member_id = uuid(&message.member_id, &Path::ROOT, "member_id", &mut violations);
-    violations.into_result(DOMAIN)?;
+    let member_id = only_id(&message.member_id, "member_id")?;
     let list = caller.list(&api.pages, METHOD, &message.member_id, message.page_size)?;
     let cursor = list.open(&message.page_token)?;
     let after = cursor.and_then(|bytes| Uuid::from_slice(&bytes).ok()).unwrap_or_default();

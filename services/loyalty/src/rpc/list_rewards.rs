@@ -7,7 +7,7 @@ use tonic::{Request, Status};
 use super::Api;
 use super::call::told;
 use super::refusal::program_not_found;
-use super::reward_wire::{left, reward_key, reward_message};
+use super::reward_wire::{left, reward_message};
 use crate::store::rewards;
 
 const METHOD: &str = "ListRewards";
@@ -26,7 +26,7 @@ pub(super) async fn handle(
     let mut found =
         rewards::page(db, &caller.tenant, program_id, &after, list.limit()).await.map_err(|e| told(&e))?;
     let next_page_token = list.next(&mut found, |_| 0, |r| r.id.as_bytes().to_vec());
-    let keys: Vec<_> = found.iter().map(|r| reward_key(&caller.tenant, program_id, &r.id)).collect();
+    let keys: Vec<_> = found.iter().map(|r| rewards::Key::new(&caller.tenant, program_id, &r.id)).collect();
     let stock = rewards::stock(db, &keys, false).await.map_err(|e| told(&e))?;
     let rewards = found.iter().zip(&keys).map(|(reward, key)| reward_message(reward, left(stock.get(key))));
     Ok(pb::ListRewardsResponse { rewards: rewards.collect(), next_page_token })

@@ -10,7 +10,6 @@ use super::call::told;
 use super::get_balance::present;
 use super::redemption_wire::bill;
 use super::refusal::{DOMAIN, problem, reward_not_found};
-use super::reward_wire::reward_key;
 use super::wire::{money, uuid};
 use crate::store::rewards;
 
@@ -27,7 +26,7 @@ pub(super) async fn handle(
     let (owner, found) = api.located(&caller.tenant, member_id).await?;
     let now = api.clock.now();
     let (wallet, program) = present(api, &owner, found, now).await?;
-    let key = reward_key(&caller.tenant, &program.id, &message.reward_id);
+    let key = rewards::Key::new(&caller.tenant, &program.id, &message.reward_id);
     let reward = rewards::find(api.db.reader(), &key).await.map_err(|e| told(&e))?;
     let reward = reward.ok_or_else(|| reward_not_found(&message.reward_id))?;
     let share = reward.share(&program, &wallet, bill, now.max(wallet.now));

@@ -1,14 +1,13 @@
 //! RetireRuleSet: a rule set holds no longer.
 
 use proto::rapport::loyalty::v1 as pb;
-use proto::{Path, Violations};
 use requests::Caller;
 use tonic::{Request, Status};
 
 use super::Api;
 use super::refusal::DOMAIN;
 use super::rule_set_term::Change;
-use super::wire::uuid;
+use super::wire::only_id;
 use crate::domain::retire;
 
 pub(super) async fn handle(
@@ -16,9 +15,7 @@ pub(super) async fn handle(
     request: Request<pb::RetireRuleSetRequest>,
 ) -> Result<pb::RetireRuleSetResponse, Status> {
     let (caller, message) = Caller::open(request)?;
-    let mut found = Violations::default();
-    let request_id = uuid(&message.request_id, &Path::ROOT, "request_id", &mut found);
-    found.into_result(DOMAIN)?;
+    let request_id = only_id(&message.request_id, "request_id")?;
     let (version, now) = (message.version, api.clock.now());
     let call = caller.call(DOMAIN, "RetireRuleSet", request_id, &message);
     let change = Change { version, now, decide: move |terms: &[_]| retire(terms, version, now) };

@@ -13,17 +13,12 @@ use crate::domain::{
     Fulfilment, Money, PaymentRate, Price, Program, Refusal, Reward, RewardRefusal, RewardTerms, RewardText,
     Stock, Supply, UnitLimit,
 };
-use crate::store::Tenant;
-use crate::store::rewards::{Counted, Key};
+use crate::store::rewards::Counted;
 
 /// A hundredth of the currency's unit.
 const STEP_MICROS: i64 = 10_000;
 /// How long the place of a picture may be, in bytes.
 const URI_MAX: usize = 2_000;
-
-pub(super) fn reward_key(tenant: &Tenant, program_id: &str, reward_id: &str) -> Key {
-    Key::new(tenant, program_id, reward_id)
-}
 
 /// What a reward's etag is as long as it does not change.
 pub(super) fn etag(reward: &Reward) -> String {

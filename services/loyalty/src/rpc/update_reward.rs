@@ -11,7 +11,7 @@ use tonic::{Request, Status};
 use super::Api;
 use super::call::told;
 use super::refusal::{DOMAIN, program_not_found, reward_not_found};
-use super::reward_wire::{decode, etag, fits, left, reward_key, reward_message};
+use super::reward_wire::{decode, etag, fits, left, reward_message};
 use super::wire::uuid;
 use crate::domain::{Reward, RewardTerms};
 use crate::store::{Owner, Tenant, programs, rewards, rule_sets};
@@ -87,7 +87,7 @@ async fn write(
     expected: &str,
 ) -> Result<Written, db::Error> {
     rule_sets::lock_program(tx, tenant, &wanted.program_id, 1).await?;
-    let key = reward_key(tenant, &wanted.program_id, &wanted.id);
+    let key = rewards::Key::new(tenant, &wanted.program_id, &wanted.id);
     let Some(before) = rewards::find(tx, &key).await? else {
         return Ok(Written::refused(&reward_not_found(&wanted.id)));
     };

@@ -11,7 +11,7 @@ use tonic::{Request, Status, Streaming};
 use super::Api;
 use super::call::told;
 use super::refusal::{DOMAIN, reward_not_found};
-use super::reward_wire::{left, reward_key, reward_message};
+use super::reward_wire::{left, reward_message};
 use crate::domain::Supply;
 use crate::store::rewards::{self, Key};
 
@@ -33,7 +33,7 @@ pub(super) async fn handle(
         }
     }
     found.into_result(DOMAIN)?;
-    let key = reward_key(&caller.tenant, &program_id, &reward_id);
+    let key = Key::new(&caller.tenant, &program_id, &reward_id);
     let reward = rewards::find(api.db.reader(), &key).await.map_err(|e| told(&e))?;
     let reward = reward.ok_or_else(|| reward_not_found(&reward_id))?;
     if reward.supply != Supply::Codes {

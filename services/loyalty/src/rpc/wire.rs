@@ -4,13 +4,23 @@ use chrono::{Datelike, NaiveDate};
 use proto::google::r#type as gtype;
 use proto::rapport::loyalty::v1 as pb;
 use proto::{Path, Violations};
+use tonic::Status;
 use uuid::Uuid;
 
+use super::refusal::DOMAIN;
 use crate::domain::{Credits, Currency, Money, Points, Program, Reply, Reversal, TierStatus, Wallet};
 use crate::ledger::Answered;
 
 pub(crate) use requests::wire::{opt_timestamp, timestamp, uuid_text};
 pub(super) use requests::wire::{time, uuid};
+
+/// The id in a field, of a request in which nothing else is to be checked.
+pub(super) fn only_id(given: &str, field: &'static str) -> Result<Uuid, Status> {
+    let mut found = Violations::default();
+    let id = uuid(given, &Path::ROOT, field, &mut found);
+    found.into_result(DOMAIN)?;
+    Ok(id)
+}
 
 /// An amount.
 pub(crate) fn money(amount: Money) -> gtype::Money {

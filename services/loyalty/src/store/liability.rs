@@ -226,10 +226,6 @@ pub(super) async fn moved(
     Ok(months)
 }
 
-pub(super) fn purse_of(number: i32) -> Result<u32, db::Error> {
-    u32::try_from(number).map_err(|_| damaged())
-}
-
 /// The end of an upsert that adds to these columns.
 fn adding(table: &str, key: &str, columns: &[&str]) -> String {
     let add = |column: &&str| format!("{column} = {table}.{column} + excluded.{column}");
@@ -254,29 +250,58 @@ const COLUMNS: [&str; 13] = [
     "arrears",
 ];
 
-async fn add_months(tx: &Tx, scope: &Scope, months: &Months) -> Result<(), db::Error> {
-    let row = |purse: u32, month: Month, m: &Movements| liability_month::Model {
+/// What moved in a month, as a row.
+fn row(scope: &Scope, purse: u32, month: Month, moved: &Movements) -> liability_month::Model {
+    liability_month::Model {
         tenant_id: scope.tenant.id().to_owned(),
         program_id: scope.program_id.clone(),
         purse: i32::try_from(purse).unwrap_or(i32::MAX),
         month: month.number(),
-        issued: m.issued,
-        reversed: m.reversed,
-        redeemed: m.redeemed,
-        refunded: m.refunded,
-        expired: m.expired,
-        reinstated: m.reinstated,
-        adjusted: m.adjusted,
-        waived: m.waived,
-        transferred: m.transferred,
-        pending: m.pending,
-        available: m.available,
-        held: m.held,
-        arrears: m.arrears,
+        issued: moved.issued,
+        reversed: moved.reversed,
+        redeemed: moved.redeemed,
+        refunded: moved.refunded,
+        expired: moved.expired,
+        reinstated: moved.reinstated,
+        adjusted: moved.adjusted,
+        waived: moved.waived,
+        transferred: moved.transferred,
+        pending: moved.pending,
+        available: moved.available,
+        held: moved.held,
+        arrears: moved.arrears,
+    }
+}
+
+/// What moved by a row, of which purse, in which month.
+pub(super) fn domain(row: &liability_month::Model) -> Result<(u32, Month, Movements), db::Error> {
+    let purse = u32::try_from(row.purse).map_err(|_| damaged())?;
+    let month = Month::from_number(row.month).ok_or_else(damaged)?;
+    let moved = Movements {
+        issued: row.issued,
+        reversed: row.reversed,
+        redeemed: row.redeemed,
+        refunded: row.refunded,
+        expired: row.expired,
+        reinstated: row.reinstated,
+        adjusted: row.adjusted,
+        waived: row.waived,
+        transferred: row.transferred,
+        pending: row.pending,
+        available: row.available,
+        held: row.held,
+        arrears: row.arrears,
     };
-    let rows = months.iter().flat_map(|(purse, of)| of.iter().map(move |(month, m)| row(*purse, *month, m)));
+    Ok((purse, month, moved))
+}
+
+async fn add_months(tx: &Tx, scope: &Scope, months: &Months) -> Result<(), db::Error> {
+    let mut rows = Vec::new();
+    for (purse, of) in months {
+        rows.extend(of.iter().map(|(month, moved)| row(scope, *purse, *month, moved)));
+    }
     let end = adding("liability_month", "tenant_id, program_id, purse, month", &COLUMNS);
-    db::bulk_upsert::<liability_month::Entity>(tx, &rows.collect::<Vec<_>>(), &end).await
+    db::bulk_upsert::<liability_month::Entity>(tx, &rows, &end).await
 }
 
 /// True if something fell due before a moment to a wallet of the program, and was not settled yet.

@@ -10,10 +10,9 @@ use db::{Tenant, Tx};
 
 use super::audit::purses;
 use super::entity::liability_month;
-use super::liability::{BUCKETS, Calendar, Months, Scope, Sum, damaged, moved, purse_of, slot};
+use super::liability::{BUCKETS, Calendar, Months, Scope, Sum, damaged, domain, moved, slot};
 use crate::domain::Month;
 use crate::domain::breakage::{Ended, Endings};
-use crate::domain::liability::Movements;
 
 /// Postings that one transaction adds to the sums, if more wallets than those of a bucket have them.
 const POSTINGS: i64 = 150_000;
@@ -176,24 +175,9 @@ async fn summed(tx: &Tx, scope: &Scope) -> Result<Months, db::Error> {
         .all(tx)
         .await?;
     let mut months = Months::new();
-    for m in rows {
-        let month = Month::from_number(m.month).ok_or_else(damaged)?;
-        let moved = Movements {
-            issued: m.issued,
-            reversed: m.reversed,
-            redeemed: m.redeemed,
-            refunded: m.refunded,
-            expired: m.expired,
-            reinstated: m.reinstated,
-            adjusted: m.adjusted,
-            waived: m.waived,
-            transferred: m.transferred,
-            pending: m.pending,
-            available: m.available,
-            held: m.held,
-            arrears: m.arrears,
-        };
-        months.entry(purse_of(m.purse)?).or_default().insert(month, moved);
+    for row in &rows {
+        let (purse, month, moved) = domain(row)?;
+        months.entry(purse).or_default().insert(month, moved);
     }
     Ok(months)
 }

@@ -30,6 +30,7 @@ pub mod spans;
 pub mod state;
 pub mod tier_changes;
 pub mod tiers;
+pub mod unread;
 pub mod wallets;
 
 pub use audit::{Check, Report, Totals as LedgerTotals, audit};

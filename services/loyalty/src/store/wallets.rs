@@ -5,8 +5,8 @@ use std::collections::{HashMap, HashSet};
 use ambient::Time;
 use db::sea_orm::sea_query::Expr;
 use db::sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, ExprTrait, FromQueryResult, QueryFilter,
-    QueryOrder, QueryResult, QuerySelect, Select, Statement,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QueryResult,
+    QuerySelect, Statement,
 };
 use db::{Keyed, OWNER_TYPES, Owner, Tenant, Tx, Writes, select_in};
 use serde::{Deserialize, Serialize};
@@ -15,6 +15,7 @@ use uuid::Uuid;
 use super::OWNER;
 use super::days::{date_of, number_of, opt_number_of};
 use super::entity::wallet;
+use super::unread::Which;
 use crate::domain::{HouseholdRole, MemberState, Purse, Standing, Totals, Wallet};
 
 /// A purse of a further currency, as it is stored.
@@ -105,54 +106,6 @@ pub async fn locate(
     }
 }
 
-/// Wallets of a program, in the order of their keys, for which other tiers may matter: they hold a tier that
-/// ends, or what counts reaches a higher one: by rank, from which credits on.
-///
-/// # Errors
-/// That the database refused.
-pub async fn page_of_tiers(
-    db: &impl ConnectionTrait,
-    (tenant, program_id): (&Tenant, &str),
-    reached: &[(u32, i64)],
-    after: Option<&Owner>,
-    limit: u64,
-) -> Result<Vec<Owner>, db::Error> {
-    use wallet::Column as C;
-    let mut any = Condition::any().add(C::TierUntil.ne(opt_number_of(None)));
-    for (rank, credits) in reached {
-        any = any.add(C::TierRank.eq(*rank).and(C::TierProgress.gte(*credits)));
-    }
-    let select = of_program(tenant, program_id, after)
-        .select_only()
-        .columns([C::Bucket, C::TenantId, C::WalletId])
-        .filter(any)
-        .limit(limit);
-    let rows: Vec<(i32, String, uuid::Uuid)> = select.into_tuple().all(db).await?;
-    Ok(rows.iter().map(|(bucket, tenant, id)| Owner::of_row(*bucket, tenant, *id)).collect())
-}
-
-/// Wallets of a program, in the order of their keys, with when they were opened.
-///
-/// # Errors
-/// That the database refused.
-pub async fn page_of_program(
-    db: &impl ConnectionTrait,
-    (tenant, program_id): (&Tenant, &str),
-    after: Option<&Owner>,
-    limit: u64,
-) -> Result<Vec<(Owner, Time)>, db::Error> {
-    use wallet::Column as C;
-    let select = of_program(tenant, program_id, after)
-        .select_only()
-        .columns([C::Bucket, C::TenantId, C::WalletId, C::OpenTime])
-        .limit(limit);
-    let rows: Vec<(i32, String, uuid::Uuid, i64)> = select.into_tuple().all(db).await?;
-    let found = rows.iter().map(|(bucket, tenant, id, opened)| {
-        (Owner::of_row(*bucket, tenant, *id), Time::from_micros(*opened))
-    });
-    Ok(found.collect())
-}
-
 /// How many wallets a program has.
 ///
 /// # Errors
@@ -172,36 +125,21 @@ pub async fn count_of_program(
     Ok(count.unwrap_or(0).unsigned_abs())
 }
 
-fn of_program(tenant: &Tenant, program_id: &str, after: Option<&Owner>) -> Select<wallet::Entity> {
-    use wallet::Column as C;
-    wallet::Entity::find()
-        .filter(C::TenantId.eq(tenant.id()))
-        .filter(C::ProgramId.eq(program_id))
-        .filter(Condition::all().add_option(after.map(|last| {
-            let same_bucket = C::Bucket.eq(last.bucket()).and(C::WalletId.gt(last.id()));
-            C::Bucket.gt(last.bucket()).or(same_bucket)
-        })))
-        .order_by_asc(C::Bucket)
-        .order_by_asc(C::WalletId)
-}
-
-/// Wallets of a program in one bucket, from an id on and by their ids, that decided anything at a moment or
-/// later: the others have nothing that was recorded since.
-///
-/// # Errors
-/// That the database refused, or `Damaged` for a row that does not make sense.
-pub async fn page_in_bucket(
+/// Wallets of a program in one bucket, from an id on and by their ids.
+pub(super) async fn page_in_bucket(
     db: &impl ConnectionTrait,
     (tenant, program_id): (&Tenant, &str),
     (bucket, from): (i32, Uuid),
-    since: Time,
+    which: &Which,
     limit: u64,
 ) -> Result<Vec<(Owner, Versioned)>, db::Error> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut values = vec![bucket.into(), tenant.id().into(), from.into(), program_id.into(), limit.into()];
     let sql = format!(
         "SELECT t.*{PROGRAM_VERSION} FROM wallet t WHERE t.bucket = $1 AND t.tenant_id = $2 \
-         AND t.wallet_id >= $3 AND t.program_id = $4 AND t.now >= $5 ORDER BY t.wallet_id LIMIT {limit}"
+         AND t.wallet_id >= $3 AND t.program_id = $4 AND {} ORDER BY t.wallet_id LIMIT $5",
+        which.condition(&mut values)
     );
-    let values = [bucket.into(), tenant.id().into(), from.into(), program_id.into(), since.micros().into()];
     let statement = Statement::from_sql_and_values(db.get_database_backend(), sql, values);
     let rows = Row::find_by_statement(statement).all(db).await?;
     let found = rows.into_iter().map(|row| {

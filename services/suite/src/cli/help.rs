@@ -225,7 +225,9 @@ Examples:
   rapport export members --program shop --format jsonl | wc -l
 
 Rows come from a running suite as they are recorded. An export goes on where it was when the connection to
-the suite breaks; a file appears under its name once it is complete, readable by its owner only.
+the suite breaks; a file appears under its name once it is complete, readable by its owner only. What a
+killed export leaves beside it, .NAME.rapport-part, the next one to the same file begins anew; a second one
+at the same time is refused.
 In CSV, a text that a spreadsheet would take for a formula, because it begins with = + - @, a tab or a
 carriage return, begins with an apostrophe; --exact leaves it as it is, and JSON lines are always exact.
 Exit codes: 0 complete, or whoever read it went away; 1 refused or failed; 2 wrong arguments.";
@@ -271,6 +273,7 @@ Examples:
   rapport report liability --program shop --currency coins --format json
 
 Per currency and month: what was left, what came and went, what that costs; the months agree with the ledger.
+Files are written as those of `rapport export`.
 Exit codes: 0 done; 1 refused, failed, or the months do not agree with the ledger; 2 wrong arguments.";
 
 pub(super) const CONFIG: &str = "\

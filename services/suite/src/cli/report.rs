@@ -39,7 +39,7 @@ pub(crate) struct LiabilityArgs {
     /// How to write the report
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = ReportFormat::Html)]
     pub(crate) format: ReportFormat,
-    /// Where to write it; standard output unless given
+    /// A file that appears, or is replaced, once it is complete; standard output unless given
     #[arg(long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
     #[command(flatten)]

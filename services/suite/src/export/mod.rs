@@ -11,7 +11,6 @@ mod source;
 mod write;
 
 use std::io;
-use std::time::Duration;
 
 use ambient::Time;
 use futures::TryStreamExt as _;
@@ -24,14 +23,9 @@ use tonic::{Code, Status};
 use crate::cli::{ExportArgs, ExportCommand, IntoArgs, WhenArgs};
 use crate::import::when;
 use crate::output::{self, grouped};
-use crate::{Failure, programs, target};
+use crate::{Failure, new_file, patience, programs, target};
 use source::Asked;
 use write::Rows;
-
-/// How often in a row the stream may break without a chunk in between.
-const BREAKS_MAX: u32 = 8;
-/// The wait after the first break; doubles with each one.
-const BACKOFF: Duration = Duration::from_millis(100);
 
 /// Runs the sub-command.
 pub(crate) async fn run(args: ExportArgs) -> Result<(), Failure> {
@@ -119,7 +113,7 @@ fn bar(into: &IntoArgs) -> ProgressBar {
 
 fn unwritten(into: &IntoArgs, error: &io::Error) -> Failure {
     match &into.output {
-        Some(file) => Failure::failed(format!("{} cannot be written: {error}", file.display())),
+        Some(file) => new_file::unwritten(file, error),
         None => Failure::failed(format!("standard output cannot be written: {error}")),
     }
 }
@@ -158,6 +152,7 @@ struct Export {
 impl Export {
     /// Writes every row once, over as many streams as it takes.
     async fn run(&mut self, rows: &mut Rows) -> Result<(), Stopped> {
+        // Breaks in a row without a chunk in between.
         let mut breaks = 0;
         loop {
             let before = self.cursor.clone();
@@ -165,10 +160,9 @@ impl Export {
                 Ok(()) => return Ok(()),
                 Err(Stopped::Refused(status)) if passes(&status) => {
                     breaks = if self.cursor == before { breaks + 1 } else { 1 };
-                    if breaks > BREAKS_MAX {
+                    if !patience::wait(breaks).await {
                         return Err(Stopped::Refused(status));
                     }
-                    tokio::time::sleep(BACKOFF.saturating_mul(1 << (breaks - 1))).await;
                 }
                 Err(stopped) => return Err(stopped),
             }

@@ -1,15 +1,10 @@
 //! Where exported rows go: standard output, or a file that is there once it is complete.
 
 use std::io::{self, BufWriter, Stdout, Write};
-use std::path::{Path, PathBuf};
-
-use tempfile::NamedTempFile;
 
 use super::rows::{Cell, Row};
 use crate::cli::{ExportFormat, IntoArgs};
-
-/// Bytes that are collected before they are written.
-const BUFFER_BYTES: usize = 64 * 1024;
+use crate::new_file::NewFile;
 
 /// Writes rows.
 pub(super) struct Rows {
@@ -23,20 +18,25 @@ enum Form {
     Lines(Sink),
 }
 
-/// Takes bytes.
-enum Sink {
-    Out(BufWriter<Stdout>),
-    /// A neighbour of the file, which gets its name in the end.
-    File {
-        beside: BufWriter<NamedTempFile>,
-        path: PathBuf,
-    },
+/// Takes bytes, many at once.
+type Sink = BufWriter<Target>;
+
+/// Bytes that are collected before they are written.
+const BUFFER_BYTES: usize = 64 * 1024;
+
+enum Target {
+    Out(Stdout),
+    File(NewFile),
 }
 
 impl Rows {
     /// Begins to write; a CSV begins with its columns.
     pub(super) fn open(into: &IntoArgs, columns: &'static [&'static str]) -> io::Result<Rows> {
-        let sink = Sink::open(into.output.as_deref())?;
+        let target = match &into.output {
+            None => Target::Out(io::stdout()),
+            Some(path) => Target::File(NewFile::create(path)?),
+        };
+        let sink = Sink::with_capacity(BUFFER_BYTES, target);
         let form = match into.format {
             ExportFormat::Jsonl => Form::Lines(sink),
             ExportFormat::Csv => {
@@ -72,52 +72,25 @@ impl Rows {
             Form::Csv(writer) => writer.into_inner().map_err(|error| error.into_error())?,
             Form::Lines(sink) => sink,
         };
-        sink.finish()
-    }
-}
-
-impl Sink {
-    fn open(path: Option<&Path>) -> io::Result<Sink> {
-        let Some(path) = path else {
-            return Ok(Sink::Out(BufWriter::with_capacity(BUFFER_BYTES, io::stdout())));
-        };
-        // Through a link, what it leads to is replaced.
-        let path = if path.exists() { path.canonicalize()? } else { path.to_owned() };
-        if path.exists() && !path.is_file() {
-            return Err(io::Error::other("it exists and is not a file"));
-        }
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        // Whoever finds it after a kill knows what it was.
-        let beside = tempfile::Builder::new()
-            .prefix(".rapport-export-")
-            .tempfile_in(folder.unwrap_or(Path::new(".")))?;
-        Ok(Sink::File { beside: BufWriter::with_capacity(BUFFER_BYTES, beside), path })
-    }
-
-    fn finish(self) -> io::Result<()> {
-        match self {
-            Sink::Out(mut out) => out.flush(),
-            Sink::File { beside, path } => {
-                let beside = beside.into_inner().map_err(io::IntoInnerError::into_error)?;
-                beside.as_file().sync_all()?;
-                beside.persist(path).map(drop).map_err(|error| error.error)
-            }
+        match sink.into_inner().map_err(io::IntoInnerError::into_error)? {
+            Target::Out(mut out) => out.flush(),
+            Target::File(file) => file.finish(),
         }
     }
 }
 
-impl Write for Sink {
+impl Write for Target {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            Sink::Out(out) => out.write(bytes),
-            Sink::File { beside, .. } => beside.write(bytes),
+            Target::Out(out) => out.write(bytes),
+            Target::File(file) => file.write(bytes),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
         match self {
-            Sink::Out(out) => out.flush(),
-            Sink::File { beside, .. } => beside.flush(),
+            Target::Out(out) => out.flush(),
+            Target::File(file) => file.flush(),
         }
     }
 }
@@ -136,6 +109,8 @@ fn io_of(error: csv::Error) -> io::Error {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use proto::rapport::loyalty::v1 as pb;
 
     use super::super::columns;
@@ -182,19 +157,5 @@ mod tests {
             row["external_id"].as_str().unwrap().to_owned()
         });
         assert_eq!(read.collect::<Vec<_>>(), texts);
-    }
-
-    #[test]
-    fn a_file_that_is_not_complete_leaves_the_old_one_and_nothing_else() {
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("rows.csv");
-        std::fs::write(&file, "old").unwrap();
-        let mut writer = Rows::open(&into(&file, ExportFormat::Csv, false), &columns::MEMBER).unwrap();
-        writer.write(&named("x")).unwrap();
-        drop(writer);
-        assert_eq!(std::fs::read_to_string(&file).unwrap(), "old");
-        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
-        let folder = Rows::open(&into(dir.path(), ExportFormat::Csv, false), &columns::MEMBER);
-        assert!(folder.is_err_and(|error| error.to_string() == "it exists and is not a file"));
     }
 }

@@ -2,7 +2,6 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
 
 use ambient::{Clock, Time};
 use proto::rapport::loyalty::v1 as pb;
@@ -15,12 +14,7 @@ use super::members::Members;
 use super::progress::Progress;
 use super::purchase::{Program, Purchase};
 use super::summary::Tally;
-use crate::{Failure, failure};
-
-/// Tries beyond those of the client, for a server that restarts: about 20 s in all.
-const ATTEMPTS_MAX: u32 = 8;
-const WAIT_FIRST: Duration = Duration::from_millis(200);
-const WAIT_MAX: Duration = Duration::from_secs(5);
+use crate::{Failure, failure, patience};
 
 /// Sends batches. Clones share what they have learnt.
 #[derive(Clone, Debug)]
@@ -90,7 +84,7 @@ impl Sender {
     /// A request that cannot be decoded spoils its whole batch: such a batch is halved until it stands alone.
     async fn record(&self, rows: Vec<Row>, tally: &mut Tally) -> Result<(), Failure> {
         let mut waiting = vec![rows];
-        let mut attempt = 0;
+        let mut failures = 0;
         while let Some(mut rows) = waiting.pop() {
             if rows.is_empty() {
                 continue;
@@ -99,11 +93,10 @@ impl Sender {
                 Ok(results) => {
                     let (again, why) = self.count(rows, results, tally)?;
                     if let Some(why) = why {
-                        attempt += 1;
-                        if attempt >= ATTEMPTS_MAX {
+                        failures += 1;
+                        if !patience::wait(failures).await {
                             return Err(why.into());
                         }
-                        tokio::time::sleep(wait(attempt)).await;
                         waiting.push(again);
                     }
                 }
@@ -182,20 +175,15 @@ where
     F: Future<Output = Result<Response<T>, Status>>,
     C: Fn() -> F,
 {
-    let mut attempt = 1;
+    let mut failures = 0;
     loop {
-        match call().await {
-            Err(status) if is_passing(status.code()) && attempt < ATTEMPTS_MAX => {
-                tokio::time::sleep(wait(attempt)).await;
-                attempt += 1;
-            }
-            answer => return answer,
+        let answer = call().await;
+        let passing = answer.as_ref().is_err_and(|status| is_passing(status.code()));
+        failures += 1;
+        if !passing || !patience::wait(failures).await {
+            return answer;
         }
     }
-}
-
-fn wait(attempt: u32) -> Duration {
-    WAIT_FIRST.saturating_mul(1 << attempt.saturating_sub(1).min(16)).min(WAIT_MAX)
 }
 
 /// Another time the answer may be another.

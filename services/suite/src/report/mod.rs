@@ -8,7 +8,7 @@ use proto::rapport::loyalty::v1 as pb;
 use proto::rapport::loyalty::v1::report_service_client::ReportServiceClient;
 
 use crate::cli::{LiabilityArgs, ReportArgs, ReportCommand, ReportFormat};
-use crate::{Failure, output, programs, target};
+use crate::{Failure, new_file, output, programs, target};
 use shown::Shown;
 
 /// Asks a running suite.
@@ -37,8 +37,7 @@ async fn liability(args: &LiabilityArgs) -> Result<(), Failure> {
     };
     match &args.output {
         None => output::print(&text),
-        Some(file) => std::fs::write(file, text)
-            .map_err(|error| Failure::failed(format!("{} cannot be written: {error}", file.display())))?,
+        Some(file) => new_file::write(file, &text)?,
     }
     shown.verdict()
 }
