@@ -8,9 +8,10 @@ use rpc::client::Client;
 use tonic::Status;
 
 use crate::calls;
-use crate::model_client::{code, reward_id};
-use crate::model_crowd::{Deed, PRICE};
+use crate::model_client::code;
+use crate::model_crowd::Deed;
 use crate::moves;
+use crate::reward_client::reward_id;
 
 /// What was told of each currency, or of that which the deed is about, and the balance of that one after it.
 pub type Told = (Vec<Vec<i64>>, pb::Balance);
@@ -34,7 +35,7 @@ pub async fn ask(
             return move_member(client, ids, request_id, deed).await;
         }
         Deed::Redeem(name) => {
-            let (member_id, reward_id) = (id(name), reward_id(purse, PRICE));
+            let (member_id, reward_id) = (id(name), reward_id(purse));
             let what = pb::RedeemRewardRequest { request_id, member_id, reward_id, ..Default::default() };
             let request = pb::RedeemRewardRequest { quantity: 1, ..what };
             calls::redeem(client, request).await?.balance

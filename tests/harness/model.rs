@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate};
 
-use crate::model_holds::{Hold, Limit, Stage};
+use crate::model_holds::{Hold, Stage};
+use crate::model_rewards::{Part, Receipt, Wish};
 use crate::model_tiers::Tiers;
 
 /// A day in microseconds.
@@ -51,8 +52,6 @@ pub struct Policy {
     pub grace_days: Option<i64>,
     /// How tiers are reached and lost.
     pub tiers: Tiers,
-    /// How often something may be had for the same price; none: always.
-    pub limit: Option<Limit>,
 }
 
 /// What is asked.
@@ -75,24 +74,22 @@ pub enum Do {
     Return(u32, Option<i64>),
     /// Give or take points by hand.
     Adjust(i64),
-    /// Buy something for so many points.
-    Redeem(i64),
-    /// Hold so many points, under this key, for so many seconds.
-    Hold(u32, i64, i64),
-    /// Spend so many of the points that are held under this key, or all of them.
-    Capture(u32, Option<i64>),
+    /// Have a reward, under this key.
+    Redeem(u32, Wish),
+    /// Hold it, and its points, under this key for so many seconds.
+    Hold(u32, Wish, i64),
+    /// Spend points that are held under this key.
+    Capture(u32, Part),
     /// Give them back.
     Void(u32),
     /// Hold them for so many seconds from now on.
     Lengthen(u32, i64),
-    /// Give so many of the points back that were spent, or all of them.
-    Refund(u32, Option<i64>),
+    /// Give points back that were spent.
+    Refund(u32, Part),
     /// Let points live up to the second moment that would expire before the first.
     Extend(i64, i64),
     /// Give back what expired at this moment or later.
     Reinstate(i64),
-    /// Come by, for something of another currency.
-    Come,
     /// Apply what is due.
     Settle,
 }
@@ -100,13 +97,13 @@ pub enum Do {
 impl Do {
     /// It is about points of one currency.
     pub fn names_currency(self) -> bool {
-        let of_one = matches!(self, Do::Adjust(_) | Do::Redeem(_) | Do::Extend(..) | Do::Reinstate(_));
-        of_one || matches!(self, Do::Hold(..)) || self.held().is_some()
+        let of_one = matches!(self, Do::Adjust(_) | Do::Extend(..) | Do::Reinstate(_));
+        of_one || self.wish().is_some() || self.held().is_some()
     }
 }
 
 /// What is answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Told {
     /// It was done.
     Done,
@@ -116,6 +113,10 @@ pub enum Told {
     Released(i64),
     /// So many points live longer, or were given back.
     Points(i64),
+    /// A reward is had, or held.
+    Redeemed(Receipt),
+    /// So many of its points were given back.
+    Refunded(Receipt, i64),
     /// Points owed, taken while pending, taken while available, in arrears, waived.
     Back([i64; 5]),
     /// It was refused for this reason.
@@ -159,8 +160,6 @@ pub struct Model {
     pub(crate) lots: Vec<Lot>,
     purchases: BTreeMap<u32, Purchase>,
     pub(crate) holds: Vec<Hold>,
-    /// What was had in one step: its price, and when.
-    pub(crate) had: Vec<(i64, i64)>,
     expired: BTreeMap<usize, i64>,
     arrears: i64,
     pub(crate) redeemed: i64,
@@ -179,25 +178,11 @@ impl Model {
             lots: Vec::new(),
             purchases: BTreeMap::new(),
             holds: Vec::new(),
-            had: Vec::new(),
             expired: BTreeMap::new(),
             arrears: 0,
             redeemed: 0,
             adjusted: 0,
             waived: 0,
-        }
-    }
-
-    /// Answers at `now`, which is never before anything that it changed.
-    pub fn run(&mut self, command: Do, now: i64) -> Told {
-        self.settle(now);
-        let mut tried = self.clone();
-        match tried.decide(command) {
-            Ok(told) => {
-                *self = tried;
-                told
-            }
-            Err(reason) => Told::Refused(reason),
         }
     }
 
@@ -221,11 +206,11 @@ impl Model {
         self.policy.tiers.at(date(self.joined), &spent.collect::<Vec<_>>(), date(self.now))
     }
 
-    fn available(&self) -> i64 {
+    pub(crate) fn available(&self) -> i64 {
         self.lots.iter().filter(|lot| !lot.pending).map(|lot| lot.left).sum()
     }
 
-    fn settle(&mut self, now: i64) {
+    pub(crate) fn settle(&mut self, now: i64) {
         self.now = now;
         loop {
             let holding = self.lots.iter().enumerate().filter(|(_, lot)| lot.left > 0);
@@ -314,13 +299,10 @@ impl Model {
         cents * self.policy.points_per_dollar / 100
     }
 
-    fn decide(&mut self, command: Do) -> Result<Told, &'static str> {
+    /// What is not about rewards.
+    pub(crate) fn decide(&mut self, command: Do) -> Result<Told, &'static str> {
         match command {
             Do::Settle => Ok(Told::Done),
-            Do::Come => {
-                self.slide(self.now);
-                Ok(Told::Done)
-            }
             Do::Buy { key, cents, at } => self.buy(key, cents, at),
             Do::Confirm(key) => {
                 self.counting(key)?;
@@ -344,11 +326,9 @@ impl Model {
                 self.adjusted += points;
                 Ok(Told::Done)
             }
-            Do::Hold(key, points, seconds) => self.hold(key, points, seconds),
-            Do::Capture(..) | Do::Void(_) | Do::Lengthen(..) | Do::Refund(..) => self.go_on(command),
             Do::Extend(before, to) => self.extend(before, to),
             Do::Reinstate(since) => Ok(self.reinstate(since)),
-            Do::Redeem(points) => self.redeem(points),
+            _ => unreachable!("rewards are had of all purses"),
         }
     }
 

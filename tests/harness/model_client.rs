@@ -1,8 +1,5 @@
 //! The model's commands and policies as calls of the running service.
 
-use std::collections::HashMap;
-use std::sync::Mutex;
-
 use ambient::Time;
 use proto::google::r#type::Money;
 use proto::rapport::loyalty::v1 as pb;
@@ -11,32 +8,19 @@ use tonic::Status;
 
 use crate::calls::{self, balance, program, request_id, timestamp, usd};
 use crate::model::{Do, Policy, Release, Returns, Told, Totals};
-use crate::model_holds::Limit;
 use crate::model_purses::Shop;
 use crate::model_tiers::{Falls, Later, Span, Tiers};
-
-/// The redemptions of members, by the keys that the model has for them.
-#[derive(Debug, Default)]
-pub struct Redemptions(Mutex<HashMap<(String, u32), String>>);
-
-impl Redemptions {
-    fn keep(&self, member_id: &str, key: u32, redemption_id: String) {
-        self.0.lock().expect("unpoisoned").insert((member_id.to_owned(), key), redemption_id);
-    }
-
-    /// The id, or one that nobody has.
-    fn id(&self, member_id: &str, key: u32) -> String {
-        let known = self.0.lock().expect("unpoisoned").get(&(member_id.to_owned(), key)).cloned();
-        known.unwrap_or_else(|| calls::named(&format!("{member_id} {key}")))
-    }
-}
+use crate::reward_client::{self, Redemptions};
 
 /// The code of the further currency of a shop.
 pub const COINS: &str = "coins";
 
-/// Creates the program of a shop. Its tiers change on the next day, if they do.
+/// Creates the program of a shop, and what it offers. Its tiers change on the next day, if they do.
 pub async fn create_shop(client: &Client, program_id: &str, shop: &Shop) {
     create(client, program_id, shop).await;
+    for (n, offer) in shop.rewards.iter().enumerate() {
+        reward_client::offer(client, program_id, n, offer).await;
+    }
     let tiers = shop.purses[0].tiers;
     let Some(Later { dollars, falls, grace_days, .. }) = tiers.later else { return };
     let policy = Policy { tiers: Tiers { dollars, falls, grace_days, ..tiers }, ..shop.purses[0] };
@@ -173,41 +157,9 @@ fn tier_policy(tiers: Tiers) -> pb::TierPolicy {
     }
 }
 
-/// Offers something for [`Do::Redeem`], for points of a purse.
-pub async fn offer(client: &Client, program_id: &str, purse: usize, price_points: i64) {
-    offer_limited(client, program_id, (purse, price_points), None).await;
-}
-
-/// [`offer`] of what may be had so often.
-pub async fn offer_limited(
-    client: &Client,
-    program_id: &str,
-    (purse, price_points): (usize, i64),
-    limit: Option<Limit>,
-) {
-    let daily = |daily| if daily { pb::RewardLimitPeriod::Day } else { pb::RewardLimitPeriod::Unspecified };
-    let reward = pb::Reward {
-        limit: limit.map(|of| pb::RewardLimit { max_units: of.times, period: daily(of.daily).into() }),
-        program_id: program_id.into(),
-        reward_id: reward_id(purse, price_points),
-        currency_code: code(purse),
-        price_points,
-        stock: Some(pb::reward::Stock::Unlimited(true)),
-        ..Default::default()
-    };
-    let request = pb::CreateRewardRequest { request_id: request_id(), reward: Some(reward) };
-    let mut rewards = pb::reward_service_client::RewardServiceClient::new(client.clone());
-    rewards.create_reward(request).await.expect("the reward is created");
-}
-
 /// The code of a purse's currency; empty: the main one.
 pub fn code(purse: usize) -> String {
     if purse == 0 { String::new() } else { COINS.to_owned() }
-}
-
-/// The id of what costs so many points of a purse.
-pub fn reward_id(purse: usize, price: i64) -> String {
-    format!("for-{price}-of-{purse}")
 }
 
 /// Calls the service and returns what it told of each currency, or of the one that it was asked about, with
@@ -241,7 +193,11 @@ fn known(status: &Status) -> &'static str {
         "ACTIVITY_RELEASED",
         "RETURN_EXCEEDS_ACTIVITY",
         "INSUFFICIENT_POINTS",
+        "REWARD_PRICE_NOT_FOUND",
         "LIMIT_REACHED",
+        "OUT_OF_STOCK",
+        "AMOUNT_REQUIRED",
+        "NO_PAYMENT_RATE",
         "EXPIRES_IN_PAST",
         "REDEMPTION_NOT_FOUND",
         "ALREADY_CAPTURED",
@@ -327,16 +283,13 @@ async fn ask_of(
     (purse, command): (usize, Do),
     redemptions: &Redemptions,
 ) -> Result<(Told, Option<pb::Balance>), Status> {
-    if matches!(command, Do::Hold(..)) || command.held().is_some() {
-        return hold(client, request_id, member_id, (purse, command), redemptions).await;
+    if command.wish().is_some() {
+        return reward_client::have(client, request_id, member_id, command, redemptions).await;
+    }
+    if command.held().is_some() {
+        return reward_client::go_on(client, request_id, member_id, command, redemptions).await;
     }
     let currency_code = code(purse);
-    if let Do::Redeem(price) = command {
-        let reward_id = reward_id(purse, price);
-        let what = pb::RedeemRewardRequest { request_id, member_id, reward_id, ..Default::default() };
-        let request = pb::RedeemRewardRequest { quantity: 1, ..what };
-        return Ok((Told::Done, calls::redeem(client, request).await?.balance));
-    }
     if let Do::Adjust(points) = command {
         return adjust(client, request_id, member_id, (currency_code, points)).await;
     }
@@ -390,49 +343,6 @@ async fn adjust(
         currency_code,
     };
     Ok((Told::Done, service.adjust_points(request).await?.into_inner().balance))
-}
-
-async fn hold(
-    client: &Client,
-    request_id: String,
-    member_id: String,
-    (purse, command): (usize, Do),
-    redemptions: &Redemptions,
-) -> Result<(Told, Option<pb::Balance>), Status> {
-    let mut service = pb::redemption_service_client::RedemptionServiceClient::new(client.clone());
-    if let Do::Hold(key, price, hold_seconds) = command {
-        let (reward_id, id) = (reward_id(purse, price), member_id.clone());
-        let what = pb::CreateRedemptionRequest { request_id, member_id, reward_id, ..Default::default() };
-        let request = pb::CreateRedemptionRequest { quantity: 1, hold_seconds, ..what };
-        let done = service.create_redemption(request).await?.into_inner();
-        redemptions.keep(&id, key, done.redemption.expect("a redemption").redemption_id);
-        return Ok((Told::Done, done.balance));
-    }
-    let redemption_id = redemptions.id(&member_id, command.held().expect("a key"));
-    match command {
-        Do::Capture(_, part) => {
-            let portion = part.map(pb::capture_redemption_request::Portion::Points);
-            let request = pb::CaptureRedemptionRequest { request_id, member_id, redemption_id, portion };
-            Ok((Told::Done, service.capture_redemption(request).await?.into_inner().balance))
-        }
-        Do::Lengthen(_, hold_seconds) => {
-            let request = pb::ExtendHoldRequest { request_id, member_id, redemption_id, hold_seconds };
-            Ok((Told::Done, service.extend_hold(request).await?.into_inner().balance))
-        }
-        Do::Refund(_, part) => {
-            let portion = part.map(pb::refund_redemption_request::Portion::Points);
-            let reason = "broken".to_owned();
-            let request =
-                pb::RefundRedemptionRequest { request_id, member_id, redemption_id, portion, reason };
-            let done = service.refund_redemption(request).await?.into_inner();
-            Ok((Told::Points(done.points_refunded), done.balance))
-        }
-        _ => {
-            let reason = "changed".to_owned();
-            let request = pb::VoidRedemptionRequest { request_id, member_id, redemption_id, reason };
-            Ok((Told::Done, service.void_redemption(request).await?.into_inner().balance))
-        }
-    }
 }
 
 fn back(r: &pb::Reversal) -> Told {

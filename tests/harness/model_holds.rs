@@ -1,15 +1,7 @@
 //! What the model knows of points that are held for a reward, and of those that were spent on one.
 
-use crate::model::{DAY, Do, Model, Told, count};
-
-/// How often something may be had for the same price.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limit {
-    /// So many times.
-    pub times: i64,
-    /// On one day, otherwise ever.
-    pub daily: bool,
-}
+use crate::model::{DAY, Do, Model};
+use crate::model_rewards::{Part, Receipt, Wish, index};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
@@ -22,19 +14,22 @@ pub(crate) enum Stage {
 #[derive(Clone, Debug)]
 pub(crate) struct Hold {
     pub(crate) key: u32,
+    pub(crate) reward: usize,
     /// The lot of each point, in the order in which they were taken.
     pub(crate) from: Vec<usize>,
-    pub(crate) captured: usize,
-    pub(crate) refunded: usize,
     pub(crate) made: i64,
     pub(crate) until: i64,
     pub(crate) stage: Stage,
+    pub(crate) receipt: Receipt,
 }
 
 impl Do {
-    /// Whoever does it for points of one currency comes by for those of others.
-    pub fn comes(self) -> bool {
-        matches!(self, Do::Redeem(_) | Do::Hold(..))
+    /// What is wanted.
+    pub fn wish(self) -> Option<Wish> {
+        match self {
+            Do::Redeem(_, wish) | Do::Hold(_, wish, _) => Some(wish),
+            _ => None,
+        }
     }
 
     /// The key of what is held already.
@@ -46,69 +41,62 @@ impl Do {
     }
 }
 
+impl Hold {
+    /// The points and units of a part, of so many points and all units.
+    fn portion(&self, part: Part, points: i64) -> (i64, i64) {
+        let Receipt { points: price, units, .. } = self.receipt;
+        match part {
+            Part::All => (points, units),
+            Part::Points(points) => (points, units),
+            Part::Units(some) => (price / units * some, some),
+        }
+    }
+}
+
 impl Model {
-    pub(crate) fn redeem(&mut self, points: i64) -> Result<Told, &'static str> {
-        self.may_have(points)?;
-        self.slide(self.now);
-        self.afford(points)?;
-        self.redeemed += points;
-        self.had.push((points, self.now));
-        Ok(Told::Done)
-    }
-
-    pub(crate) fn hold(&mut self, key: u32, points: i64, seconds: i64) -> Result<Told, &'static str> {
-        self.may_have(points)?;
-        self.slide(self.now);
-        let (from, made) = (self.afford(points)?, self.now);
+    pub(crate) fn hold(
+        &mut self,
+        key: u32,
+        reward: usize,
+        receipt: Receipt,
+        seconds: i64,
+    ) -> Result<(), &'static str> {
+        let (from, made, stage) = (self.afford(receipt.points)?, self.now, Stage::Held);
         let until = made + seconds * 1_000_000;
-        let (captured, refunded, stage) = (0, 0, Stage::Held);
-        self.holds.push(Hold { key, from, captured, refunded, made, until, stage });
-        Ok(Told::Done)
-    }
-
-    /// What was had for a price, and what is held, counts on the day on which that began.
-    pub(crate) fn may_have(&self, price: i64) -> Result<(), &'static str> {
-        let Some(Limit { times, daily }) = self.policy.limit else { return Ok(()) };
-        let counts = |at: i64| !daily || at.div_euclid(DAY) == self.now.div_euclid(DAY);
-        let had = self.had.iter().filter(|(of, at)| *of == price && counts(*at));
-        let held = self.holds.iter().filter(|hold| {
-            let stays = matches!(hold.stage, Stage::Held | Stage::Captured);
-            stays && count(hold.from.len()) == price && counts(hold.made)
-        });
-        if count(had.count() + held.count()) < times { Ok(()) } else { Err("LIMIT_REACHED") }
+        self.holds.push(Hold { key, reward, from, made, until, stage, receipt });
+        Ok(())
     }
 
     /// What happens to points that are held already.
-    pub(crate) fn go_on(&mut self, command: Do) -> Result<Told, &'static str> {
-        let found = self.holds.iter().position(|hold| Some(hold.key) == command.held());
-        let i = found.ok_or("REDEMPTION_NOT_FOUND")?;
+    pub(crate) fn go_on(&mut self, i: usize, command: Do) -> Result<(), &'static str> {
         let mut hold = self.holds[i].clone();
-        let (refunds, kept) = (matches!(command, Do::Refund(..)), hold.captured - hold.refunded);
-        match (hold.stage, refunds) {
+        match (hold.stage, matches!(command, Do::Refund(..))) {
             (Stage::Held, false) | (Stage::Captured, true) => {}
             (Stage::Held, true) => return Err("NOT_CAPTURED"),
             (Stage::Captured, false) => return Err("ALREADY_CAPTURED"),
             (Stage::Voided, _) => return Err("ALREADY_VOIDED"),
             (Stage::Expired, _) => return Err("HOLD_EXPIRED"),
         }
-        let points = |part: Option<i64>, whole: usize| {
-            part.map_or(whole, |points| usize::try_from(points).expect("points"))
-        };
-        let (told, back) = match command {
+        let (all, kept) = (hold.receipt.points, hold.receipt.captured - hold.receipt.refunded);
+        let back = match command {
             Do::Capture(_, part) => {
-                let points = points(part, hold.from.len());
-                let back = hold.from.get(points..).ok_or("CAPTURE_EXCEEDS_HOLD")?.to_vec();
-                (hold.captured, hold.stage) = (points, Stage::Captured);
-                self.redeemed += count(points);
-                (Told::Done, back)
+                let (points, units) = hold.portion(part, all);
+                if points > all || units > hold.receipt.units {
+                    return Err("CAPTURE_EXCEEDS_HOLD");
+                }
+                (hold.receipt.captured, hold.receipt.units_captured) = (points, units);
+                hold.stage = Stage::Captured;
+                self.redeemed += points;
+                hold.from[index(points)..].to_vec()
             }
             Do::Refund(_, part) => {
-                let points = points(part, kept);
-                let rest =
-                    kept.checked_sub(points).filter(|_| kept > 0).ok_or("REFUND_EXCEEDS_REDEMPTION")?;
-                hold.refunded += points;
-                self.redeemed -= count(points);
-                (Told::Points(count(points)), hold.from[rest..kept].to_vec())
+                let (points, _) = hold.portion(part, kept);
+                if points > kept || kept == 0 {
+                    return Err("REFUND_EXCEEDS_REDEMPTION");
+                }
+                hold.receipt.refunded += points;
+                self.redeemed -= points;
+                hold.from[index(kept - points)..index(kept)].to_vec()
             }
             Do::Lengthen(_, seconds) => {
                 let until = self.now + seconds * 1_000_000;
@@ -116,21 +104,16 @@ impl Model {
                     return Err("HOLD_ENDS");
                 }
                 hold.until = hold.until.max(until);
-                (Told::Done, Vec::new())
+                Vec::new()
             }
             _ => {
                 hold.stage = Stage::Voided;
-                (Told::Done, hold.from.clone())
+                hold.from.clone()
             }
         };
         self.holds[i] = hold;
         self.come_back(&back, self.now);
-        Ok(told)
-    }
-
-    /// True if points are, or were, held under this key.
-    pub fn knows(&self, key: u32) -> bool {
-        self.holds.iter().any(|hold| hold.key == key)
+        Ok(())
     }
 
     /// Points go back to the lots that they were taken from.

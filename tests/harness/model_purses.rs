@@ -1,7 +1,8 @@
 //! A model of a wallet with several points currencies: one of [`Model`] for each. They know nothing of each
-//! other but what the member does.
+//! other but what the member does, and what it has.
 
 use crate::model::{Do, Model, Policy, Told};
+use crate::model_rewards::{Offer, Part};
 
 /// The rules of a program: those of its main currency, and of a further one if it has one.
 #[derive(Clone, Debug)]
@@ -10,58 +11,72 @@ pub struct Shop {
     pub purses: Vec<Policy>,
     /// Tiers count credits, of which purchases earn one for each cent; otherwise what was spent.
     pub by_credits: bool,
+    /// What points buy.
+    pub rewards: Vec<Offer>,
 }
 
 /// One wallet.
 #[derive(Clone, Debug)]
-pub struct Purses(Vec<Model>);
+pub struct Purses {
+    pub(crate) models: Vec<Model>,
+    pub(crate) rewards: Vec<Offer>,
+}
 
 impl Purses {
     /// An empty wallet.
     pub fn new(shop: &Shop, now: i64) -> Purses {
-        Purses(shop.purses.iter().map(|policy| Model::new(*policy, now)).collect())
+        let models = shop.purses.iter().map(|policy| Model::new(*policy, now)).collect();
+        Purses { models, rewards: shop.rewards.clone() }
     }
 
     /// What is known of each currency.
     pub fn models(&self) -> &[Model] {
-        &self.0
+        &self.models
     }
 
-    /// The purse that a command is about, if it names one: that which held the points already.
+    /// The purse that a command is about, if it names one: that which pays, or which held the points already.
     pub fn about(&self, purse: usize, command: Do) -> usize {
-        let held = command.held().and_then(|key| self.0.iter().position(|model| model.knows(key)));
-        held.unwrap_or(purse)
+        let price = command.wish().and_then(|wish| self.rewards[wish.reward].prices.get(wish.price));
+        let held = command.held().and_then(|key| self.found(key));
+        price.map(|price| price.purse).or(held.map(|(purse, _)| purse)).unwrap_or(purse)
     }
 
-    /// Answers at `now`: for each currency, or for the named one if the command is about one.
+    /// Answers at `now`, which is never before anything that it changed: for each currency, or for the named
+    /// one if the command is about one.
     pub fn run(&mut self, purse: usize, command: Do, now: i64) -> Vec<Told> {
-        let purse = self.about(purse, command);
-        let mut tried = self.0.clone();
-        let told = if command.names_currency() {
-            let told = tried[purse].run(command, now);
-            for (_, other) in tried.iter_mut().enumerate().filter(|(n, _)| *n != purse) {
-                other.run(if command.comes() { Do::Come } else { Do::Settle }, now);
-            }
-            vec![told]
-        } else {
-            tried.iter_mut().map(|model| model.run(command, now)).collect()
-        };
-        match told.iter().find(|told| matches!(told, Told::Refused(_))) {
-            None => {
-                self.0 = tried;
+        self.models.iter_mut().for_each(|model| model.settle(now));
+        let mut tried = self.clone();
+        match tried.decide(purse, command) {
+            Ok(told) => {
+                *self = tried;
                 told
             }
-            Some(refused) => {
-                for model in &mut self.0 {
-                    model.run(Do::Settle, now);
-                }
-                vec![*refused]
+            Err(reason) => vec![Told::Refused(reason)],
+        }
+    }
+
+    fn decide(&mut self, purse: usize, command: Do) -> Result<Vec<Told>, &'static str> {
+        match command {
+            Do::Hold(key, wish, seconds) => Ok(vec![self.hold(key, wish, seconds)?]),
+            Do::Redeem(key, wish) => {
+                self.hold(key, wish, 0)?;
+                Ok(vec![self.go_on(key, Do::Capture(key, Part::All))?])
+            }
+            Do::Capture(key, _) | Do::Void(key) | Do::Lengthen(key, _) | Do::Refund(key, _) => {
+                Ok(vec![self.go_on(key, command)?])
+            }
+            Do::Adjust(_) | Do::Extend(..) | Do::Reinstate(_) => {
+                Ok(vec![self.models[purse].decide(command)?])
+            }
+            Do::Buy { .. } | Do::Confirm(_) | Do::Cancel(_) | Do::Return(..) | Do::Settle => {
+                self.models.iter_mut().map(|model| model.decide(command)).collect()
             }
         }
     }
 
-    /// Points must always add up.
+    /// Points must always add up, and no more is given away than there is.
     pub fn assert_sound(&self) {
-        self.0.iter().for_each(Model::assert_sound);
+        self.models.iter().for_each(Model::assert_sound);
+        assert!((0..self.rewards.len()).all(|n| self.left(n).is_none_or(|left| left >= 0)), "{self:?}");
     }
 }

@@ -24,6 +24,7 @@ use crate::points_are_of_several_currencies::{COINS, coins};
 in_process! {
     every_movement_is_in_its_month;
     a_month_is_told_in_the_zone_of_its_program;
+    a_month_is_sealed_once_it_is_settled;
     every_report_ties_while_points_move;
     what_was_posted_is_summed_up_before_anybody_asks;
     what_will_be_lost_is_estimated_from_what_was;
@@ -275,6 +276,39 @@ async fn a_month_is_told_in_the_zone_of_its_program(house: House) {
     let told = months(&client, "", "").await;
     let told: Vec<_> = told.iter().map(|month| (month.month.as_str(), month.issued)).collect();
     assert_eq!(told, [("2024-01", 10), ("2024-02", 5)]);
+    house.end().await;
+}
+
+async fn a_month_is_sealed_once_it_is_settled(house: House) {
+    let client = house.client();
+    create_program_like(&client, wanted()).await;
+    let anna = enroll(&client, "anna").await;
+    // Points of a purchase fall due in its month. The service may settle them before anybody asks: then the
+    // next month is tried.
+    let months_and_ends =
+        [("2024-01", 31), ("2024-02", 60), ("2024-03", 91), ("2024-04", 121), ("2024-05", 152)];
+    let (mut sealed, mut refused) = (String::new(), None);
+    for (month, end) in months_and_ends {
+        buys(&client, &anna, 10).await;
+        house.clock().advance_to(day(end));
+        let id = request_id();
+        match seal_as(&client, id.clone(), month).await {
+            Ok(done) => sealed = done.sealed_month,
+            Err(status) => {
+                refused = Some((id, month, status));
+                break;
+            }
+        }
+    }
+    let (id, month, status) = refused.expect("a month of which something is due");
+    let told = (status.code(), reason(&status));
+    assert_eq!(told, (Code::FailedPrecondition, "PERIOD_NOT_SETTLED".to_owned()));
+    assert_eq!(report(&client, asked("", "")).await.unwrap().sealed_month, sealed);
+    house.settle().await;
+    let again = seal_as(&client, id, month).await.unwrap_err();
+    assert_eq!(reason(&again), "PERIOD_NOT_SETTLED", "one request id, one answer");
+    assert_eq!(seal(&client, month).await.unwrap().sealed_month, month);
+    assert_eq!(report(&client, asked("", "")).await.unwrap().sealed_month, month);
     house.end().await;
 }
 

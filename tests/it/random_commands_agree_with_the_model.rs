@@ -8,10 +8,11 @@ use futures::future::join_all;
 use harness::calls::{balance, enroll_in, request_id};
 use harness::house::{House, START};
 use harness::model::{DAY, Do, Model, Policy, Release, Returns, Told};
-use harness::model_client::{Redemptions, call, create_shop, offer_limited, totals_in};
-use harness::model_holds::Limit;
+use harness::model_client::{call, create_shop, totals_in};
 use harness::model_purses::{Purses, Shop};
+use harness::model_rewards::{Bill, Limit, Offer, Part, Price, Rate, Supply, Wish};
 use harness::model_tiers::{Falls, Later, Span, Tiers};
+use harness::reward_client::{Redemptions, left, quote, restock};
 use proto::rapport::loyalty::v1 as pb;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -42,9 +43,6 @@ fn any_policy(rng: &mut StdRng) -> Policy {
         returns: returns[rng.random_range(0..3)],
         grace_days: rng.random_bool(0.5).then(|| rng.random_range(1..40)),
         tiers: any_tiers(rng),
-        limit: rng
-            .random_bool(0.4)
-            .then(|| Limit { times: rng.random_range(1..5), daily: rng.random_bool(0.7) }),
     }
 }
 
@@ -56,7 +54,34 @@ pub(crate) fn any_shop(rng: &mut StdRng) -> Shop {
         sliding: rng.random_bool(0.3),
         ..main
     });
-    Shop { purses: [main].into_iter().chain(coins).collect(), by_credits: rng.random_bool(0.5) }
+    let purses: Vec<_> = [main].into_iter().chain(coins).collect();
+    let rewards = (0..REWARDS).map(|_| any_offer(rng, purses.len())).collect();
+    Shop { purses, by_credits: rng.random_bool(0.5), rewards }
+}
+
+fn any_offer(rng: &mut StdRng, purses: usize) -> Offer {
+    // What pays bills has one price, and no money beside it.
+    let pays = rng.random_bool(0.3);
+    let mut price = || Price {
+        purse: rng.random_range(0..purses),
+        points: PRICES[rng.random_range(0..PRICES.len())],
+        cents: if pays || rng.random_bool(0.6) { 0 } else { rng.random_range(1..5_000) },
+    };
+    let prices = [price(), price(), price()];
+    let others = if pays { 0 } else { rng.random_range(0..3) };
+    let rate = Rate { cents: rng.random_range(1..1_000), step: [1, 5, 100][rng.random_range(0..3)] };
+    let supply = match rng.random_range(0..4) {
+        0 => Supply::Units(rng.random_range(0..9)),
+        1 => Supply::Codes(rng.random_range(0..9)),
+        _ => Supply::Endless,
+    };
+    let limit = Limit { units: rng.random_range(1..6), daily: rng.random_bool(0.7) };
+    Offer {
+        prices: prices[..=others].to_vec(),
+        rate: pays.then_some(rate),
+        supply,
+        limit: rng.random_bool(0.4).then_some(limit),
+    }
 }
 
 fn any_tiers(rng: &mut StdRng) -> Tiers {
@@ -85,31 +110,55 @@ fn any_tiers(rng: &mut StdRng) -> Tiers {
 /// A command, and the purse that it is about if it names one.
 pub(crate) fn any_command(rng: &mut StdRng, shop: &Shop, now: i64, holds: &mut u32) -> (usize, Do) {
     let purse = rng.random_range(0..shop.purses.len());
-    let deed = if rng.random_bool(0.25) { any_redemption(rng, holds) } else { any_deed(rng, now) };
-    (purse, deed)
+    let redeems = rng.random_bool(0.35);
+    (purse, if redeems { any_redemption(rng, &shop.rewards, holds) } else { any_deed(rng, now) })
 }
 
-/// Something about one of the last points that were held, or new ones, whose key is the next of `holds`.
-fn any_redemption(rng: &mut StdRng, holds: &mut u32) -> Do {
-    let price = PRICES[rng.random_range(0..PRICES.len())];
+/// Something about one of the last rewards that were had or held, or a new one, whose key is the next of
+/// `holds`.
+fn any_redemption(rng: &mut StdRng, rewards: &[Offer], holds: &mut u32) -> Do {
     let seconds = rng.random_range(1..2_592_001);
+    let about = PRICES[rng.random_range(0..PRICES.len())];
     let key = holds.saturating_sub(rng.random_range(1..9));
-    let part = rng.random_bool(0.6).then(|| rng.random_range(1..price + 20));
-    match rng.random_range(0..10) {
-        0..4 => {
+    let part = match rng.random_range(0..5) {
+        0 | 1 => Part::All,
+        2 | 3 => Part::Points(rng.random_range(1..about + 20)),
+        _ => Part::Units(rng.random_range(1..4)),
+    };
+    match rng.random_range(0..14) {
+        n @ 0..8 => {
             *holds += 1;
-            Do::Hold(*holds - 1, price, seconds)
+            let (key, wish) = (*holds - 1, any_wish(rng, rewards));
+            if n < 5 { Do::Hold(key, wish, seconds) } else { Do::Redeem(key, wish) }
         }
-        4 | 5 => Do::Capture(key, part),
-        6 => Do::Void(key),
-        7 => Do::Lengthen(key, seconds),
+        8 | 9 => Do::Capture(key, part),
+        10 => Do::Void(key),
+        11 => Do::Lengthen(key, seconds),
         _ => Do::Refund(key, part),
     }
 }
 
+/// Some name a price that there is not, a bill that is not paid so, or none where one is.
+fn any_wish(rng: &mut StdRng, rewards: &[Offer]) -> Wish {
+    let reward = rng.random_range(0..rewards.len());
+    let Offer { prices, rate, .. } = &rewards[reward];
+    let prices = prices.len();
+    let price = if rng.random_bool(0.02) { prices } else { rng.random_range(0..prices) };
+    let pays = rate.is_some() != rng.random_bool(0.02);
+    let bill = pays.then(|| any_bill(rng));
+    let units = if bill.is_some() || rng.random_bool(0.7) { 1 } else { rng.random_range(2..5) };
+    Wish { reward, price, units, bill }
+}
+
+fn any_bill(rng: &mut StdRng) -> Bill {
+    let below = [50, 20_000][rng.random_range(0..2)];
+    let most = rng.random_bool(0.4).then(|| rng.random_range(1..500));
+    Bill { cents: rng.random_range(1..below), most }
+}
+
 fn any_deed(rng: &mut StdRng, now: i64) -> Do {
     let key = rng.random_range(0..24);
-    match rng.random_range(0..22) {
+    match rng.random_range(0..20) {
         0..7 => {
             let cents = rng.random_range(0..60_000);
             let days_ago = if rng.random_bool(0.7) { 0 } else { rng.random_range(0..150) };
@@ -121,14 +170,14 @@ fn any_deed(rng: &mut StdRng, now: i64) -> Do {
         12..15 => Do::Return(key, Some(rng.random_range(0..20_000))),
         15 => Do::Adjust(rng.random_range(1..300)),
         16 => Do::Adjust(-rng.random_range(1..300)),
-        17 | 18 => Do::Redeem(PRICES[rng.random_range(0..PRICES.len())]),
-        19 => Do::Extend(now + rng.random_range(0..60) * DAY, now + rng.random_range(-1..90) * DAY),
-        20 => Do::Reinstate(now - rng.random_range(0..90) * DAY),
+        17 => Do::Extend(now + rng.random_range(0..60) * DAY, now + rng.random_range(-1..90) * DAY),
+        18 => Do::Reinstate(now - rng.random_range(0..90) * DAY),
         _ => Do::Settle,
     }
 }
 
 const PRICES: [i64; 3] = [7, 100, 450];
+const REWARDS: usize = 6;
 
 pub(crate) fn any_pause(rng: &mut StdRng) -> i64 {
     match rng.random_range(0..10) {
@@ -144,6 +193,11 @@ const MEMBERS: usize = 9;
 const ROUNDS: usize = 12;
 const CALLERS: usize = 64;
 const PER_CALLER: usize = 4;
+
+/// The program of a member.
+fn program_id(member: usize) -> String {
+    format!("program-{member}")
+}
 
 /// What a caller asked of a member and was told, with the balance after it.
 struct Asked {
@@ -165,11 +219,8 @@ async fn sixty_four_callers_agree_with_the_model(house: House) {
         for later in shop.purses.iter_mut().filter_map(|policy| policy.tiers.later.as_mut()) {
             later.days = 1;
         }
-        let program_id = format!("program-{n}");
+        let program_id = program_id(n);
         create_shop(&client, &program_id, &shop).await;
-        for (price, purse) in PRICES.into_iter().flat_map(|p| (0..shop.purses.len()).map(move |n| (p, n))) {
-            offer_limited(&client, &program_id, (purse, price), shop.purses[0].limit).await;
-        }
         let member_id = enroll_in(&client, &program_id, "anna").await;
         let model = Purses::new(&shop, START.micros());
         members.push((member_id, model, shop));
@@ -198,6 +249,16 @@ async fn sixty_four_callers_agree_with_the_model(house: House) {
             let (member_id, model, _) = &mut members[member];
             replay(model, asked, now);
             check_balance(&client, member_id, model, now).await;
+            for reward in 0..REWARDS {
+                let found = left(&client, &program_id(member), reward).await;
+                assert_eq!(found, model.left(reward), "{reward} of {member}");
+                let bill = any_bill(&mut rng);
+                let quoted = quote(&client, member_id, reward, bill).await;
+                assert_eq!(quoted, model.quote(reward, bill).map_err(str::to_owned), "{bill:?}");
+            }
+            let (reward, more) = (rng.random_range(0..REWARDS), rng.random_range(1..6));
+            restock(&client, &program_id(member), reward, model.supply(reward), more).await;
+            model.restock(reward, more);
         }
         now += any_pause(&mut rng).abs() + rng.random_range(0..20) * DAY;
         house.clock().advance_to(Time::from_micros(now));
@@ -235,11 +296,11 @@ fn replay(model: &mut Purses, asked: Vec<Asked>, now: i64) {
 
 /// What was nothing of a further currency is not told.
 fn with_nothing(mut told: Vec<Told>, purses: usize) -> Vec<Told> {
-    let nothing = match told[0] {
+    let nothing = match &told[0] {
         Told::Earned(_) => Told::Earned(0),
         Told::Released(_) => Told::Released(0),
         Told::Back(_) => Told::Back([0; 5]),
-        other => other,
+        other => other.clone(),
     };
     told.resize(purses.max(told.len()), nothing);
     told

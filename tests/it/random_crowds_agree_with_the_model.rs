@@ -10,9 +10,11 @@ use futures::future::join_all;
 use harness::calls::{self, PROGRAM, create_program_like, program, reason, request_id};
 use harness::crowd_client::ask;
 use harness::house::{House, START};
-use harness::model_client::{COINS, offer};
+use harness::model_client::COINS;
 use harness::model_crowd::{Crowd, Deed, Done, HOUR, PRICE};
+use harness::model_rewards::Offer;
 use harness::moves::household;
+use harness::reward_client::offer;
 use loyalty::domain::Reason;
 use proto::rapport::loyalty::v1 as pb;
 use rand::RngExt;
@@ -144,7 +146,7 @@ impl Both {
         create_program_like(&client, wanted).await;
         let [friend, referrer] = [("friend", REWARDS[0]), ("referrer", REWARDS[1])];
         under(&client, vec![per_dollar("points", 1), reward_of(friend), reward_of(referrer)]).await;
-        offer(&client, PROGRAM, 0, PRICE).await;
+        offer(&client, PROGRAM, 0, &Offer::plain(0, PRICE)).await;
         let (mut ids, mut code) = (Vec::new(), String::new());
         for n in 0..MEMBERS {
             let brought_by = if n % 2 == 1 { std::mem::take(&mut code) } else { String::new() };

@@ -7,20 +7,22 @@ use std::collections::{BTreeMap, HashMap};
 use ambient::Time;
 use harness::house::START;
 use harness::model::{Do, Model, Policy, Release, Returns, Told, Totals};
-use harness::model_client::{COINS, reward_id};
-use harness::model_holds::Limit;
+use harness::model_client::{COINS, code};
 use harness::model_purses::{Purses, Shop};
+use harness::model_rewards::{self, Limit, Offer, Part, Receipt, Wish};
 use harness::model_tiers::{Falls, Later, Span, Tiers};
+use harness::reward_client::{code_number, price_id, reward_code, reward_id};
 use loyalty::domain::rules::{self, Rules};
 use loyalty::domain::{
-    self, Activity, ActivityKind, ActivityRef, AdjustPoints, Basis, CancelActivity, CaptureRedemption,
+    self, Activity, ActivityKind, ActivityRef, AdjustPoints, Basis, Bill, CancelActivity, CaptureRedemption,
     Command, ConfirmActivity, Context, CreateRedemption, Currency, CurrencyKind, Detail, Downgrade,
     EarningRule, Expiry, ExtendExpiry, ExtendHold, FurtherCurrency, HOLD_MAX_SECONDS, Ladder, LateRefund,
-    Life, Lot, Money, Past, PointCurrency, Portion, Price, Program, Purse, RecordActivity, RedeemReward,
-    Redemption, RedemptionPolicy, RedemptionRefusal, RedemptionState, RefundRedemption, Refusal,
-    ReinstatePoints, Reply, ReturnPolicy, Returned, ReverseActivity, Reward, RewardRefusal, RewardTerms,
-    RuleSet, State, Stock, Supply, Tier, TierPolicy, UnitLimit, VoidRedemption, Wallet, Window,
+    Life, Lot, Money, Past, PaymentRate, PointCurrency, Portion, Price, Program, Purse, RecordActivity,
+    RedeemReward, Redemption, RedemptionPolicy, RedemptionRefusal, RedemptionState, RefundRedemption,
+    Refusal, ReinstatePoints, Reply, ReturnPolicy, Returned, ReverseActivity, Reward, RewardRefusal,
+    RewardTerms, RuleSet, State, Stock, Supply, Tier, TierPolicy, UnitLimit, VoidRedemption, Wallet, Window,
 };
+use rand::RngExt;
 use uuid::Uuid;
 
 use crate::random_commands_agree_with_the_model::{any_command, any_pause, any_shop, seeded};
@@ -37,13 +39,13 @@ fn the_rules_alone_agree_with_the_model() {
         let mut model = Purses::new(&shop, now);
         let mut ledger = Ledger::new(&shop, START);
         let (mut story, mut holds) = (Vec::new(), 0);
-        for n in 0..PER_WALLET {
+        for _ in 0..PER_WALLET {
             now += any_pause(&mut rng);
             let (purse, command) = any_command(&mut rng, &shop, now, &mut holds);
             story.push((now, purse, command));
             let decided_at = now.max(ledger.state.wallet.now.micros());
             let expected = model.run(purse, command, decided_at);
-            let told = ledger.run((purse, command), n, now);
+            let told = ledger.run((purse, command), now);
             model.assert_sound();
             let (wallet, models) = (&ledger.state.wallet, model.models());
             let numbers = 0..u32::try_from(models.len()).unwrap();
@@ -52,6 +54,14 @@ fn the_rules_alone_agree_with_the_model() {
             assert_eq!((&told, found), (&expected, totals), "{shop:?}: {story:?}");
             let rank = usize::try_from(wallet.tier.rank).unwrap();
             assert_eq!(rank, models[0].tier(), "{shop:?}: {story:?}");
+            if rng.random_bool(0.03) {
+                let (reward, more) = (rng.random_range(0..shop.rewards.len()), rng.random_range(1..6));
+                model.restock(reward, more);
+                ledger.shelves[reward].restock(more);
+            }
+            let left: Vec<_> = (0..shop.rewards.len()).map(|n| model.left(n)).collect();
+            let shelves: Vec<_> = ledger.shelves.iter().map(Shelf::left).collect();
+            assert_eq!(shelves, left, "{shop:?}: {story:?}");
         }
     }
 }
@@ -63,7 +73,40 @@ struct Ledger {
     activities: HashMap<Uuid, Activity>,
     redemptions: HashMap<Uuid, Redemption>,
     counted: BTreeMap<rules::Counter, i64>,
-    limit: Option<Limit>,
+    shelves: Vec<Shelf>,
+}
+
+/// A reward, and what there is of it.
+struct Shelf {
+    reward: Reward,
+    remaining: i64,
+    uploaded: i64,
+    codes: Vec<String>,
+}
+
+impl Shelf {
+    fn new(n: usize, offer: &Offer) -> Shelf {
+        let reward = reward_of(n, offer);
+        let mut shelf = Shelf { reward, remaining: 0, uploaded: 0, codes: Vec::new() };
+        if let model_rewards::Supply::Units(units) | model_rewards::Supply::Codes(units) = offer.supply {
+            shelf.restock(units);
+        }
+        shelf
+    }
+
+    fn restock(&mut self, units: i64) {
+        self.remaining += units;
+        self.codes.extend((self.uploaded..self.uploaded + units).map(reward_code));
+        self.uploaded += units;
+    }
+
+    fn stock(&self) -> Stock {
+        self.left().map_or(Stock::Unlimited, Stock::Remaining)
+    }
+
+    fn left(&self) -> Option<i64> {
+        (self.reward.supply != Supply::Unlimited).then_some(self.remaining)
+    }
 }
 
 fn usd_currency() -> Currency {
@@ -194,17 +237,21 @@ impl Ledger {
         let wallet = Wallet::opened(Uuid::from_u128(1), &program, now, 0);
         let state = State { past: Some(Past::default()), ..State::new(wallet) };
         let (activities, redemptions, counted) = (HashMap::new(), HashMap::new(), BTreeMap::new());
-        Ledger { program, state, activities, redemptions, counted, limit: shop.purses[0].limit }
+        let shelves = shop.rewards.iter().enumerate().map(|(n, offer)| Shelf::new(n, offer)).collect();
+        Ledger { program, state, activities, redemptions, counted, shelves }
     }
 
-    fn run(&mut self, asked: (usize, Do), n: usize, now: i64) -> Vec<Told> {
-        let (command, reward) = command_of(asked, n);
-        let limited = |limit: Limit| {
-            let period = if limit.daily { rules::Period::Day } else { rules::Period::Lifetime };
-            UnitLimit { units_max: limit.times, period }
-        };
-        let terms = RewardTerms { limit: self.limit.map(limited), ..RewardTerms::default() };
-        let reward = reward.map(|reward| Reward { terms, ..reward });
+    fn shelf(&mut self, reward_id: &str) -> &mut Shelf {
+        let found = self.shelves.iter_mut().find(|shelf| shelf.reward.id == reward_id);
+        found.expect("a reward that is offered")
+    }
+
+    fn run(&mut self, asked: (usize, Do), now: i64) -> Vec<Told> {
+        let command = command_of(asked);
+        let redemption = command.redemption().and_then(|id| self.redemptions.get(&id));
+        let wanted = asked.1.wish().map(|wish| &self.shelves[wish.reward]);
+        let had = redemption.map(|one| &one.reward_id);
+        let pool = wanted.or_else(|| self.shelves.iter().find(|shelf| Some(&shelf.reward.id) == had));
         let taken = match &command {
             Command::RecordActivity(record) => Some(record.activity_id),
             _ => None,
@@ -216,8 +263,9 @@ impl Ledger {
         let context = Context {
             activity_taken: taken.filter(|id| self.activities.contains_key(id)),
             activity,
-            redemption: command.redemption().and_then(|id| self.redemptions.get(&id)),
-            reward: reward.as_ref().map(|reward| (reward, Stock::Unlimited)),
+            redemption,
+            reward: wanted.map(|shelf| (&shelf.reward, shelf.stock())),
+            codes: pool.map_or(&[], |shelf| &shelf.codes),
             ..Context::of(&self.program)
         };
         let now = Time::from_micros(now);
@@ -226,6 +274,12 @@ impl Ledger {
         let given = State { past, counted: self.counted.clone(), ..self.state.clone() };
         let decision = domain::decide(&given, &command, context, now);
         self.state.evolve(&decision.outcome);
+        for (reward_id, units) in &decision.outcome.stock {
+            self.shelf(reward_id).remaining -= units;
+        }
+        if let Some((reward_id, codes)) = &decision.outcome.handed_out {
+            self.shelf(reward_id).codes.drain(..codes);
+        }
         for (counter, units) in &decision.outcome.counted {
             *self.counted.entry(counter.clone()).or_default() += units;
         }
@@ -240,7 +294,11 @@ impl Ledger {
         let told = |of: &dyn Fn(u32) -> Told| purses().map(of).collect();
         match decision.answer {
             Ok(Reply::Done) if asked.1 == Do::Settle => told(&|_| Told::Done),
-            Ok(Reply::Done | Reply::Redeemed(_)) => vec![Told::Done],
+            Ok(Reply::Done) => vec![Told::Done],
+            Ok(Reply::Redeemed(redemption)) => vec![Told::Redeemed(receipt_of(&redemption))],
+            Ok(Reply::Refunded(redemption, points)) => {
+                vec![Told::Refunded(receipt_of(&redemption), points)]
+            }
             Ok(Reply::Points(points)) => points.values().map(|points| Told::Points(*points)).collect(),
             Ok(Reply::Recorded(activity)) => told(&|n| Told::Earned(activity.earning(n).points)),
             Ok(Reply::Confirmed(_, points)) => {
@@ -250,7 +308,6 @@ impl Ledger {
                 let r = reversals.iter().find(|one| one.purse == n).copied().unwrap_or_default();
                 Told::Back([r.owed, r.from_pending, r.from_available, r.arrears, r.waived])
             }),
-            Ok(Reply::Refunded(_, points)) => vec![Told::Points(points)],
             Ok(Reply::State { .. }) => unreachable!("no random command changes a state"),
             Err(refusal) => vec![Told::Refused(name(&refusal))],
         }
@@ -276,14 +333,12 @@ impl Ledger {
     }
 }
 
-/// The command, and the reward that it names.
-fn command_of((purse, command): (usize, Do), n: usize) -> (Command, Option<Reward>) {
+fn command_of((purse, command): (usize, Do)) -> Command {
     let member_id = Uuid::from_u128(1);
-    let (note, currency) = (String::new(), if purse == 0 { "" } else { COINS }.to_owned());
-    let mut reward = None;
+    let (note, currency) = (String::new(), code(purse));
     let named = |key: u32| ActivityRef::Id(id_of(key));
-    let command = match command {
-        Do::Settle | Do::Come => Command::Settle,
+    match command {
+        Do::Settle => Command::Settle,
         Do::Buy { key, cents: paid, at } => Command::RecordActivity(RecordActivity {
             activity_id: id_of(key),
             member_id,
@@ -319,47 +374,90 @@ fn command_of((purse, command): (usize, Do), n: usize) -> (Command, Option<Rewar
             expire_time: None,
             note,
         }),
-        Do::Hold(key, price, seconds) => {
-            reward = Some(priced((purse, price), currency));
-            let (what, hold_seconds) = (one(id_of(key), member_id, reward_id(purse, price)), Some(seconds));
+        Do::Hold(key, wish, seconds) => {
+            let (what, hold_seconds) = (what(key, wish), Some(seconds));
             Command::CreateRedemption(CreateRedemption { what, hold_seconds })
         }
+        Do::Redeem(key, wish) => Command::RedeemReward(what(key, wish)),
         Do::Capture(key, part) => {
-            let portion = part.map_or(Portion::Whole, Portion::Points);
-            Command::CaptureRedemption(CaptureRedemption { redemption_id: id_of(key), portion })
+            let (redemption_id, portion) = (id_of(key), portion_of(part));
+            Command::CaptureRedemption(CaptureRedemption { redemption_id, portion })
         }
         Do::Void(key) => Command::VoidRedemption(VoidRedemption { redemption_id: id_of(key), note }),
         Do::Lengthen(key, seconds) => {
             Command::ExtendHold(ExtendHold { redemption_id: id_of(key), hold_seconds: Some(seconds) })
         }
         Do::Refund(key, part) => {
-            let portion = part.map_or(Portion::Whole, Portion::Points);
-            Command::RefundRedemption(RefundRedemption { redemption_id: id_of(key), portion, note })
+            let (redemption_id, portion) = (id_of(key), portion_of(part));
+            Command::RefundRedemption(RefundRedemption { redemption_id, portion, note })
         }
-        Do::Redeem(price) => {
-            reward = Some(priced((purse, price), currency));
-            let redemption_id = Uuid::from_u128(n as u128 + u128::from(u64::MAX));
-            Command::RedeemReward(one(redemption_id, member_id, reward_id(purse, price)))
-        }
+    }
+}
+
+fn what(key: u32, wish: Wish) -> RedeemReward {
+    RedeemReward {
+        redemption_id: id_of(key),
+        member_id: Uuid::from_u128(1),
+        reward_id: reward_id(wish.reward),
+        price_id: price_id(wish.price),
+        quantity: wish.units,
+        bill: wish.bill.map(|bill| Bill { amount: cents(bill.cents), points: bill.most }),
+    }
+}
+
+fn portion_of(part: Part) -> Portion {
+    match part {
+        Part::All => Portion::Whole,
+        Part::Points(points) => Portion::Points(points),
+        Part::Units(units) => Portion::Quantity(units),
+    }
+}
+
+fn reward_of(n: usize, offer: &Offer) -> Reward {
+    let price = |(n, price): (usize, &model_rewards::Price)| Price {
+        id: price_id(n),
+        money: (price.cents > 0).then(|| cents(price.cents)),
+        ..Price::of(price.points, code(price.purse))
     };
-    (command, reward)
-}
-
-fn one(redemption_id: Uuid, member_id: Uuid, reward_id: String) -> RedeemReward {
-    let price_id = String::new();
-    RedeemReward { redemption_id, member_id, reward_id, price_id, quantity: 1, bill: None }
-}
-
-fn priced((purse, price_points): (usize, i64), currency: String) -> Reward {
+    let mut prices = offer.prices.iter().enumerate().map(price);
+    let limit = |Limit { units, daily }| UnitLimit {
+        units_max: units,
+        period: if daily { rules::Period::Day } else { rules::Period::Lifetime },
+    };
+    let rate = |rate: model_rewards::Rate| PaymentRate {
+        per: cents(rate.cents),
+        step_micros: cents(rate.step).micros,
+    };
     Reward {
         program_id: "club".into(),
-        id: reward_id(purse, price_points),
+        id: reward_id(n),
         display_name: "Mug".into(),
-        price: Price::of(price_points, currency),
-        terms: RewardTerms::default(),
-        supply: Supply::Unlimited,
+        price: prices.next().unwrap(),
+        terms: RewardTerms {
+            other_prices: prices.collect(),
+            limit: offer.limit.map(limit),
+            rate: offer.rate.map(rate),
+            ..RewardTerms::default()
+        },
+        supply: match offer.supply {
+            model_rewards::Supply::Endless => Supply::Unlimited,
+            model_rewards::Supply::Units(_) => Supply::Counted,
+            model_rewards::Supply::Codes(_) => Supply::Codes,
+        },
         version: 1,
         create_time: Time::MIN,
+    }
+}
+
+fn receipt_of(redemption: &Redemption) -> Receipt {
+    Receipt {
+        points: redemption.points,
+        captured: redemption.captured,
+        refunded: redemption.refunded,
+        units: redemption.quantity,
+        units_captured: redemption.quantity_captured,
+        cents: redemption.money.map_or(0, |money| money.micros / 10_000),
+        codes: redemption.codes.iter().map(|code| code_number(code)).collect(),
     }
 }
 
@@ -372,7 +470,11 @@ fn name(refusal: &Refusal) -> &'static str {
         Refusal::ReturnExceedsActivity { .. } => "RETURN_EXCEEDS_ACTIVITY",
         Refusal::InsufficientPoints { .. } => "INSUFFICIENT_POINTS",
         Refusal::ExpiresInPast { .. } => "EXPIRES_IN_PAST",
+        Refusal::OutOfStock { .. } => "OUT_OF_STOCK",
+        Refusal::Reward(RewardRefusal::PriceNotFound { .. }) => "REWARD_PRICE_NOT_FOUND",
         Refusal::Reward(RewardRefusal::LimitReached { .. }) => "LIMIT_REACHED",
+        Refusal::Reward(RewardRefusal::BillRequired) => "AMOUNT_REQUIRED",
+        Refusal::Reward(RewardRefusal::NoPaymentRate) => "NO_PAYMENT_RATE",
         Refusal::Redemption(refusal) => match refusal {
             RedemptionRefusal::NotFound { .. } => "REDEMPTION_NOT_FOUND",
             RedemptionRefusal::Resolved { state: RedemptionState::Captured, .. } => "ALREADY_CAPTURED",

@@ -144,7 +144,6 @@ fn random_gifts_are_what_a_list_of_points_makes_of_them() {
             returns: Returns::WithinBalance,
             grace_days: None,
             tiers,
-            limit: None,
         });
         let mut trio = Trio::new(program, now);
         for _ in 0..PER_TRIO {

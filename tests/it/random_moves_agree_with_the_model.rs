@@ -6,9 +6,11 @@ use ambient::Time;
 use harness::calls::{PROGRAM, balance_of, create_program_like, enroll, program, reason, request_id};
 use harness::crowd_client::ask;
 use harness::house::{House, START};
-use harness::model_client::{COINS, offer};
+use harness::model_client::COINS;
 use harness::model_crowd::{Crowd, Deed, HOUR, PRICE};
+use harness::model_rewards::Offer;
 use harness::moves::household;
+use harness::reward_client::offer;
 use pb::points_service_client::PointsServiceClient;
 use proto::rapport::loyalty::v1 as pb;
 use rand::RngExt;
@@ -110,7 +112,7 @@ async fn wherever_points_go_they_are_the_ones_of_the_model(house: House) {
     create_program_like(&client, pb::Program { further_currencies: vec![coins], ..program(PROGRAM) }).await;
     under(&client, vec![per_dollar("points", 1), of(COINS, per_dollar("coins", 1))]).await;
     for purse in 0..CODES.len() {
-        offer(&client, PROGRAM, purse, PRICE).await;
+        offer(&client, PROGRAM, purse, &Offer::plain(purse, PRICE)).await;
     }
     let mut ids = Vec::new();
     for n in 0..MEMBERS {
