@@ -1,3 +1,6 @@
+//! Background work: adds what was posted to the sums of liability reports, so that a report has little left
+//! to add. No figure depends on it.
+
 use std::ops::Range;
 use std::time::Duration;
 
