@@ -1,6 +1,6 @@
 //! What the model knows of points that are held for a reward, and of those that were spent on one.
 
-use crate::model::{DAY, Do, Model};
+use crate::model::{DAY, Do, Model, count};
 use crate::model_rewards::{Part, Receipt, Wish, index};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,13 +42,29 @@ impl Do {
 }
 
 impl Hold {
-    /// The points and units of a part, of so many points and all units.
-    fn portion(&self, part: Part, points: i64) -> (i64, i64) {
+    /// The points and units of a part of what is held.
+    fn portion(&self, part: Part) -> (i64, i64) {
         let Receipt { points: price, units, .. } = self.receipt;
         match part {
-            Part::All => (points, units),
+            Part::All => (price, units),
             Part::Points(points) => (points, units),
             Part::Units(some) => (price / units * some, some),
+        }
+    }
+
+    /// The points of a part of what was spent and not given back. Each unit did cost as much as the others,
+    /// the first ones a point more if that does not go evenly.
+    fn portion_spent(&self, part: Part) -> i64 {
+        let Receipt { captured, refunded, units_captured: units, .. } = self.receipt;
+        let costs = |unit: i64| (captured * unit + units - 1) / units;
+        match part {
+            Part::All => captured - refunded,
+            Part::Points(points) => points,
+            Part::Units(some) => {
+                let given_back = (0..units).take_while(|unit| costs(unit + 1) <= refunded).count();
+                let first = count(given_back);
+                if first + some > units { captured + 1 } else { costs(first + some) - costs(first) }
+            }
         }
     }
 }
@@ -80,7 +96,7 @@ impl Model {
         let (all, kept) = (hold.receipt.points, hold.receipt.captured - hold.receipt.refunded);
         let back = match command {
             Do::Capture(_, part) => {
-                let (points, units) = hold.portion(part, all);
+                let (points, units) = hold.portion(part);
                 if points > all || units > hold.receipt.units {
                     return Err("CAPTURE_EXCEEDS_HOLD");
                 }
@@ -90,7 +106,7 @@ impl Model {
                 hold.from[index(points)..].to_vec()
             }
             Do::Refund(_, part) => {
-                let (points, _) = hold.portion(part, kept);
+                let points = hold.portion_spent(part);
                 if points > kept || kept == 0 {
                     return Err("REFUND_EXCEEDS_REDEMPTION");
                 }

@@ -104,6 +104,8 @@ pub struct Receipt {
     pub units: i64,
     /// How many were handed out.
     pub units_captured: i64,
+    /// The bill that is paid.
+    pub bill: Option<i64>,
     /// What is to be paid in money.
     pub cents: i64,
     /// The numbers of its codes, from 0 in the order in which they were uploaded.
@@ -190,7 +192,8 @@ impl Purses {
         };
         // Whoever has something for points of one currency comes by for those of others.
         self.models.iter_mut().for_each(|model| model.slide(now));
-        let receipt = Receipt { points, units, cents, ..Receipt::default() };
+        let bill = wish.bill.map(|bill| bill.cents);
+        let receipt = Receipt { points, units, bill, cents, ..Receipt::default() };
         self.models[price.purse].hold(key, reward, receipt.clone(), seconds)?;
         Ok(Told::Redeemed(receipt))
     }
@@ -206,6 +209,13 @@ impl Purses {
         let of_codes = matches!(self.rewards[reward].supply, Supply::Codes(_));
         if of_codes && matches!(command, Do::Capture(..)) {
             hold.receipt.codes = (handed_out..).take(index(hold.receipt.units_captured)).collect();
+        }
+        if let (Do::Capture(_, Part::Points(most)), Some(cents)) = (command, hold.receipt.bill) {
+            // Fewer points pay less of the bill.
+            let Offer { prices, rate, .. } = &self.rewards[reward];
+            let bill = Bill { cents, most: Some(most) };
+            let share = rate.expect("a rate").share(prices[0].points, bill, most);
+            hold.receipt.cents = share.map_or(cents, |(_, left)| left);
         }
         let receipt = hold.receipt.clone();
         let back = receipt.refunded - before.refunded;

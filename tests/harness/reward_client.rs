@@ -280,6 +280,7 @@ fn receipt(of: Option<pb::Redemption>) -> Receipt {
         refunded: of.points_refunded,
         units: of.quantity,
         units_captured: of.quantity_captured,
+        bill: of.amount.as_ref().map(cents),
         cents: of.money.as_ref().map_or(0, cents),
         codes: of.codes.iter().map(|code| code_number(code)).collect(),
     }

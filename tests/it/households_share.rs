@@ -5,6 +5,7 @@ use harness::calls::{
     PROGRAM, balance_of, create_program, create_program_like, create_reward, enroll, enroll_in, program,
     purchase, reason, record, redeem, redemption, request_id,
 };
+use harness::holds::{capture, captured, held, hold, void, voided};
 use harness::house::House;
 use harness::moves::{buys, day, household, join, leave, member, merge, merger, reverse, tier, unmerge};
 use pb::household_service_client::HouseholdServiceClient;
@@ -89,18 +90,34 @@ async fn all_earn_and_some_spend(house: House) {
         (Code::FailedPrecondition, "HOUSEHOLD_ROLE_REQUIRED")
     );
     redeem(&client, redemption(&anna, "mug")).await.unwrap();
+    what_others_hold_is_not_for_earners(&client, &anna, &ben).await;
     assert_eq!(become_role(&client, &ben, Redeemer).await.unwrap(), i32::from(Redeemer));
     redeem(&client, redemption(&ben, "mug")).await.unwrap();
     assert_eq!(available(&client, &anna).await, 890);
     let list = pb::ListPostingsRequest { member_id: anna.clone(), ..Default::default() };
     let statement = PointsServiceClient::new(client.clone()).list_postings(list).await.unwrap().into_inner();
     let by: Vec<_> = statement.postings.iter().map(|p| (p.actor_member_id == ben, p.points)).collect();
-    assert_eq!(by, [(true, 100), (false, 100), (true, 1_000), (true, 30), (false, 60)]);
+    // Newest first: what Ben redeemed, what Anna held and gave back, what she redeemed, and what was earned.
+    let mugs = [(true, 100), (false, 100), (false, 100), (false, 100)];
+    assert_eq!(by, [&mugs[..], &[(true, 1_000), (true, 30), (false, 60)]].concat());
     let list = pb::ListHouseholdsRequest { program_id: PROGRAM.into(), ..Default::default() };
     let listed =
         HouseholdServiceClient::new(client.clone()).list_households(list).await.unwrap().into_inner();
     assert_eq!(listed.households.iter().map(|h| h.display_name.as_str()).collect::<Vec<_>>(), ["Elm Street"]);
     house.end().await;
+}
+
+async fn what_others_hold_is_not_for_earners(client: &Client, anna: &str, ben: &str) {
+    let held = held(client, hold(anna, "mug", 60)).await.unwrap().redemption.unwrap();
+    let by_ben = pb::Redemption { member_id: ben.to_owned(), ..held.clone() };
+    let status = captured(client, capture(&by_ben)).await.unwrap_err();
+    assert_eq!(reason(&status), "HOUSEHOLD_ROLE_REQUIRED");
+    let status = voided(client, void(&by_ben)).await.unwrap_err();
+    assert_eq!(reason(&status), "HOUSEHOLD_ROLE_REQUIRED");
+    // What a member held before it may only earn is its own.
+    become_role(client, anna, Earner).await.unwrap();
+    voided(client, void(&held)).await.unwrap();
+    become_role(client, anna, Redeemer).await.unwrap();
 }
 
 async fn whoever_leaves_takes_what_is_left(house: House) {

@@ -2,8 +2,6 @@
 //! and not one is made or lost on the way.
 
 use ambient::Time;
-use db::sea_orm::ConnectionTrait;
-use futures::FutureExt;
 use futures::future::join_all;
 use harness::calls::{
     PROGRAM, balance, balance_of, create_program, create_program_like, create_reward, enroll, enroll_in,
@@ -37,11 +35,7 @@ async fn whose_clock_is_behind_decides_at_the_later_moment(house: House) {
     house.clock().advance_to(day(50));
     record(&client, purchase(&anna, 100)).await.unwrap();
     let ahead = format!("UPDATE wallet SET now = {} WHERE issued = 0", day(100).micros());
-    let written = house.db().transact(move |tx| {
-        let ahead = ahead.clone();
-        async move { Ok(tx.execute_unprepared(&ahead).await?.rows_affected()) }.boxed()
-    });
-    assert_eq!(written.await.unwrap(), 1);
+    assert_eq!(house.execute(&ahead).await, 1);
     let given = give(&client, gift(&anna, &ben, 60)).await.unwrap().balance.unwrap();
     assert_eq!((given.available, given.expired), (40, 1_200));
     house.clock().advance_to(day(100));

@@ -2,6 +2,7 @@
 //! worker came by, and the past can be asked for.
 
 use ambient::Time;
+use futures::future::join_all;
 use harness::calls::{
     balance, balance_of, create_program, create_reward, enroll, program, purchase, reason, record, redeem,
     redemption, request_id, timestamp, usd,
@@ -16,6 +17,7 @@ in_process! {
     a_backdated_purchase_lives_and_dies_at_its_own_time;
     a_tier_ends_for_every_reader;
     points_end_with_the_quarter_or_on_a_day_of_the_year;
+    a_wallet_that_cannot_be_settled_holds_up_nobody;
 }
 
 const DAY: i64 = 86_400_000_000;
@@ -50,6 +52,36 @@ async fn nobody_reads_expired_points(house: House) {
     let postings = points.list_postings(request).await.unwrap().into_inner().postings;
     assert_eq!(postings[0].reason(), pb::PostingReason::Expire);
     assert_eq!(postings[0].effective_time, Some(timestamp(day(90))));
+    house.end().await;
+}
+
+async fn a_wallet_that_cannot_be_settled_holds_up_nobody(house: House) {
+    const MORE_THAN_A_LOOK: usize = 300;
+    let client = house.client();
+    create_program(&client).await;
+    let broken = (0..MORE_THAN_A_LOOK).map(|n| {
+        let client = client.clone();
+        async move {
+            let member = enroll(&client, &format!("member-{n}")).await;
+            record(&client, purchase(&member, 1)).await.unwrap();
+        }
+    });
+    join_all(broken).await;
+    house.clock().advance_to(day(1));
+    let anna = enroll(&client, "anna").await;
+    record(&client, purchase(&anna, 50)).await.unwrap();
+    house.settle().await;
+    let damaged = house.execute("UPDATE wallet SET purses = 'damaged' WHERE available = 1").await;
+    assert_eq!(damaged, MORE_THAN_A_LOOK as u64);
+    house.clock().advance_to(day(92));
+    let settler = house.suite().loyalty().expect("a ledger").settler();
+    let mut looks = 0;
+    while settler.run_once().await.unwrap() > 0 {
+        looks += 1;
+    }
+    assert_eq!(looks, 2, "all others are settled, and what is damaged is left alone");
+    assert_eq!(house.execute("UPDATE wallet SET purses = '' WHERE expired = 50").await, 1);
+    house.execute("UPDATE wallet SET purses = '' WHERE purses = 'damaged'").await;
     house.end().await;
 }
 

@@ -65,9 +65,19 @@ async fn a_bill_is_quoted_held_and_captured(house: House) {
     assert_eq!(redemption_of(&client, &made).await, made);
     let part = Some(pb::capture_redemption_request::Portion::Points(150));
     let done = captured(&client, pb::CaptureRedemptionRequest { portion: part, ..capture(&made) }).await;
-    assert_eq!(numbers(&done.unwrap().balance.unwrap()), (350, 0, 150));
+    let done = done.unwrap();
+    assert_eq!(numbers(&done.balance.unwrap()), (350, 0, 150));
+    assert_eq!(done.redemption.unwrap().money, Some(usd(9, 0)), "150 points pay a dollar of the ten");
     refunded(&client, refund(&made, Some(60))).await.unwrap();
     assert_eq!(numbers(&balance_of(&client, &anna).await), (410, 0, 90));
+
+    // Points that pay no step more leave as much of the bill.
+    let made = held(&client, bill(&anna, usd(3, 0), 299)).await.unwrap().redemption.unwrap();
+    assert_eq!((made.points, made.money.clone()), (299, Some(usd(1, 1))));
+    let part = Some(pb::capture_redemption_request::Portion::Points(1));
+    let done = captured(&client, pb::CaptureRedemptionRequest { portion: part, ..capture(&made) }).await;
+    assert_eq!(done.unwrap().redemption.unwrap().money, Some(usd(3, 0)));
+    refunded(&client, refund(&made, None)).await.unwrap();
 
     // In one step, with all that there is.
     let at_once =

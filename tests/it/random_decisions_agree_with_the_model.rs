@@ -456,6 +456,7 @@ fn receipt_of(redemption: &Redemption) -> Receipt {
         refunded: redemption.refunded,
         units: redemption.quantity,
         units_captured: redemption.quantity_captured,
+        bill: redemption.amount.map(|amount| amount.micros / 10_000),
         cents: redemption.money.map_or(0, |money| money.micros / 10_000),
         codes: redemption.codes.iter().map(|code| code_number(code)).collect(),
     }

@@ -114,7 +114,7 @@ impl Service {
     /// The worker that settles due wallets, to be driven by hand.
     pub fn settler(&self) -> Settler {
         let Api { db, clock, ids, lanes, .. } = self.api.clone();
-        Settler { db, clock, ids, lanes, lifted: Arc::default() }
+        Settler { db, clock, ids, lanes, lifted: Arc::default(), aside: Arc::default() }
     }
 
     /// The worker that sums up what was posted, to be driven by hand.

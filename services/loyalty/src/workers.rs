@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::{Command, local_date, start_of_day};
-use crate::ledger::{Lanes, Request};
+use crate::ledger::{Failure, Lanes, Request};
 use crate::store::unread::{Unread, Which};
 use crate::store::{Owner, Tenant, programs, wallets};
 
@@ -22,6 +22,8 @@ use crate::store::{Owner, Tenant, programs, wallets};
 const WALLETS_MAX: u64 = 256;
 /// How long one round may take before it is given up; the next one goes on.
 const ROUND_MAX: Duration = Duration::from_secs(10);
+/// How long a wallet is left alone that the database refused to settle: it would stay the one longest due.
+const ASIDE: Duration = Duration::from_secs(300);
 
 /// Settles due wallets and rewards due referrals.
 #[derive(Clone, Debug)]
@@ -32,6 +34,8 @@ pub struct Settler {
     pub(crate) lanes: Arc<Lanes>,
     /// How far it went through the wallets of programs whose tiers are others since a day.
     pub(crate) lifted: Arc<Mutex<HashMap<(Tenant, String), Ahead>>>,
+    /// Wallets that are left alone, and until when.
+    pub(crate) aside: Arc<Mutex<HashMap<Owner, Instant>>>,
 }
 
 /// Wallets of a program that are ahead on the way by the tiers of one version on one day: by others the way
@@ -45,12 +49,16 @@ pub(crate) struct Ahead {
 
 impl Settler {
     /// Settles up to 256 due wallets and up to 64 referrals, and returns how many there were. On several
-    /// replicas at once the second one finds nothing left to do.
+    /// replicas at once the second one finds nothing left to do. What cannot be settled holds up nobody else.
     ///
     /// # Errors
     /// That the database refused.
     pub async fn run_once(&self) -> Result<usize, db::Error> {
-        let due = wallets::due(self.db.reader(), self.clock.now(), WALLETS_MAX).await?;
+        let aside = self.left_alone().await;
+        let looked_at = WALLETS_MAX.saturating_add(aside.len() as u64);
+        let due = wallets::due(self.db.reader(), self.clock.now(), looked_at).await?;
+        let due = due.into_iter().filter(|owner| !aside.contains_key(owner));
+        let due: Vec<Owner> = due.take(WALLETS_MAX as usize).collect();
         let count = due.len();
         let deadline = Instant::now() + ROUND_MAX;
         self.settle(due, deadline).await;
@@ -59,11 +67,21 @@ impl Settler {
         Ok(count + rewarded)
     }
 
-    /// True if all were answered, whatever the answers.
+    /// True if there was time for all of them. Leaves those alone that the database refused.
     async fn settle(&self, owners: Vec<Owner>, deadline: Instant) -> bool {
-        let settle = |owner| Request::of_service(owner, Command::Settle);
-        let answers = self.lanes.submit_all(owners.into_iter().map(settle).collect(), deadline).await;
-        answers.iter().all(Result::is_ok)
+        let settle = |owner: &Owner| Request::of_service(owner.clone(), Command::Settle);
+        let answers = self.lanes.submit_all(owners.iter().map(settle).collect(), deadline).await;
+        let until = Instant::now() + ASIDE;
+        let refused = owners.into_iter().zip(&answers);
+        let refused = refused.filter(|(_, answer)| matches!(answer, Err(Failure::Internal)));
+        self.aside.lock().await.extend(refused.map(|(owner, _)| (owner, until)));
+        answers.iter().all(|answer| matches!(answer, Ok(_) | Err(Failure::Internal)))
+    }
+
+    async fn left_alone(&self) -> HashMap<Owner, Instant> {
+        let mut aside = self.aside.lock().await;
+        aside.retain(|_, until| *until > Instant::now());
+        aside.clone()
     }
 
     /// Settles those who rise, or are warned at another time, because the tiers of their program are others

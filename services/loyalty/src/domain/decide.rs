@@ -207,7 +207,7 @@ pub fn decide(state: &State, command: &Command, context: Context<'_>, now: Time)
     settle::settle(&mut settled).expect("what is due was counted when it was credited");
     let mut book = settled.clone();
     let allowed = change_state::allow(book.out.wallet.state, command)
-        .and_then(|()| household::allow(context.shares_as, command))
+        .and_then(|()| household::allow(context, command))
         .and_then(|()| review::allow(context.review, command));
     let answer = allowed.and_then(|()| {
         let reply = carry_out(&mut book, command, context)?;

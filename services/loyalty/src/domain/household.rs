@@ -1,7 +1,7 @@
 //! Households: members who share a wallet, each in a role.
 
 use super::book::Book;
-use super::{Command, MoveRefusal, Refusal, Reply, Wallet, change_state};
+use super::{Command, Context, MoveRefusal, Refusal, Reply, change_state};
 
 /// What a member may do with the points of the household. The numbers are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,11 +21,13 @@ impl HouseholdRole {
     }
 }
 
-/// Refuses what the member whose own wallet this is may not do with the wallet that it shares.
-pub(super) fn allow(own: Option<&Wallet>, command: &Command) -> Result<(), Refusal> {
-    let Some(own) = own else { return Ok(()) };
+/// Refuses what the member who is named may not do with the wallet that it shares: who may not spend of it
+/// does nothing with what others redeemed either.
+pub(super) fn allow(context: Context<'_>, command: &Command) -> Result<(), Refusal> {
+    let Some(own) = context.shares_as else { return Ok(()) };
     change_state::allow(own.state, command)?;
-    if command.spends() && own.role != Some(HouseholdRole::Redeemer) {
+    let of_others = context.redemption.is_some_and(|redemption| redemption.member_id != own.id);
+    if (command.spends() || of_others) && own.role != Some(HouseholdRole::Redeemer) {
         return Err(Refusal::RoleRequired { role: HouseholdRole::Redeemer });
     }
     Ok(())

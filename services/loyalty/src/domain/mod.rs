@@ -83,7 +83,7 @@ pub use member::{Member, MemberKey, MemberState, Profile};
 pub use money::{Currency, Money};
 pub use month::Month;
 pub use move_member::{Belongings, Destination, HandedOver, MoveMember, MoveRefusal};
-pub use payment::{Bill, PaymentRate, Share};
+pub use payment::{Bill, PaymentRate, Share, Worth};
 pub use posting::{Account, Posting, Reason, Source};
 pub use program::{CurrencyKind, EarningRule, FurtherCurrency, PointCurrency, Program, RuleSet};
 pub use purse::{Points, Purse, Totals};

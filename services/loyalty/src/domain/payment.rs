@@ -17,6 +17,15 @@ pub struct PaymentRate {
     pub step_micros: i64,
 }
 
+/// What points are worth to a wallet, as it is agreed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Worth {
+    /// So many points; at least 1.
+    pub points: i64,
+    /// Are worth this.
+    pub rate: PaymentRate,
+}
+
 /// What is to be paid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bill {

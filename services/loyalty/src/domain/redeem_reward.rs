@@ -92,6 +92,7 @@ fn redemption(
         price_id: price.id.clone(),
         money,
         amount: command.bill.map(|bill| bill.amount),
+        worth: command.bill.and_then(|_| reward.worth(book.program, &book.out.wallet, book.now)),
         quantity,
         quantity_captured: 0,
         supply: reward.supply,

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::book::{Book, next};
 use super::reward::unit_counter;
 use super::rules::{Counter, Period};
-use super::{Account, Money, Program, Reason, Refusal, Source, Supply};
+use super::{Account, Money, Program, Reason, Refusal, Source, Supply, Worth};
 
 /// Where a redemption stands. The numbers are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +55,8 @@ pub struct Redemption {
     pub money: Option<Money>,
     /// The bill that is paid.
     pub amount: Option<Money>,
+    /// What points pay of the bill.
+    pub worth: Option<Worth>,
     /// How many units were asked for.
     pub quantity: i64,
     /// How many of them were handed out.
@@ -242,6 +244,29 @@ impl Redemption {
     /// Points of one unit.
     pub(super) fn unit_points(&self) -> i64 {
         self.points.checked_div(self.quantity).unwrap_or(0)
+    }
+
+    /// Points that so many of the units which were handed out did cost: those that follow on the units whose
+    /// points were given back, so that all units did cost all points.
+    pub(super) fn points_of_units(&self, units: i64) -> Result<i64, Refusal> {
+        let [captured, quantity] = [self.captured, self.quantity_captured.max(1)].map(i128::from);
+        let first = i128::from(self.refunded).saturating_mul(quantity).div_euclid(captured.max(1));
+        let up_to = |units: i128| {
+            let points = captured.saturating_mul(units);
+            points.saturating_add(quantity.saturating_sub(1)).div_euclid(quantity)
+        };
+        let points = up_to(first.saturating_add(units.into())).saturating_sub(up_to(first));
+        i64::try_from(points).map_err(|_| Refusal::AmountOverflow)
+    }
+
+    /// What is to be paid in money if so many of its points are spent.
+    pub(super) fn money_beside(&self, points: i64) -> Result<Option<Money>, Refusal> {
+        match (self.amount, self.worth) {
+            (Some(amount), Some(worth)) if points < self.points => {
+                Ok(Some(worth.rate.share(worth.points, amount, points)?.rest))
+            }
+            _ => Ok(self.money),
+        }
     }
 
     /// Where its postings come from.

@@ -33,9 +33,7 @@ pub(super) fn refund(book: &mut Book<'_>, command: &RefundRedemption) -> Result<
     let points = match command.portion {
         Portion::Whole => left,
         Portion::Points(points) => points,
-        Portion::Quantity(units) => {
-            redemption.unit_points().checked_mul(units).ok_or(Refusal::AmountOverflow)?
-        }
+        Portion::Quantity(units) => redemption.points_of_units(units)?,
     };
     if points > left || left == 0 {
         return Err(RedemptionRefusal::RefundExceedsRedemption { points, left }.into());

@@ -7,7 +7,7 @@ use ambient::Time;
 use serde::{Deserialize, Serialize};
 
 use super::rules::{CapOf, Counter, Eligibility, Period, period_start};
-use super::{Bill, Member, Money, PaymentRate, Program, Refusal, Share, Wallet, local_date};
+use super::{Bill, Member, Money, PaymentRate, Program, Refusal, Share, Wallet, Worth, local_date};
 
 /// One reward of a program.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -236,15 +236,21 @@ impl Reward {
         Ok(self.prices().find(|price| price.id == id).ok_or_else(missing)?)
     }
 
+    /// What the points of its own price are worth to a wallet now, if they pay bills.
+    pub fn worth(&self, program: &Program, wallet: &Wallet, now: Time) -> Option<Worth> {
+        let (today, rank) = (local_date(program.time_zone, now), wallet.tier.rank);
+        let points = program.ladder.discounted(today, rank, self.price.points).max(1);
+        self.terms.rate.map(|rate| Worth { points, rate })
+    }
+
     /// What a wallet's points pay of a bill now.
     ///
     /// # Errors
     /// `NoPaymentRate`, and as [`PaymentRate::share`]; `InsufficientPoints` if there are not as many as the
     /// bill names, or as pay for anything of it.
     pub fn share(&self, program: &Program, wallet: &Wallet, bill: Bill, now: Time) -> Result<Share, Refusal> {
-        let rate = self.terms.rate.ok_or(RewardRefusal::NoPaymentRate)?;
-        let (today, rank) = (local_date(program.time_zone, now), wallet.tier.rank);
-        let price = program.ladder.discounted(today, rank, self.price.points).max(1);
+        let worth = self.worth(program, wallet, now).ok_or(RewardRefusal::NoPaymentRate)?;
+        let Worth { points: price, rate } = worth;
         let purse = program.spendable(&self.price.currency)?;
         let available = wallet.purse(purse).totals.available;
         let share = rate.share(price, bill.amount, bill.points.unwrap_or(available))?;

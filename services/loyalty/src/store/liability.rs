@@ -36,10 +36,11 @@ pub struct Calendar {
 }
 
 impl Calendar {
-    /// The months of a zone up to that of `now`, some of which are sealed.
+    /// The months of a zone up to the one after `now`, for what takes effect while it is waited for a lock,
+    /// or by a clock that is ahead; some of them are sealed.
     pub fn new(zone: Tz, now: Time, sealed: Option<Month>) -> Calendar {
         let first = Month::from_number(FIRST).into_iter();
-        let last = Month::of(zone, now).max(sealed.map_or(Month::of(zone, now), |month| month.plus(1)));
+        let last = Month::of(zone, now).max(sealed.unwrap_or(Month::of(zone, now))).plus(1);
         let months = first.flat_map(|first| (0..=last.since(first)).map(move |n| first.plus(n)));
         let months: Vec<Month> = months.collect();
         let sealed = months.iter().filter(|month| Some(**month) <= sealed).count();
@@ -396,9 +397,14 @@ mod tests {
         let zone = chrono_tz::UTC;
         let now = Month::parse("2000-04").unwrap().start(zone);
         let calendar = Calendar::new(zone, now, Month::parse("2000-02"));
-        let april = now.micros();
-        assert_eq!(calendar.counted("t"), format!("CASE WHEN t < {april} THEN 200003 ELSE 200004 END"));
-        assert_eq!(calendar.plain("t").matches("CASE").count(), 3);
+        let may = Month::parse("2000-05").unwrap().start(zone).micros();
+        let calendar_of_march = Calendar::new(zone, now, Month::parse("2000-03"));
+        assert_eq!(
+            calendar_of_march.counted("t"),
+            format!("CASE WHEN t < {may} THEN 200004 ELSE 200005 END")
+        );
+        assert_eq!(calendar.counted("t").matches("CASE").count(), 2);
+        assert_eq!(calendar.plain("t").matches("CASE").count(), 4);
         let ahead = Calendar::new(zone, now, Month::parse("2000-04"));
         assert_eq!(ahead.counted("t"), "200005", "another process sealed by its own clock");
         assert_eq!(Calendar::new(zone, now, None).counted("t"), calendar.plain("t"));

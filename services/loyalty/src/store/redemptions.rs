@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::OWNER;
 use super::entity::{redemption, redemption_step};
 use crate::domain::rules::Period;
-use crate::domain::{Money, Redemption, RedemptionState, Step, StepKind, Supply};
+use crate::domain::{Money, Redemption, RedemptionState, Step, StepKind, Supply, Worth};
 
 const BY_ID: Keyed<'static> = Keyed {
     table: "redemption",
@@ -33,6 +33,8 @@ struct Detail {
     price_id: String,
     money: Option<Money>,
     amount: Option<Money>,
+    #[serde(default)]
+    worth: Option<Worth>,
     limited: Option<Period>,
     codes: Vec<String>,
 }
@@ -177,6 +179,7 @@ pub(super) fn domain(row: redemption::Model) -> Result<Redemption, db::Error> {
         price_id: detail.price_id,
         money: detail.money,
         amount: detail.amount,
+        worth: detail.worth,
         limited: detail.limited,
         codes: detail.codes,
         currency: row.currency,
@@ -198,6 +201,7 @@ pub(super) fn row(owner: &Owner, redemption: &Redemption) -> redemption::Model {
         price_id: redemption.price_id.clone(),
         money: redemption.money,
         amount: redemption.amount,
+        worth: redemption.worth,
         limited: redemption.limited,
         codes: redemption.codes.clone(),
     };

@@ -66,6 +66,28 @@ fn what_is_held_goes_back_to_the_lots_that_it_came_from() {
 }
 
 #[test]
+fn units_cost_what_was_captured_for_all_of_them() {
+    let (mut ledger, now) = three_lots();
+    ledger.run(&hold(9, 3, 60), now).unwrap();
+    ledger.run(&capture(9, Portion::Points(31)), now).unwrap();
+    let mut back = Vec::new();
+    for _ in 0..3 {
+        let Ok(Reply::Refunded(_, points)) = ledger.run(&refund(9, Portion::Quantity(1)), now) else {
+            panic!("a unit is refunded");
+        };
+        back.push(points);
+    }
+    assert_eq!(back, [11, 10, 10]);
+    // What went back otherwise is no unit, as long as it is less than one.
+    ledger.run(&hold(8, 3, 60), now).unwrap();
+    ledger.run(&capture(8, Portion::Points(31)), now).unwrap();
+    ledger.run(&refund(8, Portion::Points(10)), now).unwrap();
+    let left = RedemptionRefusal::RefundExceedsRedemption { points: 31, left: 21 };
+    assert_eq!(ledger.run(&refund(8, Portion::Quantity(3)), now), Err(left.into()));
+    assert!(matches!(ledger.run(&refund(8, Portion::Quantity(2)), now), Ok(Reply::Refunded(_, 21))));
+}
+
+#[test]
 fn a_part_is_captured_of_what_expires_first_and_refunded_from_the_end() {
     let (mut ledger, now) = three_lots();
     ledger.run(&hold(9, 3, 60), now).unwrap();
