@@ -176,7 +176,7 @@ fn any_deed(rng: &mut StdRng, now: i64) -> Do {
     }
 }
 
-const PRICES: [i64; 3] = [7, 100, 450];
+const PRICES: [i64; 4] = [7, 20, 100, 450];
 const REWARDS: usize = 6;
 
 pub(crate) fn any_pause(rng: &mut StdRng) -> i64 {
