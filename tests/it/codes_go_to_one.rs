@@ -74,7 +74,9 @@ async fn what_is_no_upload(house: House) {
     let some = codes(0..3);
     assert_eq!(reason(&upload(&client, "mug", &some, 9).await.unwrap_err()), "NO_CODE_POOL");
     assert_eq!(reason(&upload(&client, "tea", &some, 9).await.unwrap_err()), "REWARD_NOT_FOUND");
-    for wrong in [String::new(), "x".repeat(201), " X".into(), "X\n".into()] {
+    let unclean = ["X\0Y", "X\tY", "X\u{7f}", "X\u{85}Y"].map(str::to_owned);
+    let wrong = [String::new(), "x".repeat(201), " X".into(), "X\n".into()].into_iter().chain(unclean);
+    for wrong in wrong {
         let given = [codes(0..3), vec![wrong]].concat();
         let refused = upload(&client, "coffee", &given, 2).await.unwrap_err();
         assert_eq!(reason(&refused), "FIELDS_INVALID");

@@ -2,12 +2,14 @@
 //! same reason.
 
 use harness::calls::{
-    create_program, enroll, purchase, reason, record, redeem, redemption, request_id, timestamp,
+    PROGRAM, create_program, create_program_like, enroll, program, purchase, reason, record, redeem,
+    redemption, request_id, timestamp,
 };
 use harness::holds::{capture, captured, held, hold};
 use harness::house::{House, START};
 use harness::moves::{household, join, merge, merger};
 use harness::offers::{offer, offers, reward};
+use pb::member_service_client::MemberServiceClient;
 use pb::reward_service_client::RewardServiceClient;
 use proto::rapport::loyalty::v1 as pb;
 use proto::rapport::loyalty::v1::ObstacleReason as Why;
@@ -17,6 +19,8 @@ in_process! {
     a_list_tells_everything_that_is_in_the_way;
     lists_are_read_page_by_page_and_in_a_language;
     members_of_a_household_look_with_its_eyes;
+    who_was_merged_looks_through_the_survivor;
+    limits_of_the_program_are_told;
     rewards_begin_and_end;
 }
 
@@ -154,6 +158,104 @@ async fn members_of_a_household_look_with_its_eyes(house: House) {
     assert_eq!(reason(&refused), "LIMIT_REACHED");
     house.clock().advance_to(START.plus_micros(86_400_000_000));
     redeem(&client, redemption(&dora, "mug")).await.unwrap();
+    house.end().await;
+}
+
+async fn suspend(client: &Client, member_id: &str) {
+    let (member_id, reason) = (member_id.to_owned(), String::new());
+    let request = pb::SuspendMemberRequest { request_id: request_id(), member_id, reason };
+    MemberServiceClient::new(client.clone()).suspend_member(request).await.unwrap();
+}
+
+async fn who_was_merged_looks_through_the_survivor(house: House) {
+    let client = house.client();
+    create_program(&client).await;
+    offer(&client, reward("mug", 10)).await.unwrap();
+    let not_allowed = [("mug".to_owned(), vec![Why::MemberNotAllowed])];
+    let mut names = ["anna", "bert", "carl", "dora", "emil", "fred"].into_iter();
+    let mut next = async || {
+        let member = enroll(&client, names.next().unwrap()).await;
+        record(&client, purchase(&member, 100)).await.unwrap();
+        member
+    };
+    // Only the survivor's own state counts.
+    let (anna, bert) = (next().await, next().await);
+    suspend(&client, &anna).await;
+    assert_eq!(obstacles(&client, &anna).await, not_allowed);
+    merge(&client, merger(&anna, &bert)).await.unwrap();
+    assert_eq!(obstacles(&client, &anna).await, []);
+    redeem(&client, redemption(&anna, "mug")).await.unwrap();
+    let (carl, dora) = (next().await, next().await);
+    merge(&client, merger(&carl, &dora)).await.unwrap();
+    suspend(&client, &dora).await;
+    assert_eq!(obstacles(&client, &carl).await, not_allowed);
+    assert_eq!(reason(&redeem(&client, redemption(&carl, "mug")).await.unwrap_err()), "MEMBER_SUSPENDED");
+    // And its role in a household.
+    let (emil, fred) = (next().await, next().await);
+    merge(&client, merger(&emil, &fred)).await.unwrap();
+    let home = household(&client, PROGRAM).await;
+    join(&client, &home, &fred, pb::HouseholdRole::Earner).await.unwrap();
+    for member in [&emil, &fred] {
+        assert_eq!(obstacles(&client, member).await, not_allowed);
+        let refused = redeem(&client, redemption(member, "mug")).await.unwrap_err();
+        assert_eq!(reason(&refused), "HOUSEHOLD_ROLE_REQUIRED");
+    }
+    house.end().await;
+}
+
+async fn limits_of_the_program_are_told(house: House) {
+    let client = house.client();
+    let limit = pb::VelocityLimit {
+        limit_id: "much".into(),
+        movement: pb::Movement::Redeem.into(),
+        owner: pb::CapOwner::Member.into(),
+        window: pb::VelocityWindow::Day.into(),
+        breach: pb::VelocityBreach::Refuse.into(),
+        points_max: Some(100),
+        ..Default::default()
+    };
+    let often = pb::VelocityLimit {
+        limit_id: "often".into(),
+        breach: pb::VelocityBreach::Review.into(),
+        points_max: None,
+        count_max: Some(2),
+        ..limit.clone()
+    };
+    let velocity_limits = vec![limit, often];
+    create_program_like(&client, pb::Program { velocity_limits, ..program(PROGRAM) }).await;
+    let anna = enroll(&client, "anna").await;
+    record(&client, purchase(&anna, 500)).await.unwrap();
+    let cheaper = pb::RewardPrice { price_id: "cheaper".into(), points: 40, ..Default::default() };
+    for one in [
+        reward("a-mug", 40),
+        reward("b-bag", 101),
+        reward("c-car", 600),
+        pb::Reward { other_prices: vec![cheaper], ..reward("d-bag", 101) },
+    ] {
+        offer(&client, one).await.unwrap();
+    }
+    let told = |of: &[(&str, &[Why])]| -> Vec<(String, Vec<Why>)> {
+        of.iter().map(|(id, why)| ((*id).to_owned(), why.to_vec())).collect()
+    };
+    let (fast, poor) = (Why::VelocityExceeded, Why::InsufficientPoints);
+    let expected = told(&[("b-bag", &[fast]), ("c-car", &[poor, fast])]);
+    assert_eq!(obstacles(&client, &anna).await, expected, "of two prices one is below the limit");
+    assert_eq!(reason(&redeem(&client, redemption(&anna, "b-bag")).await.unwrap_err()), "VELOCITY_EXCEEDED");
+    for _ in 0..2 {
+        redeem(&client, redemption(&anna, "a-mug")).await.unwrap();
+    }
+    let expected =
+        told(&[("a-mug", &[fast]), ("b-bag", &[fast]), ("c-car", &[poor, fast]), ("d-bag", &[fast])]);
+    assert_eq!(obstacles(&client, &anna).await, expected);
+    assert_eq!(reason(&redeem(&client, redemption(&anna, "a-mug")).await.unwrap_err()), "VELOCITY_EXCEEDED");
+    // What waits for a review cannot be had now either.
+    offer(&client, reward("e-pin", 5)).await.unwrap();
+    let pin = obstacles(&client, &anna).await.pop().unwrap();
+    assert_eq!(pin, ("e-pin".to_owned(), vec![fast]));
+    assert_eq!(reason(&redeem(&client, redemption(&anna, "e-pin")).await.unwrap_err()), "REVIEW_REQUIRED");
+    house.clock().advance_to(START.plus_micros(86_400_000_000));
+    let expected = told(&[("b-bag", &[fast]), ("c-car", &[poor, fast])]);
+    assert_eq!(obstacles(&client, &anna).await, expected);
     house.end().await;
 }
 

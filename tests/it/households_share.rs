@@ -1,5 +1,8 @@
 //! Members of a household earn for one wallet, and those spend of it whose role allows it.
 
+use std::collections::BTreeSet;
+
+use futures::TryStreamExt;
 use futures::future::join_all;
 use harness::calls::{
     PROGRAM, balance_of, create_program, create_program_like, create_reward, enroll, enroll_in, program,
@@ -8,6 +11,7 @@ use harness::calls::{
 use harness::holds::{capture, captured, held, hold, void, voided};
 use harness::house::House;
 use harness::moves::{buys, day, household, join, leave, member, merge, merger, reverse, tier, unmerge};
+use pb::export_member_response::Piece;
 use pb::household_service_client::HouseholdServiceClient;
 use pb::member_service_client::MemberServiceClient;
 use pb::points_service_client::PointsServiceClient;
@@ -23,6 +27,7 @@ in_process! {
     suspended_members_wait_outside;
     what_a_household_refuses;
     an_export_tells_of_one_member;
+    an_export_tells_of_wallets_that_were_left;
     whoever_left_is_forgotten_there;
     twenty_members_spend_at_once;
 }
@@ -247,8 +252,14 @@ async fn what_a_household_refuses(house: House) {
     house.end().await;
 }
 
+async fn exported(client: &Client, member_id: &str) -> Vec<Piece> {
+    let request = pb::ExportMemberRequest { member_id: member_id.into() };
+    let stream = MemberServiceClient::new(client.clone()).export_member(request).await.unwrap().into_inner();
+    let pieces: Vec<_> = stream.try_collect().await.unwrap();
+    pieces.into_iter().filter_map(|one| one.piece).collect()
+}
+
 async fn an_export_tells_of_one_member(house: House) {
-    use pb::export_member_response::Piece;
     let client = house.client();
     create_program(&client).await;
     let home = household(&client, PROGRAM).await;
@@ -258,11 +269,8 @@ async fn an_export_tells_of_one_member(house: House) {
         join(&client, &home, member, Redeemer).await.unwrap();
         buys(&client, member, 20).await;
     }
-    let request = pb::ExportMemberRequest { member_id: ben.clone() };
-    let stream = MemberServiceClient::new(client.clone()).export_member(request).await.unwrap().into_inner();
-    let pieces: Vec<_> = futures::TryStreamExt::try_collect(stream).await.unwrap();
     let (mut activities, mut lots, mut postings) = (0, 0, 0);
-    for piece in pieces.into_iter().filter_map(|one: pb::ExportMemberResponse| one.piece) {
+    for piece in exported(&client, &ben).await {
         match piece {
             Piece::Activity(activity) => {
                 assert_eq!(activity.member_id, ben);
@@ -281,6 +289,54 @@ async fn an_export_tells_of_one_member(house: House) {
     }
     // Its own wallet's lot and the two of the household; earned and given here, received and earned there.
     assert_eq!((activities, lots, postings), (2, 3, 4));
+    house.end().await;
+}
+
+async fn an_export_tells_of_wallets_that_were_left(house: House) {
+    let client = house.client();
+    create_program(&client).await;
+    let home = household(&client, PROGRAM).await;
+    let (anna, ben) = (enroll(&client, "anna").await, enroll(&client, "ben").await);
+    let carl = enroll(&client, "carl").await;
+    join(&client, &home, &anna, Redeemer).await.unwrap();
+    buys(&client, &ben, 10).await;
+    join(&client, &home, &ben, Redeemer).await.unwrap();
+    for member in [&anna, &ben] {
+        buys(&client, member, 20).await;
+    }
+    leave(&client, &ben).await.unwrap();
+    merge(&client, merger(&ben, &carl)).await.unwrap();
+    buys(&client, &ben, 5).await;
+    unmerge(&client, &ben).await.unwrap();
+    // The same as the exports of the program have of it.
+    let (program_id, member_id) = (PROGRAM.to_owned(), ben.clone());
+    let asked = pb::ExportLotsRequest { program_id, member_id, ..Default::default() };
+    let mut points = PointsServiceClient::new(client.clone());
+    let chunks: Vec<_> = points.export_lots(asked).await.unwrap().into_inner().try_collect().await.unwrap();
+    let mut lots: Vec<pb::Lot> = chunks.into_iter().flat_map(|chunk| chunk.lots).collect();
+    let (program_id, member_id) = (PROGRAM.to_owned(), ben.clone());
+    let asked = pb::ExportPostingsRequest { program_id, member_id, ..Default::default() };
+    let chunks = points.export_postings(asked).await.unwrap().into_inner();
+    let chunks: Vec<_> = chunks.try_collect().await.unwrap();
+    let mut postings: Vec<pb::Posting> = chunks.into_iter().flat_map(|chunk| chunk.postings).collect();
+    let (mut own_lots, mut own_postings) = (Vec::new(), Vec::new());
+    for piece in exported(&client, &ben).await {
+        match piece {
+            Piece::Lot(lot) => own_lots.push(lot),
+            // The export of the program has no notes.
+            Piece::Posting(posting) => own_postings.push(pb::Posting { note: String::new(), ..posting }),
+            _ => {}
+        }
+    }
+    for lots in [&mut lots, &mut own_lots] {
+        lots.sort_by_key(|lot| (lot.wallet_id.clone(), lot.lot_number));
+    }
+    for postings in [&mut postings, &mut own_postings] {
+        postings.sort_by_key(|posting| (posting.wallet_id.clone(), posting.seq));
+    }
+    let wallets: BTreeSet<String> = own_postings.iter().map(|posting| posting.wallet_id.clone()).collect();
+    assert_eq!(wallets, BTreeSet::from([ben, carl, home]));
+    assert_eq!((own_lots, own_postings), (lots, postings));
     house.end().await;
 }
 

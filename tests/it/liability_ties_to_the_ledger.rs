@@ -410,7 +410,9 @@ async fn reports_that_make_no_sense(house: House) {
         let refused = report(&client, request).await.unwrap_err();
         assert_eq!((refused.code(), reason(&refused).as_str()), (Code::NotFound, expected));
     }
-    assert_eq!(fields(&seal(&client, "").await.unwrap_err()), ["month"]);
+    for month in ["", "0000-01", "1999-12"] {
+        assert_eq!(fields(&seal(&client, month).await.unwrap_err()), ["month"]);
+    }
     assert_eq!(fields(&seal_as(&client, "1".into(), "2023-12").await.unwrap_err()), ["request_id"]);
     let cost = Some(Money { currency_code: "EUR".into(), units: 1, nanos: 0 });
     let euros = pb::Program {

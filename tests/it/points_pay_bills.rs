@@ -15,8 +15,11 @@ use crate::rewards_are_held::numbers;
 everywhere! {
     a_bill_is_quoted_held_and_captured;
     a_rate_changes_with_its_version;
+    a_step_is_the_least_that_is_paid_in_a_currency;
     what_pays_no_bill;
 }
+
+const INSUFFICIENT: pb::ObstacleReason = pb::ObstacleReason::InsufficientPoints;
 
 /// 150 points are worth a dollar.
 fn rate() -> pb::Reward {
@@ -84,7 +87,17 @@ async fn a_bill_is_quoted_held_and_captured(house: House) {
         pb::RedeemRewardRequest { amount: Some(usd(100, 0)), ..redemption(&anna, "points-as-money") };
     let paid = redeem(&client, at_once).await.unwrap().redemption.unwrap();
     assert_eq!((paid.points, paid.money), (410, Some(usd(97, 27))));
-    assert_eq!(offers(&client, &anna).await[0].prices[0].missing_points, 150);
+    // The list asks for no more than pays for one step of a bill.
+    let offered = offers(&client, &anna).await.remove(0);
+    assert_eq!((offered.prices[0].points, offered.prices[0].missing_points), (150, 2));
+    assert_eq!((offered.obstacles[0].reason(), offered.obstacles[0].missing), (INSUFFICIENT, 2));
+    record(&client, purchase(&anna, 1)).await.unwrap();
+    assert_eq!(offers(&client, &anna).await[0].prices[0].missing_points, 1);
+    assert_eq!(reason(&quote(&client, &anna, usd(10, 0), 0).await.unwrap_err()), "INSUFFICIENT_POINTS");
+    record(&client, purchase(&anna, 1)).await.unwrap();
+    let offered = offers(&client, &anna).await.remove(0);
+    assert_eq!((offered.eligible, offered.prices[0].missing_points), (true, 0));
+    assert_eq!(quote(&client, &anna, usd(10, 0), 0).await.unwrap().paid, Some(usd(0, 1)));
     house.end().await;
 }
 
@@ -101,6 +114,19 @@ async fn a_rate_changes_with_its_version(house: House) {
     assert_eq!((told.points, told.reward_version), (400, 2));
     let done = captured(&client, capture(&made)).await.unwrap().redemption.unwrap();
     assert_eq!((done.points_captured, done.reward_version, done.money), (300, 1, Some(usd(0, 0))));
+    house.end().await;
+}
+
+async fn a_step_is_the_least_that_is_paid_in_a_currency(house: House) {
+    let client = house.client();
+    create_program(&client).await;
+    for (code, units, nanos) in [("EUR", 0, 10_000_000), ("JPY", 1, 0), ("KWD", 0, 1_000_000)] {
+        let per = Some(Money { currency_code: code.into(), units: 100, nanos: 0 });
+        let payment_rate = Some(pb::PaymentRate { per, step: None });
+        let made = offer(&client, pb::Reward { payment_rate, ..reward(code, 150) }).await.unwrap();
+        let step = Money { currency_code: code.into(), units, nanos };
+        assert_eq!(made.payment_rate.unwrap().step, Some(step));
+    }
     house.end().await;
 }
 
@@ -129,7 +155,9 @@ async fn what_pays_no_bill(house: House) {
     ] {
         assert_eq!(refused(wrong).await, "FIELDS_INVALID");
     }
-    assert_eq!(reason(&quote(&client, &anna, euro, 0).await.unwrap_err()), "CURRENCY_MISMATCH");
+    let refused_quote = quote(&client, &anna, euro, 0).await.unwrap_err();
+    assert_eq!(reason(&refused_quote), "CURRENCY_MISMATCH");
+    assert!(refused_quote.message().ends_with("pay bills in USD"), "{}", refused_quote.message());
     let priced = pb::Reward { price_money: Some(usd(1, 0)), reward_id: "odd".into(), ..rate() };
     assert_eq!(reason(&offer(&client, priced).await.unwrap_err()), "PAYMENT_RATE_ALONE");
     let step = pb::PaymentRate { per: Some(usd(1, 0)), step: Some(usd(0, 0)) };

@@ -6,7 +6,7 @@ use harness::calls::{
     PROGRAM, balance_of, create_program, enroll, purchase, reason, record, redeem, request_id, timestamp,
 };
 use harness::house::{House, START};
-use harness::moves::{buys, day, reverse};
+use harness::moves::{buys, day, household, join, merge, merger, reverse};
 use harness::offers::{offer, reward};
 use pb::backtest_rules_request::Rules;
 use pb::backtest_rules_response::Step;
@@ -15,11 +15,12 @@ use proto::rapport::loyalty::v1 as pb;
 use rpc::client::Client;
 use tonic::Status;
 
-use crate::rules_say_what_activities_earn::per_dollar;
+use crate::rules_say_what_activities_earn::{on, per_dollar, under};
 
 in_process! {
     the_rules_that_held_find_what_was_earned;
     other_rules_have_winners_and_losers;
+    each_member_is_asked_for_what_it_did;
     what_cannot_be_tried;
 }
 
@@ -127,6 +128,35 @@ async fn other_rules_have_winners_and_losers(house: House) {
     let (_, report) = found(&client, by_number).await.unwrap();
     assert_eq!(report.tried.unwrap().points_issued, 120);
     assert_eq!(balance_of(&client, &anna).await.available, 900);
+    house.end().await;
+}
+
+async fn each_member_is_asked_for_what_it_did(house: House) {
+    let client = house.client();
+    create_program(&client).await;
+    let friends = on("member.external_id in ['anna', 'carl']", per_dollar("friends", 2));
+    let rules = vec![friends, per_dollar("base", 1)];
+    under(&client, rules.clone()).await;
+    let (anna, bert) = (enroll(&client, "anna").await, enroll(&client, "bert").await);
+    let (carl, dora) = (enroll(&client, "carl").await, enroll(&client, "dora").await);
+    let home = household(&client, PROGRAM).await;
+    for member in [&anna, &bert] {
+        join(&client, &home, member, pb::HouseholdRole::Redeemer).await.unwrap();
+    }
+    merge(&client, merger(&carl, &dora)).await.unwrap();
+    let mut earned = Vec::new();
+    for member in [&anna, &bert, &carl, &dora] {
+        let bought = record(&client, purchase(member, 10)).await.unwrap();
+        earned.push(bought.activity.unwrap().points);
+    }
+    assert_eq!(earned, [30, 10, 30, 10]);
+    house.clock().advance_to(day(1));
+    let (_, report) = found(&client, tried(rules)).await.unwrap();
+    let (held, same) = (report.held.unwrap(), report.tried.unwrap());
+    assert_eq!((report.wallets, report.activities, held.points_issued), (2, 4, 80));
+    assert_eq!(held, same);
+    let (_, report) = found(&client, tried(vec![per_dollar("base", 1)])).await.unwrap();
+    assert_eq!((report.held.unwrap().points_issued, report.tried.unwrap().points_issued), (80, 40));
     house.end().await;
 }
 

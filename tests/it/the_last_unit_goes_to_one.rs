@@ -3,6 +3,7 @@
 use futures::future::join_all;
 use harness::calls::{create_program, create_reward, enroll, purchase, reason, record, redeem, redemption};
 use harness::house::House;
+use harness::offers::change;
 use proto::rapport::loyalty::v1 as pb;
 
 everywhere! {
@@ -46,6 +47,14 @@ async fn stock_that_is_added_is_sold_too(house: House) {
     let three = pb::RedeemRewardRequest { quantity: 3, ..redemption(&member, "bicycle") };
     assert_eq!(redeem(&client, three).await.unwrap().redemption.unwrap().points, 30);
     assert_eq!(reason(&redeem(&client, redemption(&member, "bicycle")).await.unwrap_err()), "OUT_OF_STOCK");
+    // No more than a reward may be created with, those that went counted too: they may come back.
+    for units in [1_000_000_000_000, 999_999_999_998] {
+        assert_eq!(reason(&rewards.adjust_reward_stock(adjust(units)).await.unwrap_err()), "AMOUNT_OVERFLOW");
+    }
+    let most = rewards.adjust_reward_stock(adjust(999_999_999_997)).await.unwrap().into_inner();
+    let most = most.reward.unwrap();
+    assert_eq!(most.stock, Some(pb::reward::Stock::Remaining(999_999_999_997)));
+    change(&client, pb::Reward { display_name: "Bike".into(), ..most }, &["display_name"]).await.unwrap();
     house.end().await;
 }
 

@@ -22,8 +22,8 @@ pub struct History {
     pub wallet_id: Uuid,
     /// When it was opened.
     pub open_time: Time,
-    /// Whose it is.
-    pub member: Option<Member>,
+    /// Who did it, by their ids, as far as rules ask.
+    pub members: BTreeMap<Uuid, Member>,
     /// What happened.
     pub activities: Vec<Activity>,
 }
@@ -179,9 +179,12 @@ fn live(program: &Program, used: &mut BTreeMap<Counter, i64>, history: &History,
     let wallet = Wallet::opened(history.wallet_id, program, opened, 0);
     let state = State { past: Some(Past::default()), ..State::new(wallet) };
     let mut simulation = Simulation::new(state, first);
-    (simulation.used, simulation.member) = (std::mem::take(used), history.member.clone());
+    simulation.used = std::mem::take(used);
     let (mut issued, mut refused) = (Points::new(), 0_i64);
     for activity in &history.activities {
+        if simulation.member.as_ref().is_none_or(|member| member.id != activity.member_id) {
+            simulation.member = history.members.get(&activity.member_id).cloned();
+        }
         match simulation.record(program, &again(activity)) {
             Ok((activity, _)) => {
                 for earning in activity.earned {
@@ -220,7 +223,7 @@ fn again(activity: &Activity) -> RecordActivity {
 mod tests {
     use super::super::fixture::{DAY, Ledger, at, program, purchase};
     use super::super::rules::Rules;
-    use super::super::{Command, RuleSet};
+    use super::super::{Command, MemberState, Profile, RuleSet};
     use super::*;
 
     fn history(id: u128, dollars: &[i64]) -> History {
@@ -235,7 +238,7 @@ mod tests {
             reply.activity().unwrap().clone()
         });
         let (wallet_id, activities) = (Uuid::from_u128(id), activities.collect());
-        History { wallet_id, open_time: start, member: None, activities }
+        History { wallet_id, open_time: start, members: BTreeMap::new(), activities }
     }
 
     fn paying(points: i64) -> Program {
@@ -275,6 +278,43 @@ mod tests {
         let mut later = Backtest::new(program(), paying(3), at("2026-05-01T00:00:00Z"), 2);
         later.add(history(1, &[10])).unwrap();
         assert_eq!(later.findings.tried.alive[&0], 0, "expired by then");
+    }
+
+    #[test]
+    fn each_member_is_asked_for_what_it_did() {
+        let mut rules = Rules::per_purchase(2, 1_000_000);
+        rules.rules[0].condition = "member.external_id == 'ben'".into();
+        let rules = program().compile(rules).unwrap();
+        let set = RuleSet { version: 9, start: Time::MIN, end: Time::NEVER, rules };
+        let tried = Program { rule_sets: vec![set], ..program() };
+        let [anna, ben] = ["anna", "ben"].map(|name| named(name, name.len() as u128));
+        let mut shared = history(1, &[10, 20, 40, 80]);
+        for (activity, who) in shared.activities.iter_mut().zip([&anna, &ben, &anna, &ben]) {
+            activity.member_id = who.id;
+        }
+        shared.members = [anna, ben].into_iter().map(|one| (one.id, one)).collect();
+        let mut test = Backtest::new(program(), tried, at("2026-02-01T00:00:00Z"), 2);
+        assert!(test.names_member());
+        test.add(shared).unwrap();
+        assert_eq!((test.findings.held.issued[&0], test.findings.tried.issued[&0]), (150, 200));
+    }
+
+    fn named(external_id: &str, id: u128) -> Member {
+        let (id, now) = (Uuid::from_u128(id), at("2026-01-01T00:00:00Z"));
+        Member {
+            id,
+            program_id: "club".into(),
+            external_id: external_id.into(),
+            wallet_id: Uuid::from_u128(1),
+            state: MemberState::Active,
+            profile: Profile::default(),
+            referred_by: None,
+            merged_into: None,
+            role: None,
+            version: 1,
+            create_time: now,
+            update_time: now,
+        }
     }
 
     #[test]

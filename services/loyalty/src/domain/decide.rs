@@ -206,9 +206,8 @@ pub fn decide(state: &State, command: &Command, context: Context<'_>, now: Time)
     settled.codes = context.codes;
     settle::settle(&mut settled).expect("what is due was counted when it was credited");
     let mut book = settled.clone();
-    let allowed = change_state::allow(book.out.wallet.state, command)
-        .and_then(|()| household::allow(context, command))
-        .and_then(|()| review::allow(context.review, command));
+    let allowed =
+        allow(&book.out.wallet, context, command).and_then(|()| review::allow(context.review, command));
     let answer = allowed.and_then(|()| {
         let reply = carry_out(&mut book, command, context)?;
         velocity::check(&mut book, command, context.used, context.review.is_some())?;
@@ -221,6 +220,16 @@ pub fn decide(state: &State, command: &Command, context: Context<'_>, now: Time)
             Decision { outcome, answer: Err(refusal) }
         }
     }
+}
+
+/// Refuses what may not be done with a wallet in any case, by its own state, or by that and the role of the
+/// member of a household in whose name it is done.
+///
+/// # Errors
+/// `MemberSuspended`, `MemberClosed` or `RoleRequired`.
+pub fn allow(wallet: &Wallet, context: Context<'_>, command: &Command) -> Result<(), Refusal> {
+    change_state::allow(wallet.state, command)?;
+    household::allow(context, command)
 }
 
 fn carry_out<'a>(book: &mut Book<'a>, command: &Command, context: Context<'a>) -> Result<Reply, Refusal> {

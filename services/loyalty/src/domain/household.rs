@@ -1,7 +1,7 @@
 //! Households: members who share a wallet, each in a role.
 
 use super::book::Book;
-use super::{Command, Context, MoveRefusal, Refusal, Reply, change_state};
+use super::{Command, Context, MoveRefusal, Refusal, Reply, Wallet, change_state};
 
 /// What a member may do with the points of the household. The numbers are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +19,12 @@ impl HouseholdRole {
         use HouseholdRole::{Earner, Redeemer};
         [Redeemer, Earner].into_iter().find(|role| *role as i32 == number)
     }
+}
+
+/// Of the wallets from the one that is named to the one that has its points: that of the member of a household
+/// in whose name it is done, if there is one.
+pub fn shares_as<'a>(way: impl IntoIterator<Item = &'a Wallet>) -> Option<&'a Wallet> {
+    way.into_iter().find(|wallet| wallet.role.is_some())
 }
 
 /// Refuses what the member who is named may not do with the wallet that it shares: who may not spend of it

@@ -20,6 +20,18 @@ impl Currency {
     pub fn code(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or("")
     }
+
+    /// The least that is paid in it, in millionths of its unit: the minor unit by ISO 4217, and a hundredth of
+    /// what that does not list.
+    pub fn minor_micros(&self) -> i64 {
+        match self.code() {
+            "BIF" | "CLP" | "DJF" | "GNF" | "ISK" | "JPY" | "KMF" | "KRW" | "PYG" | "RWF" | "UGX" | "UYI"
+            | "VND" | "VUV" | "XAF" | "XOF" | "XPF" => Money::MICROS_PER_UNIT,
+            "BHD" | "IQD" | "JOD" | "KWD" | "LYD" | "OMR" | "TND" => 1_000,
+            "CLF" | "UYW" => 100,
+            _ => 10_000,
+        }
+    }
 }
 
 impl fmt::Debug for Currency {
@@ -57,4 +69,15 @@ impl Money {
 
     /// Millionths in a unit.
     pub const MICROS_PER_UNIT: i64 = 1_000_000;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn not_every_currency_has_hundredths() {
+        let minor = |code: &str| Currency::try_new(code).unwrap().minor_micros();
+        assert_eq!(["USD", "EUR", "JPY", "KWD", "CLF"].map(minor), [10_000, 10_000, 1_000_000, 1_000, 100]);
+    }
 }

@@ -13,6 +13,9 @@ use super::{local_date, start_of_day};
 pub struct Month(i32);
 
 impl Month {
+    /// The first one that a ledger is summed up by: what took effect before counts in it.
+    pub const FIRST: Month = Month(2_000 * 12);
+
     /// The month of a moment.
     pub fn of(zone: Tz, at: Time) -> Month {
         let date = local_date(zone, at);
@@ -88,6 +91,7 @@ mod tests {
         }
         let december = Month::parse("2023-12").unwrap();
         assert_eq!(december.plus(1).to_string(), "2024-01");
+        assert_eq!(Month::FIRST.to_string(), "2000-01");
         assert_eq!((december.plus(14).since(december), december.since(december.plus(1))), (14, -1));
     }
 

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Money, Refusal};
+use super::{Money, Refusal, RewardRefusal};
 
 /// What the points of a reward's price are worth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,10 +50,11 @@ impl PaymentRate {
     /// What at most `points_max` points pay of a bill if `price` of them are worth [`PaymentRate::per`].
     ///
     /// # Errors
-    /// `CurrencyMismatch`, or `AmountOverflow` if more points are needed than can be counted.
+    /// `OtherCurrency`, or `AmountOverflow` if more points are needed than can be counted.
     pub fn share(&self, price: i64, amount: Money, points_max: i64) -> Result<Share, Refusal> {
         if amount.currency != self.per.currency {
-            return Err(Refusal::CurrencyMismatch { expected: self.per.currency, given: amount.currency });
+            let (expected, given) = (self.per.currency, amount.currency);
+            return Err(RewardRefusal::OtherCurrency { expected, given }.into());
         }
         let all = self.points_for(price, amount.micros)?;
         let (points, paid_micros) = if all <= points_max {
@@ -121,7 +122,8 @@ mod tests {
         let euro = super::super::Currency::try_new("EUR").unwrap();
         let rate = rate(1_000_000, CENT);
         let refused = rate.share(150, Money { currency: euro, micros: CENT }, 10).unwrap_err();
-        assert!(matches!(refused, Refusal::CurrencyMismatch { .. }));
+        let (expected, given) = (rate.per.currency, euro);
+        assert_eq!(refused, RewardRefusal::OtherCurrency { expected, given }.into());
         let refused = rate.share(i64::MAX, usd_micros(Money::MICROS_MAX), 10);
         assert_eq!(refused, Err(Refusal::AmountOverflow));
     }

@@ -127,9 +127,8 @@ fn cost(
             Ok((share.points, Some(share.rest)))
         }
         (None, None) => {
-            let (today, rank) = (book.local_day(book.now), book.out.wallet.tier.rank);
             let money = price.money.map(|one| of_all(one.micros).map(|micros| Money { micros, ..one }));
-            let points = of_all(book.program.ladder.discounted(today, rank, price.points))?;
+            let points = of_all(price.points_of(book.program, &book.out.wallet, book.now))?;
             Ok((points, money.transpose()?))
         }
     }

@@ -7,7 +7,7 @@ use ambient::Time;
 use serde::{Deserialize, Serialize};
 
 use super::rules::{CapOf, Counter, Eligibility, Period, period_start};
-use super::{Bill, Member, Money, PaymentRate, Program, Refusal, Share, Wallet, Worth, local_date};
+use super::{Bill, Currency, Member, Money, PaymentRate, Program, Refusal, Share, Wallet, Worth, local_date};
 
 /// One reward of a program.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -173,6 +173,13 @@ pub enum RewardRefusal {
     BillRequired,
     /// A bill was named, and its points pay none.
     NoPaymentRate,
+    /// Its points pay bills in another currency.
+    OtherCurrency {
+        /// That of its rate.
+        expected: Currency,
+        /// That of the bill.
+        given: Currency,
+    },
     /// The wallet would have more units than it may.
     LimitReached {
         /// Units asked for.
@@ -188,6 +195,11 @@ impl From<RewardRefusal> for Refusal {
     }
 }
 
+impl Stock {
+    /// As many units as a reward is given at most, those that went counted too.
+    pub const UNITS_MAX: i64 = 1_000_000_000_000;
+}
+
 impl Supply {
     /// The supply with this stored number.
     pub fn from_number(number: i32) -> Option<Supply> {
@@ -200,6 +212,11 @@ impl Price {
     /// So many points of a currency, and nothing else.
     pub fn of(points: i64, currency: impl Into<String>) -> Price {
         Price { id: String::new(), points, currency: currency.into(), money: None }
+    }
+
+    /// How many points that is for a wallet, in its tier.
+    pub fn points_of(&self, program: &Program, wallet: &Wallet, now: Time) -> i64 {
+        program.ladder.discounted(local_date(program.time_zone, now), wallet.tier.rank, self.points)
     }
 }
 
@@ -238,8 +255,7 @@ impl Reward {
 
     /// What the points of its own price are worth to a wallet now, if they pay bills.
     pub fn worth(&self, program: &Program, wallet: &Wallet, now: Time) -> Option<Worth> {
-        let (today, rank) = (local_date(program.time_zone, now), wallet.tier.rank);
-        let points = program.ladder.discounted(today, rank, self.price.points).max(1);
+        let points = self.price.points_of(program, wallet, now).max(1);
         self.terms.rate.map(|rate| Worth { points, rate })
     }
 
@@ -265,6 +281,16 @@ impl Reward {
             return Err(Refusal::InsufficientPoints { needed, available });
         }
         Ok(share)
+    }
+
+    /// The fewest points that a wallet needs which pays `points` for one unit: of a reward that pays bills, those
+    /// for one step of a bill, as [`Reward::share`] has it.
+    ///
+    /// # Errors
+    /// `AmountOverflow` if they are too many to be counted.
+    pub fn least(&self, points: i64) -> Result<i64, Refusal> {
+        let Some(rate) = self.terms.rate else { return Ok(points) };
+        rate.points_for(points.max(1), rate.step_micros)
     }
 
     /// True if it must be known who asks for it.
@@ -332,7 +358,7 @@ pub(super) fn unit_counter(reward_id: &str, period: Period, program: &Program, a
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixture::{Ledger, at, reward};
+    use super::super::fixture::{Ledger, adjust, at, reward, usd_micros};
     use super::*;
 
     fn asker<'a>(ledger: &'a Ledger, had: i64, now: Time) -> Asker<'a> {
@@ -382,6 +408,23 @@ mod tests {
         assert_eq!(barred(now.plus_micros(9), 2), 0);
         assert_eq!(barred(now.plus_micros(10), 2), 1);
         assert_eq!(barred(now, 3), 2, "one more than the limit, and than there are");
+    }
+
+    #[test]
+    fn what_pays_bills_needs_no_more_than_pays_for_one_step() {
+        let now = at("2026-05-05T10:00:00Z");
+        let mut ledger = Ledger::opened(now);
+        let (per, step_micros) = (usd_micros(1_000_000), 10_000);
+        let terms = RewardTerms { rate: Some(PaymentRate { per, step_micros }), ..RewardTerms::default() };
+        let offer = Reward { terms, ..reward(150) };
+        assert_eq!((reward(150).least(150), offer.least(150), offer.least(0)), (Ok(150), Ok(2), Ok(1)));
+        let bill = Bill { amount: usd_micros(10_000_000), points: None };
+        for (available, enough) in [(1, false), (2, true)] {
+            ledger.run(&adjust(1, None), now).unwrap();
+            assert_eq!(ledger.available(), available);
+            let share = offer.share(&ledger.program, &ledger.state.wallet, bill, now);
+            assert_eq!(share.is_ok(), enough, "{share:?}");
+        }
     }
 
     #[test]

@@ -126,6 +126,51 @@ impl Program {
         let limits = self.velocity.iter().filter(|limit| limit.movement == movement);
         limits.flat_map(|limit| limit.counters(self.time_zone, at)).collect()
     }
+
+    /// Refuses that so many points of a currency are redeemed if that is beyond a limit, given what was counted.
+    ///
+    /// # Errors
+    /// `VelocityExceeded` or `ReviewRequired`, or `AmountOverflow` if the count would not fit.
+    pub fn allow_redeeming(
+        &self,
+        (points, code): (i64, &str),
+        used: &BTreeMap<Counter, i64>,
+        now: Time,
+    ) -> Result<(), Refusal> {
+        let points = self.of_main(code, points);
+        self.count((Movement::Redeem, now), points, used, false).map(|_| ())
+    }
+
+    /// Points that limits look at: those of further currencies are not added to those of the main one.
+    fn of_main(&self, code: &str, points: i64) -> i64 {
+        if code.is_empty() || code == self.points.code { points } else { 0 }
+    }
+
+    /// What a movement of so many points adds to counters, unless it is beyond a limit and was not approved.
+    fn count(
+        &self,
+        (movement, at): (Movement, Time),
+        points: i64,
+        used: &BTreeMap<Counter, i64>,
+        approved: bool,
+    ) -> Result<BTreeMap<Counter, i64>, Refusal> {
+        let mut counted = BTreeMap::new();
+        for limit in self.velocity.iter().filter(|limit| limit.movement == movement) {
+            let maxima = [(1, limit.count_max), (points, limit.points_max)];
+            for (counter, (more, max)) in limit.counters(self.time_zone, at).into_iter().zip(maxima) {
+                let after = plus(used.get(&counter).copied().unwrap_or(0), more)?;
+                if !approved && max.is_some_and(|max| after > max) {
+                    return Err(match limit.breach {
+                        Breach::Refuse => Refusal::VelocityExceeded { limit_id: limit.id.clone() },
+                        Breach::Review => Refusal::ReviewRequired { limit_id: limit.id.clone() },
+                    });
+                }
+                // Limits of the same window share what they count.
+                counted.insert(counter, more);
+            }
+        }
+        Ok(counted)
+    }
 }
 
 /// Counts what the command did, and refuses what is beyond a limit unless it was approved.
@@ -136,9 +181,7 @@ pub(super) fn check(
     approved: bool,
 ) -> Result<(), Refusal> {
     let Some((movement, at)) = movement(command, book.now) else { return Ok(()) };
-    // Points of further currencies are not added to those of the main one.
-    let is_main = |code: &str| code.is_empty() || code == book.program.points.code;
-    let of_main = |code: &str, points: i64| if is_main(code) { points } else { 0 };
+    let of_main = |code: &str, points: i64| book.program.of_main(code, points);
     let points = match command {
         Command::RecordActivity(_) => book.out.recorded.as_ref().map_or(0, |done| done.main().points),
         Command::RedeemReward(_) | Command::CreateRedemption(_) => {
@@ -148,29 +191,14 @@ pub(super) fn check(
         Command::AdjustPoints(adjust) => of_main(&adjust.currency, adjust.points.saturating_abs()),
         _ => 0,
     };
-    let program = book.program;
-    let mut counted = BTreeMap::new();
-    for limit in program.velocity.iter().filter(|limit| limit.movement == movement) {
-        let maxima = [(1, limit.count_max), (points, limit.points_max)];
-        for (counter, (more, max)) in limit.counters(program.time_zone, at).into_iter().zip(maxima) {
-            let after = plus(used.get(&counter).copied().unwrap_or(0), more)?;
-            if !approved && max.is_some_and(|max| after > max) {
-                return Err(match limit.breach {
-                    Breach::Refuse => Refusal::VelocityExceeded { limit_id: limit.id.clone() },
-                    Breach::Review => Refusal::ReviewRequired { limit_id: limit.id.clone() },
-                });
-            }
-            // Limits of the same window share what they count.
-            counted.insert(counter, more);
-        }
-    }
+    let counted = book.program.count((movement, at), points, used, approved)?;
     book.out.counted.extend(counted);
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixture::{Ledger, adjust, at, purchase};
+    use super::super::fixture::{Ledger, adjust, at, purchase, redeem};
     use super::super::{Refusal, Reply};
     use super::*;
 
@@ -214,6 +242,36 @@ mod tests {
         let later = at("2026-05-05T11:00:00Z");
         assert_eq!(ledger.run(&adjust(1, None), later), Ok(Reply::Done));
         assert_eq!(ledger.available(), 21);
+    }
+
+    #[test]
+    fn whoever_looks_first_is_told_what_would_be_refused() {
+        let now = at("2026-05-05T10:15:00Z");
+        let mut ledger = Ledger::opened(now);
+        ledger.earn(1_000, now, now).unwrap();
+        let day = limit(Movement::Redeem, VelocityWindow::Day);
+        ledger.program.velocity = vec![
+            VelocityLimit { points_max: Some(250), ..day.clone() },
+            VelocityLimit { id: "often".into(), count_max: Some(2), breach: Breach::Review, ..day },
+        ];
+        let looked =
+            |ledger: &Ledger, points| ledger.program.allow_redeeming((points, ""), &ledger.used, now);
+        let (beyond, waits) = (
+            Refusal::VelocityExceeded { limit_id: "limit".into() },
+            Refusal::ReviewRequired { limit_id: "often".into() },
+        );
+        assert_eq!((looked(&ledger, 250), looked(&ledger, 251)), (Ok(()), Err(beyond.clone())));
+        let stars = ledger.program.allow_redeeming((251, "stars"), &ledger.used, now);
+        assert_eq!(stars, Ok(()), "limits look at the points of the main currency");
+        for _ in 0..2 {
+            assert_eq!(looked(&ledger, 100), Ok(()));
+            ledger.run(&redeem(1), now).unwrap();
+        }
+        for (points, refusal) in [(100, beyond), (50, waits)] {
+            ledger.reward.price.points = points;
+            assert_eq!(looked(&ledger, points), Err(refusal.clone()));
+            assert_eq!(ledger.run(&redeem(1), now), Err(refusal));
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::load::{external_key, redemption_key, review_key};
 use super::{Answer, Answered, Asked, Request, Route, Together, announce};
 use crate::domain::{
     Activity, Belongings, Command, Context, Member, Outcome, Program, Redemption, Refusal, Reply, Review,
-    ReviewState, Reward, State, Stock, Wallet, decide,
+    ReviewState, Reward, State, Stock, Wallet, decide, shares_as,
 };
 use crate::store::activities::ExternalKey;
 use crate::store::counters::{self, Counters};
@@ -178,7 +178,7 @@ impl Batch {
     /// The wallet, on the way from the one that is named, of a member of a household.
     fn shares_as(&self, named: &Owner, way: &[Owner]) -> Option<&Wallet> {
         let wallets = [named].into_iter().chain(way).filter_map(|owner| self.wallets.get(owner));
-        wallets.map(|open| &open.state.wallet).find(|wallet| wallet.role.is_some())
+        shares_as(wallets.map(|open| &open.state.wallet))
     }
 
     /// Lets a command wait, or ends the wait of one.

@@ -38,13 +38,15 @@ pub(super) async fn handle(
 async fn adjust(tx: &db::Tx, key: &rewards::Key, units: i64) -> Result<Written, db::Error> {
     let stock = rewards::stock(tx, std::slice::from_ref(key), true).await?;
     let reward = rewards::find(tx, key).await?;
-    let (Some(Counted { remaining, .. }), Some(reward)) = (stock.get(key).copied(), reward) else {
+    let (Some(Counted { added, remaining, .. }), Some(reward)) = (stock.get(key).copied(), reward) else {
         return Ok(Written::refused(&stock_unlimited(&key.reward_id)));
     };
     if reward.supply == Supply::Codes {
         return Ok(Written::refused(&stock_of_codes(&reward.id)));
     }
-    let Some(left) = remaining.checked_add(units) else {
+    // What is held may come back: there are never more than were added.
+    let is_too_many = units > 0 && added.checked_add(units).is_none_or(|added| added > Stock::UNITS_MAX);
+    let Some(left) = remaining.checked_add(units).filter(|_| !is_too_many) else {
         return Ok(Written::refused(&problem(&Refusal::AmountOverflow)));
     };
     if left < 0 {

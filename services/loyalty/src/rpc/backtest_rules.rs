@@ -3,6 +3,7 @@
 //! Nothing is written, and no transaction stays open: a few wallets are read at a time, and whoever goes away
 //! ends the work.
 
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use ambient::Time;
@@ -11,13 +12,14 @@ use proto::rapport::loyalty::v1 as pb;
 use proto::{Path, Violations};
 use requests::Caller;
 use tonic::{Request, Status};
+use uuid::Uuid;
 
 use super::Api;
 use super::call::told;
 use super::refusal::{DOMAIN, problem, program_not_found};
 use super::simulate_activity::under;
 use super::wire::{further_points, main_points, time, uuid_text};
-use crate::domain::{Backtest, Findings, History, Mover, Program, Side};
+use crate::domain::{Activity, Backtest, Findings, History, Mover, Program, Side};
 use crate::store::unread::{Unread, Which};
 use crate::store::wallets::{self, Versioned};
 use crate::store::{Owner, activities, members, programs};
@@ -106,18 +108,28 @@ impl Run {
         let page = self.unread.next(db, WALLETS).await?;
         let owners: Vec<Owner> = page.iter().map(|(owner, _)| owner.clone()).collect();
         let mut happened = activities::of_wallets(db, &owners, self.times).await?;
-        let mut known = match self.backtest.names_member() {
-            true => members::find_many(db, &owners).await?,
-            false => Default::default(),
+        let known = match self.backtest.names_member() {
+            true => members::find_many(db, &actors(&happened)).await?,
+            false => HashMap::new(),
         };
-        let history = |(owner, found): (Owner, Versioned)| History {
-            wallet_id: owner.id(),
-            open_time: found.wallet.open_time,
-            member: known.remove(&owner),
-            activities: happened.remove(&owner).unwrap_or_default(),
+        let history = |(owner, found): (Owner, Versioned)| {
+            let activities = happened.remove(&owner).unwrap_or_default();
+            let acting: BTreeSet<Uuid> = activities.iter().map(|one| one.member_id).collect();
+            let member = |id: Uuid| Some((id, known.get(&Owner::new(owner.tenant(), id))?.clone()));
+            let members = acting.into_iter().filter_map(member).collect();
+            History { wallet_id: owner.id(), open_time: found.wallet.open_time, members, activities }
         };
         Ok(page.into_iter().map(history).collect())
     }
+}
+
+/// The members who did it: of a wallet that has what belongs to several, any of them.
+fn actors(happened: &HashMap<Owner, Vec<Activity>>) -> Vec<Owner> {
+    let acting = happened.iter().flat_map(|(owner, activities)| {
+        activities.iter().map(|one| Owner::new(owner.tenant(), one.member_id))
+    });
+    let acting: BTreeSet<Owner> = acting.collect();
+    acting.into_iter().collect()
 }
 
 /// Adds wallets on a thread of its own: it computes for a while.

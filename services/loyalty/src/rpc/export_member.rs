@@ -1,5 +1,6 @@
 //! ExportMember: everything that is kept of a member, page after page, however much it is.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use db::Db;
@@ -26,7 +27,9 @@ use super::redemption_wire::redemption_message;
 use super::refusal::member_not_found;
 use super::wire::only_id;
 use crate::domain::{Program, Wallet};
-use crate::store::{Owner, activities, lots, members, postings, redemptions, referrals, reviews, tiers};
+use crate::store::{
+    Owner, activities, lots, members, postings, redemptions, referrals, reviews, tiers, wallets,
+};
 
 /// Rows of one page.
 const ROWS: u64 = 500;
@@ -45,17 +48,26 @@ pub(super) async fn handle(api: &Api, request: Request<pb::ExportMemberRequest>)
     let tiers = periods(&program.ladder, &rows).into_iter().map(Piece::Tier);
     let known: Vec<Piece> =
         [Piece::Member(member_message(&member)), Piece::Balance(balance)].into_iter().chain(tiers).collect();
-    let (owner, found) = api.located(&caller.tenant, member_id).await?;
-    // Of a wallet that others have points in, only what is in the member's name.
     let own = Owner::new(&caller.tenant, member_id);
+    let mut parts: Vec<Pieces> = Vec::new();
+    for owner in places(api, &own, owner).await? {
+        let Some(found) = wallets::find(db, &owner).await.map_err(|e| told(&e))? else { continue };
+        let program = api.program_of(&owner, &found).await?;
+        // Of a wallet that others have points in, only what is in the member's name.
+        let only = (owner != own).then_some(member_id);
+        parts.extend(pieces(api, owner, only, found.wallet, &program));
+    }
     let friends_and_reviews = beside(api, &own);
-    let elsewhere = (owner != own).then_some((owner, Some(member_id)));
-    let places = [Some((own, None)), elsewhere].into_iter().flatten();
-    let parts: Vec<Pieces> =
-        places.flat_map(|(owner, only)| pieces(api, owner, only, &found.wallet, &program)).collect();
     let known = stream::iter(known.into_iter().map(|piece| Ok(response(piece))));
     let parts = stream::iter(parts.into_iter().chain(friends_and_reviews));
     Ok(known.chain(parts.flatten()).boxed())
+}
+
+/// A member's own wallet, then the one that has its points and those that had them.
+async fn places(api: &Api, own: &Owner, has: Owner) -> Result<Vec<Owner>, Status> {
+    let had = postings::elsewhere(api.db.reader(), own.tenant(), own.id()).await.map_err(|e| told(&e))?;
+    let others: BTreeSet<Owner> = had.into_iter().chain([has]).filter(|owner| owner != own).collect();
+    Ok([own.clone()].into_iter().chain(others).collect())
 }
 
 /// What is kept beside the wallets that have the member's points.
@@ -83,11 +95,11 @@ fn pieces(
     api: &Api,
     owner: Owner,
     only: Option<Uuid>,
-    wallet: &Wallet,
+    wallet: Wallet,
     program: &Arc<Program>,
 ) -> [Pieces; 4] {
     let wallet_id = owner.id();
-    let (rows, wallet) = ((api.db.clone(), owner), Wallet { id: wallet_id, ..wallet.clone() });
+    let rows = (api.db.clone(), owner);
     let [of_lots, of_activities, of_postings] = std::array::from_fn(|_| program.clone());
     let lots = Rows::of(&rows, 0, |db, owner, after| {
         async move { lots::page(db.reader(), &owner, after, false, ROWS).await }.boxed()

@@ -16,7 +16,7 @@ use super::reward_wire::{left, obstacle, reward_message, text_message};
 use super::wire::{money, uuid};
 use crate::domain::rules::Counter;
 use crate::domain::{
-    Asker, HouseholdRole, Member, MemberState, Program, Refusal, Reward, Stock, Wallet, local_date,
+    Asker, Command, Context, Member, Program, RedeemReward, Refusal, Reward, Stock, Wallet, allow, shares_as,
 };
 use crate::store::counters::{Counters, Key};
 use crate::store::{Owner, members, rewards, wallets};
@@ -30,6 +30,7 @@ struct Looking {
     member: Option<Member>,
     /// What keeps the member from having anything.
     barred: Option<Refusal>,
+    /// What was counted for limits of rewards and of the program.
     used: BTreeMap<Counter, i64>,
     language: String,
     now: ambient::Time,
@@ -55,7 +56,9 @@ pub(super) async fn handle(
     let keys: Vec<_> = offered.iter().map(|one| rewards::Key::new(tenant, &program_id, &one.id)).collect();
     looking.meet(api, &Owner::new(tenant, member_id), &offered, &message.language_code).await?;
     let stock = rewards::stock(db, &keys, false).await.map_err(|e| told(&e))?;
-    let counters = offered.iter().filter_map(|one| one.counter(&looking.program, looking.now));
+    let counters = looking.program.velocity_counters(&redeeming(member_id), looking.now);
+    let units = offered.iter().filter_map(|one| one.counter(&looking.program, looking.now));
+    let counters = counters.into_iter().chain(units);
     let counters: Vec<_> = counters.map(|counter| Key::new(&owner, &program_id, counter)).collect();
     let wanted: BTreeSet<Key> = counters.iter().cloned().collect();
     let counted = Counters::read(db, &wanted).await.map_err(|e| told(&e))?;
@@ -69,18 +72,26 @@ async fn look(api: &Api, caller: &Caller, member_id: Uuid) -> Result<(Looking, O
     let (db, own) = (api.db.reader(), Owner::new(&caller.tenant, member_id));
     // Holds that timed out give their units back before stock and limits are read.
     let (owner, wallet, program) = api.settled(caller, member_id).await?;
-    let named = if owner == own { None } else { wallets::find(db, &own).await.map_err(|e| told(&e))? };
-    let named = named.as_ref().map_or(&wallet, |found| &found.wallet);
-    let barred = match (named.state, wallet.state, named.role) {
-        (MemberState::Suspended, ..) | (_, MemberState::Suspended, _) => Some(Refusal::MemberSuspended),
-        (MemberState::Closed | MemberState::Erased, ..) => Some(Refusal::MemberClosed),
-        (_, MemberState::Closed | MemberState::Erased, _) => Some(Refusal::MemberClosed),
-        (.., Some(HouseholdRole::Earner)) => Some(Refusal::RoleRequired { role: HouseholdRole::Redeemer }),
-        _ => None,
-    };
+    let way = if owner == own { Ok(Vec::new()) } else { wallets::way(db, &own).await };
+    let way = way.map_err(|e| told(&e))?;
+    let shares_as = shares_as(way.iter().map(|(_, found)| &found.wallet));
+    let context = Context { shares_as, ..Context::of(&program) };
+    let barred = allow(&wallet, context, &redeeming(member_id)).err();
     let (member, used, language) = (None, BTreeMap::new(), String::new());
     let now = api.clock.now().max(wallet.now);
     Ok((Looking { program, wallet, member, barred, used, language, now }, owner))
+}
+
+/// The command of a member that redeems something.
+fn redeeming(member_id: Uuid) -> Command {
+    Command::RedeemReward(RedeemReward {
+        redemption_id: Uuid::nil(),
+        member_id,
+        reward_id: String::new(),
+        price_id: String::new(),
+        quantity: 1,
+        bill: None,
+    })
 }
 
 impl Looking {
@@ -113,9 +124,9 @@ impl Looking {
             had: counter.and_then(|counter| self.used.get(&counter).copied()).unwrap_or(0),
             now: self.now,
         };
-        let (prices, missing) = self.prices(reward);
+        let (prices, in_the_way) = self.prices(reward);
         let barred = self.barred.iter().cloned().chain(reward.barred(asker, stock, 1));
-        let obstacles: Vec<_> = barred.chain(missing).map(|refusal| obstacle(&refusal)).collect();
+        let obstacles: Vec<_> = barred.chain(in_the_way).map(|refusal| obstacle(&refusal)).collect();
         pb::EligibleReward {
             reward: Some(reward_message(reward, stock)),
             eligible: obstacles.is_empty(),
@@ -125,27 +136,38 @@ impl Looking {
         }
     }
 
-    /// What one unit costs, and what the wallet lacks for the cheapest price if it can pay none.
-    fn prices(&self, reward: &Reward) -> (Vec<pb::MemberPrice>, Option<Refusal>) {
-        let (program, rank) = (&self.program, self.wallet.tier.rank);
-        let today = local_date(program.time_zone, self.now);
-        let (mut prices, mut lacking) = (Vec::new(), Vec::new());
+    /// What one unit costs, and what is in the way of the price that the wallet is closest to.
+    fn prices(&self, reward: &Reward) -> (Vec<pb::MemberPrice>, Vec<Refusal>) {
+        let program = &self.program;
+        let (mut prices, mut ways) = (Vec::new(), Vec::new());
         for price in reward.prices() {
             // Currencies never go away, so each price has one.
             let purse = program.spendable(&price.currency).unwrap_or(0);
-            let needed = program.ladder.discounted(today, rank, price.points);
+            let code = program.code_of(purse);
+            let points = price.points_of(program, &self.wallet, self.now);
+            // Nobody has more than can be counted.
+            let needed = reward.least(points).unwrap_or(i64::MAX);
             let available = self.wallet.purse(purse).totals.available;
             let missing_points = needed.saturating_sub(available).max(0);
-            lacking.push((missing_points, Refusal::InsufficientPoints { needed, available }));
+            let lacking = Refusal::InsufficientPoints { needed, available };
+            let lacking = (missing_points > 0).then_some(lacking);
+            let beyond = program.allow_redeeming((needed, code), &self.used, self.now).err();
+            ways.push((
+                missing_points,
+                lacking,
+                beyond.filter(|refusal| *refusal != Refusal::AmountOverflow),
+            ));
             prices.push(pb::MemberPrice {
                 price_id: price.id.clone(),
-                points: needed,
-                currency_code: program.code_of(purse).to_owned(),
+                points,
+                currency_code: code.to_owned(),
                 money: price.money.map(money),
                 missing_points,
             });
         }
-        let least = lacking.into_iter().min_by_key(|(missing, _)| *missing);
-        (prices, least.filter(|(missing, _)| *missing > 0).map(|(_, refusal)| refusal))
+        let closest = ways.into_iter().min_by_key(|(missing, _, beyond)| (*missing, beyond.is_some()));
+        let in_the_way =
+            closest.into_iter().flat_map(|(_, lacking, beyond)| lacking.into_iter().chain(beyond));
+        (prices, in_the_way.collect())
     }
 }

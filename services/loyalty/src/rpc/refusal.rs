@@ -325,7 +325,7 @@ pub(super) fn redemption_not_found(redemption_id: &str) -> Problem {
 }
 
 pub(super) fn reward_not_found(reward_id: &str) -> Problem {
-    let message = format!("there is no reward {reward_id} in the member's program");
+    let message = format!("the program has no reward {reward_id}");
     Problem::not_found(DOMAIN, "REWARD_NOT_FOUND", message).with("reward_id", reward_id)
 }
 

@@ -15,8 +15,6 @@ use crate::domain::{
 };
 use crate::store::rewards::Counted;
 
-/// A hundredth of the currency's unit.
-const STEP_MICROS: i64 = 10_000;
 /// How long the place of a picture may be, in bytes.
 const URI_MAX: usize = 2_000;
 
@@ -113,7 +111,8 @@ fn rate(given: &pb::PaymentRate, path: &Path<'_>, found: &mut Violations) -> Opt
     if step.is_some_and(|step| step.currency != per.currency) {
         found.add(&path, "step", "must be in the currency of per");
     }
-    Some(PaymentRate { per, step_micros: step.map_or(STEP_MICROS, |step| step.micros) })
+    let step_micros = step.map_or(per.currency.minor_micros(), |step| step.micros);
+    Some(PaymentRate { per, step_micros })
 }
 
 fn other_prices(given: &[pb::RewardPrice], path: &Path<'_>, found: &mut Violations) -> Vec<Price> {
@@ -296,6 +295,13 @@ pub(super) fn reward_problem(refusal: &RewardRefusal) -> Problem {
             let message = "points of this reward pay no bill; leave the amount out";
             Problem::precondition(DOMAIN, "NO_PAYMENT_RATE", message)
         }
+        RewardRefusal::OtherCurrency { expected, given } => {
+            let message =
+                format!("the amount is in {given:?}, points of this reward pay bills in {expected:?}");
+            Problem::precondition(DOMAIN, "CURRENCY_MISMATCH", message)
+                .with("expected", expected.code())
+                .with("given", given.code())
+        }
         RewardRefusal::LimitReached { quantity, left } => {
             let message = format!("{quantity} units are asked for, the wallet may have {left} more for now");
             Problem::precondition(DOMAIN, "LIMIT_REACHED", message)
@@ -331,6 +337,9 @@ pub(super) fn obstacle(refusal: &Refusal) -> pb::Obstacle {
         }
         Refusal::Reward(RewardRefusal::Ended { .. }) => bare(pb::ObstacleReason::Ended),
         Refusal::Reward(_) => bare(pb::ObstacleReason::NotEligible),
+        Refusal::VelocityExceeded { .. } | Refusal::ReviewRequired { .. } => {
+            bare(pb::ObstacleReason::VelocityExceeded)
+        }
         _ => bare(pb::ObstacleReason::MemberNotAllowed),
     }
 }

@@ -24,9 +24,9 @@ pub(super) async fn handle(
     let (caller, message) = Caller::open(request)?;
     let mut found = Violations::default();
     let request_id = uuid(&message.request_id, &Path::ROOT, "request_id", &mut found);
-    let month = Month::parse(&message.month);
+    let month = Month::parse(&message.month).filter(|month| *month >= Month::FIRST);
     if month.is_none() {
-        found.add(&Path::ROOT, "month", "must be a month such as 2024-01");
+        found.add(&Path::ROOT, "month", format!("must be a month from {} on, such as 2024-01", Month::FIRST));
     }
     found.into_result(DOMAIN)?;
     let month = month.ok_or_else(|| rpc::error::internal_because("a valid month was not decoded"))?;

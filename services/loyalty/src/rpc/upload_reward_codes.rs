@@ -65,11 +65,13 @@ fn check(message: &pb::UploadRewardCodesRequest, key: &Key, before: usize) -> Re
             found.add(&Path::ROOT, field, "must be that of the first message, or empty");
         }
     }
-    let is_code = |code: &String| !code.is_empty() && code.len() <= CODE_MAX && code.trim() == code;
+    let is_clean = |code: &str| code.trim() == code && !code.contains(char::is_control);
+    let is_code = |code: &String| !code.is_empty() && code.len() <= CODE_MAX && is_clean(code);
     if let Some(bad) = message.codes.iter().position(|code| !is_code(code)) {
         let place = before.saturating_add(bad).saturating_add(1);
         let told = format!(
-            "must have 1 to {CODE_MAX} bytes each, without white space at the ends: code {place} has not"
+            "must have 1 to {CODE_MAX} bytes each, without control characters, and without white space at the \
+             ends: code {place} has not"
         );
         found.add(&Path::ROOT, "codes", told);
     }

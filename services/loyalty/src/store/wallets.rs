@@ -96,14 +96,22 @@ pub async fn locate(
     db: &impl ConnectionTrait,
     named: &Owner,
 ) -> Result<Option<(Owner, Versioned)>, db::Error> {
-    let mut owner = named.clone();
-    loop {
-        let Some(found) = find(db, &owner).await? else { return Ok(None) };
-        match found.wallet.moved_to {
-            Some(id) => owner = Owner::new(owner.tenant(), id),
-            None => return Ok(Some((owner, found))),
-        }
+    Ok(way(db, named).await?.pop())
+}
+
+/// The wallets from this one to the one that has what belongs to its owner, both included; none if there is no
+/// such wallet.
+///
+/// # Errors
+/// That the database refused.
+pub async fn way(db: &impl ConnectionTrait, named: &Owner) -> Result<Vec<(Owner, Versioned)>, db::Error> {
+    let (mut way, mut next) = (Vec::new(), Some(named.clone()));
+    while let Some(owner) = next {
+        let Some(found) = find(db, &owner).await? else { return Ok(Vec::new()) };
+        next = found.wallet.moved_to.map(|id| Owner::new(named.tenant(), id));
+        way.push((owner, found));
     }
+    Ok(way)
 }
 
 /// How many wallets a program has.
