@@ -192,9 +192,9 @@ impl<'a> Book<'a> {
         out.wallet.next_warn = next_warn(zone, next_expire, warned_until).min(tier_warn);
         let events = i64::try_from(out.events.len()).map_err(|_| Refusal::AmountOverflow)?;
         out.wallet.event_seq = plus(out.wallet.event_seq, events)?;
-        let credited = !out.credits.is_empty();
+        let counted = !out.credits.is_empty() || !out.counted.is_empty();
         let told = out.recorded.is_some() || out.changed.is_some() || out.referred.is_some();
-        let others = !out.lots.is_empty() || !out.resolved.is_empty() || told || credited;
+        let others = !out.lots.is_empty() || !out.resolved.is_empty() || told || counted;
         if others || out.wallet != self.before.wallet {
             out.wallet.now = self.now;
             next(&mut out.wallet.version)?;
@@ -211,6 +211,7 @@ fn check(out: &Outcome) {
         out.lots.values().all(|l| (0..=l.points).contains(&l.remaining)),
         "a lot holds what it cannot hold"
     );
+    assert!(out.lots.values().all(|l| l.activate_time <= l.key.expire_time), "a lot ends before it begins");
 }
 
 fn check_totals(t: &Totals) {

@@ -29,7 +29,7 @@ impl Book<'_> {
         let mut late = Vec::new();
         for (number, points) in redemption.between(from, to) {
             let lot = match redemption.lots_wallet_id {
-                None => self.return_to(number, points, seq, at)?,
+                None => self.return_to(number, points, (seq, redemption.member_id), at)?,
                 Some(wallet_id) => {
                     let origin = self.before.origins.get(&(wallet_id, number));
                     let origin = origin.expect("lots that points may come back to are known").clone();
@@ -48,9 +48,20 @@ impl Book<'_> {
         Ok(())
     }
 
-    fn return_to(&mut self, number: i64, points: i64, posting_seq: i64, at: Time) -> Result<Lot, Refusal> {
+    /// Gives points back to a lot of this wallet; if the one in whose name that is has left, to a new one of
+    /// the member who redeemed, who has not.
+    fn return_to(
+        &mut self,
+        number: i64,
+        points: i64,
+        (posting_seq, member_id): (i64, Uuid),
+        at: Time,
+    ) -> Result<Lot, Refusal> {
         let lot = self.lots_of([number].into_iter()).pop();
         let mut lot = lot.expect("lots that points may come back to are known");
+        if self.before.gone.contains(&lot.member_id) {
+            return self.reopen(lot, points, (self.out.wallet.id, member_id), at);
+        }
         lot.remaining = plus(lot.remaining, points)?;
         let (lot_number, credit) = (number, true);
         self.out.allocations.push(Allocation { posting_seq, lot_number, points, credit, effective_time: at });
@@ -58,7 +69,8 @@ impl Book<'_> {
         Ok(lot)
     }
 
-    /// Opens a lot for points of a lot of another wallet, whose member came here since.
+    /// Opens a lot for points of a lot that they cannot come back to: it is in another wallet, from which the
+    /// member came here since, or in the name of somebody who is in another one. It ends when that would.
     fn reopen(
         &mut self,
         origin: Lot,
@@ -67,8 +79,9 @@ impl Book<'_> {
         at: Time,
     ) -> Result<Lot, Refusal> {
         let number = next(&mut self.out.wallet.lot_seq)?;
+        let expire_time = self.lives_until(&origin);
         let lot = Lot {
-            key: LotKey { number, ..origin.key },
+            key: LotKey { number, expire_time, ..origin.key },
             points,
             remaining: points,
             activate_time: at,
@@ -86,22 +99,114 @@ impl Book<'_> {
     fn end_late(&mut self, mut lot: Lot, at: Time) -> Result<(), Refusal> {
         const DAY_MICROS: i64 = 86_400_000_000;
         let (purse, points) = (lot.key.purse, lot.remaining);
-        if points == 0 {
+        if let LateRefund::Grace(days) = self.program.redemption.late_refund
+            && points > 0
+        {
+            let expire_time = at.plus_micros(DAY_MICROS.saturating_mul(i64::from(days)));
+            self.extend(lot, expire_time);
             return Ok(());
         }
-        match self.program.redemption.late_refund {
-            LateRefund::Expire => {
-                let accounts = (purse, Account::Available, Account::Expired);
-                let seq = self.post(accounts, points, Reason::Expire, at, of_lot(&lot))?;
-                self.expired.entry(purse).or_default().push((lot.key.number, points, at));
-                lot.expired = plus(lot.expired, points)?;
-                self.allocate(seq, lot, points, at)
-            }
-            LateRefund::Grace(days) => {
-                let expire_time = at.plus_micros(DAY_MICROS.saturating_mul(i64::from(days)));
-                self.extend(lot, expire_time);
-                Ok(())
-            }
+        // One that was opened for them after its end holds points at no moment.
+        lot.activate_time = lot.activate_time.min(lot.key.expire_time);
+        if points == 0 {
+            self.keep(lot);
+            return Ok(());
         }
+        let accounts = (purse, Account::Available, Account::Expired);
+        let seq = self.post(accounts, points, Reason::Expire, at, of_lot(&lot))?;
+        self.expired.entry(purse).or_default().push((lot.key.number, points, at));
+        lot.expired = plus(lot.expired, points)?;
+        self.allocate(seq, lot, points, at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{DAY, Ledger, at, hold};
+    use super::super::{Command, VoidRedemption};
+    use super::*;
+
+    const HELD_SECONDS: i64 = 4;
+
+    /// A hundred points, all of which are held a second longer than they live. The hold and the lot are made
+    /// to be what they would be had they been made somewhere else.
+    fn held(late_refund: LateRefund) -> (Ledger, Time) {
+        let now = at("2026-05-05T10:00:00Z");
+        let mut ledger = Ledger::opened(now);
+        ledger.program.redemption.late_refund = late_refund;
+        ledger.earn(100, now.plus_micros(3_000_000 - 90 * DAY), now).unwrap();
+        ledger.run(&hold(1, 1, HELD_SECONDS), now).unwrap();
+        (ledger, now)
+    }
+
+    /// The same after the hold's member came here from another wallet.
+    fn moved(late_refund: LateRefund) -> (Ledger, Time) {
+        let (mut ledger, now) = held(late_refund);
+        let elsewhere = Uuid::from_u128(2);
+        let lot = ledger.state.spent[&1].clone();
+        ledger.state.origins.insert((elsewhere, 1), lot);
+        ledger.state.holds.values_mut().for_each(|hold| hold.lots_wallet_id = Some(elsewhere));
+        (ledger, now.plus_micros(HELD_SECONDS * 1_000_000))
+    }
+
+    #[test]
+    fn points_that_moved_and_come_back_late_expire_at_once() {
+        let (mut ledger, end) = moved(LateRefund::Expire);
+        ledger.run(&Command::Settle, end.plus_micros(DAY)).unwrap();
+        let lot = &ledger.state.spent[&2];
+        assert_eq!((lot.points, lot.expired, lot.remaining), (100, 100, 0));
+        assert_eq!(
+            (lot.activate_time, lot.key.expire_time),
+            (lot.key.expire_time, end.plus_micros(-1_000_000))
+        );
+        assert_eq!(ledger.postings.last().unwrap().effective_time, end);
+        assert_eq!(ledger.available(), 0);
+    }
+
+    #[test]
+    fn points_that_moved_and_come_back_late_live_on_for_the_days_of_grace() {
+        let (mut ledger, end) = moved(LateRefund::Grace(5));
+        ledger.run(&Command::Settle, end).unwrap();
+        let lot = ledger.state.lots.values().next().unwrap();
+        assert_eq!((lot.remaining, lot.activate_time), (100, end), "they were not there before");
+        assert_eq!(lot.key.expire_time, end.plus_micros(5 * DAY));
+        ledger.run(&Command::Settle, end.plus_micros(5 * DAY)).unwrap();
+        assert_eq!(ledger.available(), 0);
+    }
+
+    #[test]
+    fn points_that_moved_and_come_back_late_pay_what_is_owed_first() {
+        for late_refund in [LateRefund::Expire, LateRefund::Grace(5)] {
+            let (mut ledger, end) = moved(late_refund);
+            let totals = &mut ledger.state.wallet.purses[0].totals;
+            totals.post(Account::Arrears, Account::Reversed, 100).unwrap();
+            ledger.run(&Command::Settle, end).unwrap();
+            let lot = &ledger.state.spent[&2];
+            assert_eq!((lot.expired, lot.remaining), (0, 0));
+            assert!(lot.activate_time <= lot.key.expire_time);
+            assert_eq!(ledger.state.wallet.main().totals.arrears, 0);
+        }
+    }
+
+    #[test]
+    fn points_of_somebody_who_left_come_back_to_whoever_redeemed() {
+        let (mut ledger, now) = held(LateRefund::Expire);
+        let somebody = Uuid::from_u128(3);
+        ledger.state.spent.get_mut(&1).unwrap().member_id = somebody;
+        let void = Command::VoidRedemption(VoidRedemption {
+            redemption_id: Uuid::from_u128(1),
+            note: String::new(),
+        });
+        let mut stayed = ledger.clone();
+        stayed.run(&void, now).unwrap();
+        let lot = stayed.state.lots.values().next().unwrap();
+        assert_eq!((lot.key.number, lot.remaining, lot.member_id), (1, 100, somebody));
+
+        ledger.state.gone.insert(somebody);
+        ledger.run(&void, now).unwrap();
+        let lot = ledger.state.lots.values().next().unwrap();
+        assert_eq!((lot.key.number, lot.remaining, lot.member_id), (2, 100, Uuid::from_u128(1)));
+        assert_eq!(lot.key.expire_time, now.plus_micros(3_000_000), "no longer than before");
+        assert_eq!(lot.origin, Some(Origin { wallet_id: Uuid::from_u128(1), lot_number: 1 }));
     }
 }

@@ -3,8 +3,9 @@
 //!
 //! Lots that hold points are closed, and successors with the same expiry opened, with postings through the
 //! transfer account. What was done in the member's name goes along: activities with what they count for
-//! tiers, redemptions with the points that they hold, and what is owed. What expired or was spent stays where
-//! that happened; points of redemptions that come back later open successors of the lots they came from.
+//! tiers, redemptions with the points and the units that they hold, and what is owed. What expired or was
+//! spent stays where that happened; points of redemptions that come back later open successors of the lots
+//! they came from.
 
 use std::collections::BTreeMap;
 
@@ -262,7 +263,8 @@ fn hand_over(
     Ok((points, kept.collect()))
 }
 
-/// Moves what open holds of those who move have reserved: they end there when they would have here.
+/// Moves what open holds of those who move have reserved: they end there when they would have here, and their
+/// units count there and not here.
 fn move_holds(
     book: &mut Book<'_>,
     there: &mut Book<'_>,
@@ -280,6 +282,8 @@ fn move_holds(
             let taken = (hold.purse, Account::Transfer, Account::Held);
             there.post(taken, hold.points, Reason::Move, there.now, source(from))?;
         }
+        book.uncount_units(hold, hold.quantity)?;
+        there.count_units(hold, hold.quantity)?;
         there.out.wallet.next_hold = there.out.wallet.next_hold.min(hold.hold_expire_time);
     }
     let stays = book.open_holds().filter(|hold| !belongings.members.contains(&hold.member_id));
@@ -296,4 +300,40 @@ fn days(book: &Book<'_>, activities: &[Activity]) -> Result<DayCredits, Refusal>
     }
     days.retain(|_, credits| *credits != 0);
     Ok(days)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{Ledger, adjust, at, hold};
+    use super::super::rules::Period;
+    use super::super::{Command, Past, RewardTerms, UnitLimit, decide};
+    use super::*;
+
+    #[test]
+    fn units_that_are_held_count_where_their_hold_is() {
+        let now = at("2026-05-05T10:00:00Z");
+        let mut ledger = Ledger::opened(now);
+        let limit = Some(UnitLimit { units_max: 5, period: Period::Day });
+        ledger.reward.terms = RewardTerms { limit, ..RewardTerms::default() };
+        ledger.run(&adjust(1_000, None), now).unwrap();
+        ledger.run(&hold(1, 2, 60), now).unwrap();
+        ledger.run(&hold(2, 1, 600), now).unwrap();
+        let [member_id, survivor] = [1, 2].map(Uuid::from_u128);
+        let wallet = Wallet::opened(survivor, &ledger.program, now, 0);
+        let there = State { past: Some(Past::default()), ..State::new(wallet) };
+        let here = State { counted: ledger.used.clone(), ..ledger.state.clone() };
+        let belongings = Belongings { members: vec![member_id], activities: Vec::new() };
+        let to = Destination::Member(survivor);
+        let command = Command::MoveMember(MoveMember { member_id, to, note: String::new() });
+        let moved = |now| {
+            let of = Context::of(&ledger.program);
+            let context = Context { other: Some(&there), belongings: Some(&belongings), ..of };
+            let outcome = decide(&here, &command, context, now).outcome;
+            let there = outcome.other.expect("a second wallet");
+            [outcome.counted, there.counted].map(|counted| counted.into_values().collect::<Vec<_>>())
+        };
+        assert_eq!(moved(now), [[-3], [3]]);
+        // One of them has timed out by then: its units are not held any more.
+        assert_eq!(moved(now.plus_micros(60_000_000)), [[-3], [1]]);
+    }
 }

@@ -18,6 +18,21 @@ impl Book<'_> {
             let taken = self.out.stock.entry(redemption.reward_id.clone()).or_default();
             *taken = plus(*taken, units)?;
         }
+        self.count_units(redemption, units)
+    }
+
+    /// Units that were not handed out go back to the stock, and count no more.
+    pub(super) fn give_units_back(&mut self, redemption: &Redemption, units: i64) -> Result<(), Refusal> {
+        self.uncount_units(redemption, units)?;
+        if redemption.supply != Supply::Unlimited {
+            let taken = self.out.stock.entry(redemption.reward_id.clone()).or_default();
+            *taken = minus(*taken, units)?;
+        }
+        Ok(())
+    }
+
+    /// Units count for the limit of their reward in the period in which they were asked for.
+    pub(super) fn count_units(&mut self, redemption: &Redemption, units: i64) -> Result<(), Refusal> {
         if let Some(counter) = redemption.counter(self.program) {
             let counted = self.out.counted.entry(counter).or_default();
             *counted = plus(*counted, units)?;
@@ -25,17 +40,12 @@ impl Book<'_> {
         Ok(())
     }
 
-    /// Units that were not handed out go back to the stock, and count no more. Those that were taken in
-    /// another wallet, from which the redemption moved here, may not count here.
-    pub(super) fn give_units_back(&mut self, redemption: &Redemption, units: i64) -> Result<(), Refusal> {
+    /// Units that are held count no more: they are given back, or go to another wallet with their hold.
+    pub(super) fn uncount_units(&mut self, redemption: &Redemption, units: i64) -> Result<(), Refusal> {
         if let Some(counter) = redemption.counter(self.program) {
             let known = self.counted(&counter).clamp(0, units);
             let counted = self.out.counted.entry(counter).or_default();
             *counted = minus(*counted, known)?;
-        }
-        if redemption.supply != Supply::Unlimited {
-            let taken = self.out.stock.entry(redemption.reward_id.clone()).or_default();
-            *taken = minus(*taken, units)?;
         }
         Ok(())
     }

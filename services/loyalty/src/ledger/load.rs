@@ -258,17 +258,42 @@ impl Batch {
                 lots.into_iter().for_each(|lot| open.state.insert(lot));
             }
         }
-        self.load_origins(tx).await
+        self.load_origins(tx).await?;
+        self.find_gone(tx).await
+    }
+
+    /// The open holds that are known, and the redemptions that requests name, each with its wallet.
+    fn all_redemptions(&self) -> impl Iterator<Item = (&Owner, &Redemption)> {
+        let holds = self.wallets.iter();
+        let holds = holds.flat_map(|(owner, open)| open.state.holds.values().map(move |hold| (owner, hold)));
+        holds.chain(self.redemptions.iter().map(|((owner, _), redemption)| (owner, redemption)))
+    }
+
+    /// Finds out who of those is in another wallet in whose names lots are that points may come back to.
+    async fn find_gone(&mut self, tx: &Tx) -> Result<(), db::Error> {
+        let mut named: BTreeSet<(Owner, Owner)> = BTreeSet::new();
+        for (owner, redemption) in self.all_redemptions() {
+            let Some(open) = self.wallets.get(owner) else { continue };
+            let lots = redemption.own_lots().filter_map(|number| open.state.lot(number));
+            // Neither the wallet's owner nor whoever redeemed in it has left.
+            let others =
+                lots.map(|lot| lot.member_id).filter(|id| *id != owner.id() && *id != redemption.member_id);
+            named.extend(others.map(|id| (owner.clone(), Owner::new(owner.tenant(), id))));
+        }
+        let wanted: BTreeSet<Owner> = named.iter().map(|(_, member)| member.clone()).collect();
+        let found = members::find_many(tx, &wanted.into_iter().collect::<Vec<_>>()).await?;
+        for (owner, member) in named {
+            let is_here = found.get(&member).is_some_and(|found| found.wallet_id == owner.id());
+            if let Some(open) = self.wallets.get_mut(&owner).filter(|_| !is_here) {
+                open.state.gone.insert(member.id());
+            }
+        }
+        Ok(())
     }
 
     /// Loads lots of other wallets that points may come back to.
     async fn load_origins(&mut self, tx: &Tx) -> Result<(), db::Error> {
-        let holds = self
-            .wallets
-            .iter()
-            .flat_map(|(owner, open)| open.state.holds.values().map(move |hold| (owner, hold)));
-        let named = self.redemptions.iter().map(|((owner, _), redemption)| (owner, redemption));
-        let wanted = holds.chain(named).flat_map(|(owner, redemption)| {
+        let wanted = self.all_redemptions().flat_map(|(owner, redemption)| {
             redemption
                 .other_lots()
                 .map(move |(id, number)| (owner.clone(), Owner::new(owner.tenant(), id), number))
@@ -377,7 +402,15 @@ impl Batch {
             let now = self.now_of(request.acts_on()).max(open.state.wallet.now);
             Some((request.acts_on(), open, reward.counter(&open.program, now)?))
         });
-        let keyed = held.chain(redeemed).map(|(owner, open, counter)| {
+        // What a member who moves has held counts where it comes to from then on.
+        let moved = requests.iter().filter(|r| matches!(r.command, Command::MoveMember(_)));
+        let moved = moved.filter_map(|request| {
+            let holds = self.wallets.get(request.acts_on())?.state.holds.values();
+            let (owner, open) = self.wallets.get_key_value(&request.other()?)?;
+            let counters = holds.filter_map(move |hold| hold.counter(&open.program));
+            Some(counters.map(move |counter| (owner, open, counter)))
+        });
+        let keyed = held.chain(redeemed).chain(moved.flatten()).map(|(owner, open, counter)| {
             (owner.clone(), counters::Key::new(owner, &open.program.id, counter))
         });
         keyed.collect()

@@ -3,10 +3,11 @@
 //! `ledger_imbalance` = sum of |wallet total - its postings| + |account - lots behind it| + |held - open
 //! holds| + |member accounts - program accounts| and the like: 0 in a sound ledger, whoever wrote to it.
 
-use db::sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Statement, Value};
+use db::sea_orm::{ConnectionTrait, FromQueryResult, Statement, Value};
 use db::{Tenant, Tx};
 use uuid::Uuid;
 
+use super::purse_rows::{earnings, purses};
 use super::{liability, nil};
 use crate::domain::Account;
 
@@ -300,19 +301,23 @@ const CHECKS: &[(&str, &str)] = &[
          WHERE w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)",
     ),
     (
-        // A command is recorded under the wallet that it names: its own, or that of the member who acts.
+        // A command is recorded under the wallet that it names: its own, that of the member who acts, or the
+        // other one of a move. Points that are held or were spent may be named by all who share the wallet.
         "postings_name_a_recorded_command",
         "SELECT (SELECT p.wallet_id FROM posting p WHERE p.tenant_id = $1 \
              AND p.request_id = x.request_id LIMIT 1) AS wallet_id, x.posted AS diff \
          FROM (SELECT scope_id, request_id, SUM(posted) AS posted FROM ( \
-             SELECT p.actor_member_id AS scope_id, p.request_id, 1 AS posted, 0 AS recorded \
+             SELECT CASE WHEN p.reason IN (14, 16) THEN NIL WHEN p.reason = 12 THEN p.other_wallet_id \
+             ELSE p.actor_member_id END AS scope_id, p.request_id, 1 AS posted, 0 AS recorded \
              FROM posting p JOIN wallet w \
              ON w.bucket = p.bucket AND w.tenant_id = p.tenant_id AND w.wallet_id = p.wallet_id \
              LEFT JOIN command c ON c.bucket = p.bucket AND c.tenant_id = p.tenant_id \
              AND c.scope_id = p.wallet_id AND c.request_id = p.request_id \
              WHERE p.reason NOT IN (2, 5, 7, 15) AND p.debit <> 11 AND c.request_id IS NULL \
              AND w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2) \
-             UNION ALL SELECT c.scope_id, c.request_id, 0, 1 FROM command c WHERE c.tenant_id = $1) t \
+             UNION ALL SELECT c.scope_id, c.request_id, 0, 1 FROM command c WHERE c.tenant_id = $1 \
+             UNION ALL SELECT NIL, c.request_id, 0, 1 FROM command c WHERE c.tenant_id = $1 \
+             AND c.method IN ('CaptureRedemption', 'RefundRedemption')) t \
            GROUP BY scope_id, request_id HAVING SUM(posted) > 0 AND SUM(recorded) = 0) x",
     ),
     (
@@ -427,50 +432,6 @@ fn posting_sums() -> String {
     format!(
         "SELECT bucket, tenant_id, wallet_id, purse, {sums} FROM posting \
          WHERE tenant_id = $1 GROUP BY bucket, tenant_id, wallet_id, purse"
-    )
-}
-
-/// What is kept as JSON of further currencies: how each element of a text is a row, its number from 1, and
-/// how a number of it is read.
-fn elements(backend: DbBackend, text: &str) -> (String, &'static str, fn(&str) -> String) {
-    match backend {
-        DbBackend::Sqlite => {
-            let rows = format!(", json_each(CASE {text} WHEN '' THEN '[]' ELSE {text} END) e");
-            (rows, "e.key + 1", |field| format!("json_extract(e.value, '$.{field}')"))
-        }
-        _ => {
-            let list = format!("jsonb_array_elements(CAST(NULLIF({text}, '') AS JSONB))");
-            let rows = format!(" CROSS JOIN LATERAL {list} WITH ORDINALITY e(value, n)");
-            (rows, "CAST(e.n AS INTEGER)", |field| format!("CAST(e.value->>'{field}' AS BIGINT)"))
-        }
-    }
-}
-
-/// A row for each purse of each wallet.
-pub(super) fn purses(backend: DbBackend) -> String {
-    const OF_WALLET: &str = "SELECT w.bucket, w.tenant_id, w.wallet_id, w.program_id, w.lot_seq, \
-         w.next_release";
-    let (rows, number, read) = elements(backend, "w.purses");
-    let names = Account::ALL.map(column);
-    let main = names.map(|name| format!("w.{name}")).join(", ");
-    let further = names.map(|name| format!("{} AS {name}", read(name))).join(", ");
-    format!(
-        "({OF_WALLET}, 0 AS purse, w.next_expire, {main} FROM wallet w UNION ALL {OF_WALLET}, {number}, {}, \
-         {further} FROM wallet w{rows})",
-        read("first_expire")
-    )
-}
-
-/// A row for what each activity earned of each currency.
-fn earnings(backend: DbBackend) -> String {
-    const OF_ACTIVITY: &str = "SELECT a.bucket, a.tenant_id, a.wallet_id, a.activity_id";
-    let (rows, _, read) = elements(backend, "a.earned");
-    format!(
-        "({OF_ACTIVITY}, 0 AS purse, a.points, a.points_reversed FROM activity a UNION ALL {OF_ACTIVITY}, \
-         {}, {}, {} FROM activity a{rows})",
-        read("purse"),
-        read("points"),
-        read("reversed")
     )
 }
 

@@ -8,9 +8,9 @@ use ambient::Time;
 use db::sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, Statement};
 use db::{Tenant, Tx};
 
-use super::audit::purses;
 use super::entity::liability_month;
 use super::liability::{BUCKETS, Calendar, Months, Scope, Sum, damaged, domain, moved, slot};
+use super::purse_rows::purses;
 use crate::domain::Month;
 use crate::domain::breakage::{Ended, Endings};
 

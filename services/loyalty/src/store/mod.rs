@@ -21,6 +21,7 @@ pub mod migration;
 pub mod moves;
 pub mod postings;
 pub mod programs;
+mod purse_rows;
 pub mod redemptions;
 pub mod referrals;
 pub mod reviews;

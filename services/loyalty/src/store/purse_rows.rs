@@ -1,0 +1,51 @@
+//! Purses and earnings as rows for checks and sums, those of further currencies among them, which are kept as
+//! JSON.
+
+use db::sea_orm::DbBackend;
+
+use super::audit::column;
+use crate::domain::Account;
+
+/// What is kept as JSON of further currencies: how each element of a text is a row, its number from 1, and
+/// how a number of it is read.
+fn elements(backend: DbBackend, text: &str) -> (String, &'static str, fn(&str) -> String) {
+    match backend {
+        DbBackend::Sqlite => {
+            let rows = format!(", json_each(CASE {text} WHEN '' THEN '[]' ELSE {text} END) e");
+            (rows, "e.key + 1", |field| format!("json_extract(e.value, '$.{field}')"))
+        }
+        _ => {
+            let list = format!("jsonb_array_elements(CAST(NULLIF({text}, '') AS JSONB))");
+            let rows = format!(" CROSS JOIN LATERAL {list} WITH ORDINALITY e(value, n)");
+            (rows, "CAST(e.n AS INTEGER)", |field| format!("CAST(e.value->>'{field}' AS BIGINT)"))
+        }
+    }
+}
+
+/// A row for each purse of each wallet.
+pub(super) fn purses(backend: DbBackend) -> String {
+    const OF_WALLET: &str = "SELECT w.bucket, w.tenant_id, w.wallet_id, w.program_id, w.lot_seq, \
+         w.next_release";
+    let (rows, number, read) = elements(backend, "w.purses");
+    let names = Account::ALL.map(column);
+    let main = names.map(|name| format!("w.{name}")).join(", ");
+    let further = names.map(|name| format!("{} AS {name}", read(name))).join(", ");
+    format!(
+        "({OF_WALLET}, 0 AS purse, w.next_expire, {main} FROM wallet w UNION ALL {OF_WALLET}, {number}, {}, \
+         {further} FROM wallet w{rows})",
+        read("first_expire")
+    )
+}
+
+/// A row for what each activity earned of each currency.
+pub(super) fn earnings(backend: DbBackend) -> String {
+    const OF_ACTIVITY: &str = "SELECT a.bucket, a.tenant_id, a.wallet_id, a.activity_id";
+    let (rows, _, read) = elements(backend, "a.earned");
+    format!(
+        "({OF_ACTIVITY}, 0 AS purse, a.points, a.points_reversed FROM activity a UNION ALL {OF_ACTIVITY}, \
+         {}, {}, {} FROM activity a{rows})",
+        read("purse"),
+        read("points"),
+        read("reversed")
+    )
+}
