@@ -10,6 +10,7 @@ pub mod model;
 pub mod model_client;
 pub mod model_crowd;
 pub mod model_holds;
+pub mod model_kept;
 pub mod model_purses;
 pub mod model_rewards;
 pub mod model_tiers;

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::model_kept::Kept;
+
 /// How long points live.
 const LIFE: i64 = 90 * 24 * HOUR;
 /// In microseconds.
@@ -56,15 +58,15 @@ pub struct Lot {
     /// How many.
     pub left: i64,
     /// After those that came to the wallet before.
-    place: usize,
-    of: Option<u32>,
+    pub(crate) place: usize,
+    pub(crate) of: Option<u32>,
 }
 
 #[derive(Clone, Debug)]
-struct Purchase {
+pub(crate) struct Purchase {
     name: usize,
     points: i64,
-    expired: i64,
+    pub(crate) expired: i64,
     over: bool,
 }
 
@@ -79,19 +81,35 @@ enum With {
 /// All of them.
 #[derive(Clone, Debug)]
 pub struct Crowd {
-    lots: Vec<Lot>,
-    purchases: BTreeMap<u32, Purchase>,
+    pub(crate) lots: Vec<Lot>,
+    pub(crate) purchases: BTreeMap<u32, Purchase>,
     with: Vec<With>,
-    came: usize,
-    now: i64,
+    /// How often each moved.
+    pub(crate) moved: Vec<usize>,
+    pub(crate) came: usize,
+    pub(crate) now: i64,
+    pub(crate) kept: BTreeMap<usize, Kept>,
+    /// Units of rewards by wallets and days.
+    pub(crate) had: BTreeMap<(usize, i64), i64>,
+    pub(crate) limit: i64,
 }
 
-type Refused = &'static str;
+pub(crate) type Refused = &'static str;
 
 impl Crowd {
     /// So many members without points.
     pub fn new(members: usize, now: i64) -> Crowd {
-        Crowd { lots: vec![], purchases: BTreeMap::new(), with: vec![With::Self_; members], came: 0, now }
+        Crowd {
+            lots: vec![],
+            purchases: BTreeMap::new(),
+            with: vec![With::Self_; members],
+            moved: vec![0; members],
+            came: 0,
+            now,
+            kept: BTreeMap::new(),
+            had: BTreeMap::new(),
+            limit: i64::MAX,
+        }
     }
 
     /// The member whose name stands for all those merged into it.
@@ -125,9 +143,10 @@ impl Crowd {
         self.lots.iter().filter(|lot| lot.wallet == wallet).map(|lot| lot.left).sum()
     }
 
-    /// Time goes on, and points end.
+    /// Time goes on, and holds and points end.
     pub fn wait_until(&mut self, now: i64) {
         self.now = now;
+        self.time_out();
         for lot in self.lots.iter_mut().filter(|lot| lot.end <= now) {
             if let Some(purchase) = lot.of.and_then(|of| self.purchases.get_mut(&of)) {
                 purchase.expired += lot.left;
@@ -166,7 +185,7 @@ impl Crowd {
         let told = match deed {
             Deed::Buy(_, key, points) => self.buy(name, key, points)?,
             Deed::Reverse(_, key) => self.reverse(name, key)?,
-            Deed::Redeem(_) => self.spend(name, PRICE).map(|_| vec![])?,
+            Deed::Redeem(_) => self.have(name).map(|_| vec![])?,
             Deed::Adjust(_, points) if points > 0 => {
                 self.credit(name, points);
                 vec![]
@@ -208,20 +227,20 @@ impl Crowd {
     }
 
     /// Takes points from a wallet: those of a purchase first, then those that end first.
-    fn take(&mut self, wallet: usize, of: Option<u32>, mut points: i64) -> Vec<(i64, i64)> {
+    fn take(&mut self, wallet: usize, of: Option<u32>, mut points: i64) -> Vec<Lot> {
         let mut taken = Vec::new();
         self.lots.sort_by_key(|lot| (of.is_none() || lot.of != of, lot.end, lot.place));
         for lot in self.lots.iter_mut().filter(|lot| lot.wallet == wallet) {
             let n = lot.left.min(points);
             (lot.left, points) = (lot.left - n, points - n);
-            taken.push((lot.end, n));
+            taken.push(Lot { left: n, ..lot.clone() });
         }
         self.lots.retain(|lot| lot.left > 0);
-        taken.retain(|(_, n)| *n > 0);
+        taken.retain(|lot| lot.left > 0);
         taken
     }
 
-    fn spend(&mut self, name: usize, points: i64) -> Result<Vec<(i64, i64)>, Refused> {
+    pub(crate) fn spend(&mut self, name: usize, points: i64) -> Result<Vec<Lot>, Refused> {
         let wallet = self.wallet(name);
         if self.available(wallet) < points {
             return Err("INSUFFICIENT_POINTS");
@@ -233,8 +252,8 @@ impl Crowd {
         if self.wallet(from) == self.wallet(to) {
             return Err("RECIPIENT_SHARES_WALLET");
         }
-        for (end, points) in self.spend(from, points)? {
-            self.add(to, end, points, None);
+        for lot in self.spend(from, points)? {
+            self.add(to, lot.end, lot.left, None);
         }
         Ok(())
     }
@@ -249,7 +268,7 @@ impl Crowd {
         }
         self.purchases.entry(key).and_modify(|purchase| purchase.over = true);
         let owed = points - expired;
-        let taken = self.take(wallet, Some(key), owed).iter().map(|(_, n)| n).sum();
+        let taken = self.take(wallet, Some(key), owed).iter().map(|lot| lot.left).sum();
         Ok(vec![owed, taken, owed - taken])
     }
 
@@ -257,6 +276,8 @@ impl Crowd {
         let (names, from) = (self.names(name), self.wallet(name));
         self.with[name] = with;
         let to = self.wallet(name);
+        names.iter().for_each(|name| self.moved[*name] += 1);
+        self.count_moved(&names, (from, to), with != With::Self_);
         let mut points = 0;
         self.lots.sort_by_key(|lot| lot.place);
         for lot in self.lots.iter_mut().filter(|lot| lot.wallet == from && names.contains(&lot.name)) {

@@ -4,11 +4,13 @@ use db::sea_orm::ConnectionTrait;
 use futures::FutureExt;
 use harness::calls::{
     PROGRAM, create_program_like, create_reward, enroll, program, purchase, record, redeem, redemption,
+    request_id,
 };
-use harness::holds::{held, hold};
+use harness::holds::{capture, captured, held, hold, refund, refunded};
 use harness::house::House;
 use harness::moves::{merge, merger};
 use harness::offers::{upload, voucher};
+use pb::points_service_client::PointsServiceClient;
 use pb::report_service_client::ReportServiceClient;
 use proto::rapport::loyalty::v1 as pb;
 
@@ -62,6 +64,10 @@ const DAMAGES: &[(&str, &str)] = &[
     ("UPDATE reward_stock SET codes_out = 2 WHERE codes_out = 1", "codes_match_redemptions"),
     ("DELETE FROM reward_code WHERE seq = 1", "codes_match_redemptions"),
     ("DELETE FROM command WHERE method = 'RedeemReward'", "postings_name_a_recorded_command"),
+    ("DELETE FROM command WHERE method = 'CreateRedemption'", "postings_name_a_recorded_command"),
+    ("DELETE FROM command WHERE method = 'CaptureRedemption'", "postings_name_a_recorded_command"),
+    ("DELETE FROM command WHERE method = 'RefundRedemption'", "postings_name_a_recorded_command"),
+    ("DELETE FROM command WHERE method = 'MergeMembers'", "postings_name_a_recorded_command"),
     ("DELETE FROM event_log WHERE aggregate_seq = 2", "events_are_numbered_without_gaps"),
     (MORE_COINS, "wallet_totals_match_postings"),
     (MORE_COINS, "member_and_program_accounts_agree"),
@@ -74,6 +80,10 @@ const DAMAGES: &[(&str, &str)] = &[
     ("UPDATE posting SET purse = 2 WHERE purse = 1", "wallet_totals_match_postings"),
     ("UPDATE posting SET purse = 0 WHERE purse = 1", "credits_match_their_lots"),
     ("UPDATE lot SET purse = 0 WHERE purse = 1", "available_and_pending_match_lots"),
+    (
+        "UPDATE lot SET member_id = activity_id WHERE purse = 1",
+        "points_are_in_the_name_of_somebody_who_is_here",
+    ),
     ("UPDATE lot SET expired = 1 WHERE purse = 1", "expired_matches_lots"),
     ("UPDATE lot SET expire_time = expire_time - 1 WHERE purse = 1", "nothing_falls_due_unnoticed"),
     ("UPDATE activity SET earned = REPLACE(earned, '2000', '2001')", "activities_match_their_postings"),
@@ -106,7 +116,21 @@ async fn one_row_of_each_kind(house: House) {
     upload(&client, "voucher", &["A".to_owned(), "B".to_owned()], 2).await.unwrap();
     redeem(&client, redemption(&member, "voucher")).await.unwrap();
     let merged = enroll(&client, "ann").await;
+    // The card holds something, which goes along with it and is captured and refunded by its other name.
+    let allowance = pb::AdjustPointsRequest {
+        request_id: request_id(),
+        member_id: merged.clone(),
+        points: 40,
+        reason: "goodwill".into(),
+        approver: "ben".into(),
+        ..Default::default()
+    };
+    PointsServiceClient::new(client.clone()).adjust_points(allowance).await.unwrap();
+    let kept = held(&client, hold(&merged, "mug", 600)).await.unwrap().redemption.unwrap();
     merge(&client, merger(&merged, &member)).await.unwrap();
+    let named = pb::Redemption { member_id: member.clone(), ..kept };
+    captured(&client, capture(&named)).await.unwrap();
+    refunded(&client, refund(&named, Some(10))).await.unwrap();
     let report = pb::GetLiabilityReportRequest { program_id: PROGRAM.into(), ..Default::default() };
     ReportServiceClient::new(client.clone()).get_liability_report(report).await.unwrap();
     // Every event has its position, and nothing moves meanwhile.

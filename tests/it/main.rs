@@ -73,6 +73,7 @@ mod everything_can_be_exported;
 mod exports_become_files;
 mod friends_are_rewarded;
 mod holds_end_by_themselves;
+mod holds_move_with_members;
 mod households_share;
 mod leases_are_fenced;
 mod liability_ties_to_the_ledger;

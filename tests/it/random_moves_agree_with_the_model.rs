@@ -1,16 +1,18 @@
-//! Random purchases, gifts, returns and jumps of time, while members are merged and told apart, join
+//! Random purchases, gifts, returns, holds and jumps of time, while members are merged and told apart, join
 //! households and leave them, give what a list of points with names and ends gives. Everything is done twice,
 //! with points and with coins: the lots of the one are those of the other.
 
 use ambient::Time;
 use harness::calls::{PROGRAM, balance_of, create_program_like, enroll, program, reason, request_id};
 use harness::crowd_client::ask;
+use harness::holds::{capture, captured, held, hold, refund, refunded, void, voided};
 use harness::house::{House, START};
 use harness::model_client::COINS;
 use harness::model_crowd::{Crowd, Deed, HOUR, PRICE};
-use harness::model_rewards::Offer;
+use harness::model_kept::Keep;
+use harness::model_rewards::{Limit, Offer};
 use harness::moves::household;
-use harness::reward_client::offer;
+use harness::reward_client::{offer, reward_id};
 use pb::points_service_client::PointsServiceClient;
 use proto::rapport::loyalty::v1 as pb;
 use rand::RngExt;
@@ -28,6 +30,8 @@ in_process! {
 const STEPS: usize = 1_500;
 const MEMBERS: usize = 6;
 const HOUSEHOLDS: usize = 2;
+/// How many units of a reward a wallet may have on a day.
+const UNITS: i64 = 6;
 const CODES: [&str; 2] = ["points", COINS];
 
 /// Something that somebody does, and what was bought before.
@@ -63,6 +67,8 @@ struct Both {
     client: Client,
     model: Crowd,
     ids: Vec<String>,
+    /// What was held, with points and with coins.
+    kept: Vec<[String; 2]>,
 }
 
 impl Both {
@@ -81,6 +87,55 @@ impl Both {
             let told = told.map_err(|status| reason(&status));
             assert_eq!(told, wanted.map_err(str::to_owned), "{deed:?}");
         }
+    }
+
+    /// Holds points and then coins, or does something with what one of the last few holds took.
+    async fn keep(&mut self, rng: &mut StdRng) {
+        let (name, count) = (rng.random_range(0..MEMBERS), self.kept.len());
+        // No two holds end at the same moment.
+        let seconds = 60 + i64::try_from(count % 800).unwrap();
+        let what = match rng.random_range(0..8) {
+            0..4 => Keep::Hold(seconds),
+            4 => Keep::Capture,
+            5 => Keep::Void,
+            _ => Keep::Refund,
+        };
+        let key = match what {
+            Keep::Hold(_) => count,
+            _ if count == 0 => return,
+            _ => rng.random_range(count.saturating_sub(20)..count),
+        };
+        let expected = self.model.keep(name, key, what);
+        let mut made: [String; 2] = Default::default();
+        for (purse, id) in made.iter_mut().enumerate() {
+            let told = self.ask_to_keep((name, key), purse, what).await;
+            assert_eq!(told.as_ref().map(|_| ()).map_err(String::as_str), expected, "{what:?} {key}");
+            *id = told.unwrap_or_default();
+        }
+        if expected.is_ok() && key == count {
+            self.kept.push(made);
+        }
+    }
+
+    async fn ask_to_keep(
+        &self,
+        (name, key): (usize, usize),
+        purse: usize,
+        what: Keep,
+    ) -> Result<String, String> {
+        let (client, member_id) = (&self.client, self.ids[name].clone());
+        let redemption_id = self.kept.get(key).map(|ids| ids[purse].clone()).unwrap_or_default();
+        let of = pb::Redemption { member_id, redemption_id, ..Default::default() };
+        let told = match what {
+            Keep::Hold(seconds) => {
+                let asked = hold(&of.member_id, &reward_id(purse), seconds);
+                held(client, asked).await.map(|done| done.redemption)
+            }
+            Keep::Capture => captured(client, capture(&of)).await.map(|done| done.redemption),
+            Keep::Void => voided(client, void(&of)).await.map(|done| done.redemption),
+            Keep::Refund => refunded(client, refund(&of, None)).await.map(|done| done.redemption),
+        };
+        told.map(|redemption| redemption.unwrap().redemption_id).map_err(|status| reason(&status))
     }
 
     async fn check(&self, name: usize) {
@@ -112,7 +167,8 @@ async fn wherever_points_go_they_are_the_ones_of_the_model(house: House) {
     create_program_like(&client, pb::Program { further_currencies: vec![coins], ..program(PROGRAM) }).await;
     under(&client, vec![per_dollar("points", 1), of(COINS, per_dollar("coins", 1))]).await;
     for purse in 0..CODES.len() {
-        offer(&client, PROGRAM, purse, &Offer::plain(purse, PRICE)).await;
+        let limit = Some(Limit { units: UNITS, daily: true });
+        offer(&client, PROGRAM, purse, &Offer { limit, ..Offer::plain(purse, PRICE) }).await;
     }
     let mut ids = Vec::new();
     for n in 0..MEMBERS {
@@ -122,7 +178,8 @@ async fn wherever_points_go_they_are_the_ones_of_the_model(house: House) {
         ids.push(household(&client, PROGRAM).await);
     }
     let mut now = START.micros();
-    let mut both = Both { client, model: Crowd::new(MEMBERS, now), ids };
+    let model = Crowd::new(MEMBERS, now).limited(UNITS);
+    let mut both = Both { client, model, ids, kept: Vec::new() };
     let mut bought = Vec::new();
     for _ in 0..STEPS {
         if rng.random_bool(0.05) {
@@ -130,7 +187,11 @@ async fn wherever_points_go_they_are_the_ones_of_the_model(house: House) {
             house.clock().advance_to(Time::from_micros(now));
             both.model.wait_until(now);
         }
-        both.run(any_deed(&mut rng, (MEMBERS, HOUSEHOLDS), &mut bought)).await;
+        if rng.random_bool(0.3) {
+            both.keep(&mut rng).await;
+        } else {
+            both.run(any_deed(&mut rng, (MEMBERS, HOUSEHOLDS), &mut bought)).await;
+        }
         both.check(rng.random_range(0..MEMBERS)).await;
     }
     for name in 0..MEMBERS + HOUSEHOLDS {

@@ -1,0 +1,153 @@
+//! What the model of a crowd knows of rewards: points that are held or were spent, and come back, and units
+//! that count for a limit.
+
+use crate::model::DAY;
+use crate::model_crowd::{Crowd, Lot, PRICE, Refused};
+use crate::model_holds::Stage;
+
+/// What becomes of points for a reward.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// Hold them, for so many seconds.
+    Hold(i64),
+    /// Spend them.
+    Capture,
+    /// Give them back.
+    Void,
+    /// Give them back that were spent.
+    Refund,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Kept {
+    pub(crate) name: usize,
+    /// The wallet that the points were taken from.
+    home: usize,
+    /// Lots with what was taken of each, and how often those in whose names they are had moved by then.
+    from: Vec<(usize, Lot)>,
+    made: i64,
+    until: i64,
+    pub(crate) stage: Stage,
+    refunded: bool,
+}
+
+impl Crowd {
+    /// Nobody has more units of a reward on one day.
+    pub fn limited(mut self, units: i64) -> Crowd {
+        self.limit = units;
+        self
+    }
+
+    /// Somebody does something with the points that are held under a key.
+    ///
+    /// # Errors
+    /// The reason of a refusal.
+    pub fn keep(&mut self, name: usize, key: usize, what: Keep) -> Result<(), Refused> {
+        if let Keep::Hold(seconds) = what {
+            let (home, made) = (self.wallet(name), self.now);
+            let from = self.have(name)?.into_iter().map(|lot| (self.moved[lot.name], lot)).collect();
+            let until = made + seconds * 1_000_000;
+            let kept = Kept { name, home, from, made, until, stage: Stage::Held, refunded: false };
+            self.kept.insert(key, kept);
+            return Ok(());
+        }
+        let found = self.kept.get(&key).filter(|kept| self.wallet(kept.name) == self.wallet(name));
+        let mut kept = found.cloned().ok_or("REDEMPTION_NOT_FOUND")?;
+        match (kept.stage, what) {
+            (Stage::Held, Keep::Refund) => return Err("NOT_CAPTURED"),
+            (Stage::Captured, Keep::Refund) if kept.refunded => return Err("REFUND_EXCEEDS_REDEMPTION"),
+            (Stage::Held, _) | (Stage::Captured, Keep::Refund) => {}
+            (Stage::Captured, _) => return Err("ALREADY_CAPTURED"),
+            (Stage::Voided, _) => return Err("ALREADY_VOIDED"),
+            (Stage::Expired, _) => return Err("HOLD_EXPIRED"),
+        }
+        match what {
+            Keep::Capture => kept.stage = Stage::Captured,
+            Keep::Refund => kept.refunded = true,
+            _ => kept.stage = Stage::Voided,
+        }
+        if what == Keep::Void {
+            self.count(self.wallet(kept.name), kept.made, -1);
+        }
+        if what != Keep::Capture {
+            self.come_back(&kept, self.now);
+        }
+        self.kept.insert(key, kept);
+        Ok(())
+    }
+
+    /// Somebody has one unit, or holds it. Returns what was taken from each lot.
+    pub(crate) fn have(&mut self, name: usize) -> Result<Vec<Lot>, Refused> {
+        let wallet = self.wallet(name);
+        let had = self.had.get(&(wallet, self.now.div_euclid(DAY))).copied().unwrap_or(0);
+        if had >= self.limit {
+            return Err("LIMIT_REACHED");
+        }
+        let lots = self.spend(name, PRICE)?;
+        self.count(wallet, self.now, 1);
+        Ok(lots)
+    }
+
+    /// Holds that nobody resolved are over, before any points end: these end on the hour.
+    pub(crate) fn time_out(&mut self) {
+        let mut over: Vec<(i64, usize)> = self
+            .kept
+            .iter()
+            .filter(|(_, kept)| kept.stage == Stage::Held && kept.until <= self.now)
+            .map(|(key, kept)| (kept.until, *key))
+            .collect();
+        over.sort_unstable();
+        for (_, key) in over {
+            let kept = self.kept[&key].clone();
+            self.count(self.wallet(kept.name), kept.made, -1);
+            self.come_back(&kept, kept.until);
+            self.kept.insert(key, Kept { stage: Stage::Expired, ..kept });
+        }
+    }
+
+    /// What those hold who move counts where they go, and, if they leave their own wallet, so does what
+    /// counted there.
+    pub(crate) fn count_moved(&mut self, names: &[usize], (from, to): (usize, usize), leaves_own: bool) {
+        let holds = self.kept.values().filter(|kept| kept.stage == Stage::Held && names.contains(&kept.name));
+        for made in holds.map(|kept| kept.made).collect::<Vec<_>>() {
+            self.count(from, made, -1);
+            self.count(to, made, 1);
+        }
+        if leaves_own {
+            let had = self.had.iter().filter(|((wallet, _), _)| *wallet == from);
+            for (day, units) in had.map(|((_, day), units)| (*day, *units)).collect::<Vec<_>>() {
+                self.count(to, day * DAY, units);
+            }
+        }
+    }
+
+    fn count(&mut self, wallet: usize, at: i64, units: i64) {
+        *self.had.entry((wallet, at.div_euclid(DAY))).or_default() += units;
+    }
+
+    /// Points go back to the lots that they were taken from, if these are where the points are and so are
+    /// those in whose names they are; otherwise whoever held them gets them. What has ended meanwhile ends.
+    fn come_back(&mut self, kept: &Kept, at: i64) {
+        let wallet = self.wallet(kept.name);
+        for (moved, lot) in &kept.from {
+            let stays = wallet == kept.home && self.wallet(lot.name) == wallet;
+            let of = lot.of.filter(|_| stays && self.moved[lot.name] == *moved);
+            if lot.end <= at {
+                if let Some(purchase) = of.and_then(|of| self.purchases.get_mut(&of)) {
+                    purchase.expired += lot.left;
+                }
+                continue;
+            }
+            if !stays {
+                self.came += 1;
+                let (name, place) = (kept.name, self.came);
+                self.lots.push(Lot { wallet, name, place, of, ..lot.clone() });
+                continue;
+            }
+            match self.lots.iter_mut().find(|other| other.wallet == wallet && other.place == lot.place) {
+                Some(open) => open.left += lot.left,
+                None => self.lots.push(Lot { wallet, of, ..lot.clone() }),
+            }
+        }
+    }
+}
