@@ -21,8 +21,8 @@ impl HouseholdRole {
     }
 }
 
-/// Of the wallets from the one that is named to the one that has its points: that of the member of a household
-/// in whose name it is done, if there is one.
+/// Of the wallets from the one that is named to the one that has its points: that of the member of a
+/// household in whose name it is done, if there is one.
 pub fn shares_as<'a>(way: impl IntoIterator<Item = &'a Wallet>) -> Option<&'a Wallet> {
     way.into_iter().find(|wallet| wallet.role.is_some())
 }

@@ -21,8 +21,8 @@ impl Currency {
         std::str::from_utf8(&self.0).unwrap_or("")
     }
 
-    /// The least that is paid in it, in millionths of its unit: the minor unit by ISO 4217, and a hundredth of
-    /// what that does not list.
+    /// The least that is paid in it, in millionths of its unit: the minor unit by ISO 4217, and a hundredth
+    /// of what that does not list.
     pub fn minor_micros(&self) -> i64 {
         match self.code() {
             "BIF" | "CLP" | "DJF" | "GNF" | "ISK" | "JPY" | "KMF" | "KRW" | "PYG" | "RWF" | "UGX" | "UYI"

@@ -283,8 +283,8 @@ impl Reward {
         Ok(share)
     }
 
-    /// The fewest points that a wallet needs which pays `points` for one unit: of a reward that pays bills, those
-    /// for one step of a bill, as [`Reward::share`] has it.
+    /// The fewest points that a wallet needs which pays `points` for one unit: of a reward that pays bills,
+    /// those for one step of a bill, as [`Reward::share`] has it.
     ///
     /// # Errors
     /// `AmountOverflow` if they are too many to be counted.

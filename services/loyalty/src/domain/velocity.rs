@@ -127,7 +127,8 @@ impl Program {
         limits.flat_map(|limit| limit.counters(self.time_zone, at)).collect()
     }
 
-    /// Refuses that so many points of a currency are redeemed if that is beyond a limit, given what was counted.
+    /// Refuses that so many points of a currency are redeemed if that is beyond a limit, given what was
+    /// counted.
     ///
     /// # Errors
     /// `VelocityExceeded` or `ReviewRequired`, or `AmountOverflow` if the count would not fit.

@@ -49,21 +49,24 @@ pub(super) async fn handle(api: &Api, request: Request<pb::ExportMemberRequest>)
     let known: Vec<Piece> =
         [Piece::Member(member_message(&member)), Piece::Balance(balance)].into_iter().chain(tiers).collect();
     let own = Owner::new(&caller.tenant, member_id);
-    let mut parts: Vec<Pieces> = Vec::new();
-    for owner in places(api, &own, owner).await? {
-        let Some(found) = wallets::find(db, &owner).await.map_err(|e| told(&e))? else { continue };
-        let program = api.program_of(&owner, &found).await?;
-        // Of a wallet that others have points in, only what is in the member's name.
-        let only = (owner != own).then_some(member_id);
-        parts.extend(pieces(api, owner, only, found.wallet, &program));
-    }
-    let friends_and_reviews = beside(api, &own);
+    let friends_and_reviews = stream::iter(beside(api, &own)).flatten();
     let known = stream::iter(known.into_iter().map(|piece| Ok(response(piece))));
-    let parts = stream::iter(parts.into_iter().chain(friends_and_reviews));
-    Ok(known.chain(parts.flatten()).boxed())
+    let (places, api) = (places(api, &own, owner).await?, api.clone());
+    let parts = stream::iter(places).then(move |owner| of_wallet(api.clone(), owner, own.clone()));
+    Ok(known.chain(parts.try_flatten()).chain(friends_and_reviews).boxed())
 }
 
-/// A member's own wallet, then the one that has its points and those that had them.
+/// What a wallet owns of the member whose own one is `own`.
+async fn of_wallet(api: Api, owner: Owner, own: Owner) -> Result<Pieces, Status> {
+    let found = wallets::find(api.db.reader(), &owner).await.map_err(|e| told(&e))?;
+    let Some(found) = found else { return Ok(stream::empty().boxed()) };
+    let program = api.program_of(&owner, &found).await?;
+    // Of a wallet that others have points in, only what is in the member's name.
+    let only = (owner != own).then(|| own.id());
+    Ok(stream::iter(pieces(&api, owner, only, found.wallet, &program)).flatten().boxed())
+}
+
+/// A member's own wallet, then the one that has its points and those in which it did something.
 async fn places(api: &Api, own: &Owner, has: Owner) -> Result<Vec<Owner>, Status> {
     let had = postings::elsewhere(api.db.reader(), own.tenant(), own.id()).await.map_err(|e| told(&e))?;
     let others: BTreeSet<Owner> = had.into_iter().chain([has]).filter(|owner| owner != own).collect();

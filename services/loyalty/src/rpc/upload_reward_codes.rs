@@ -70,8 +70,8 @@ fn check(message: &pb::UploadRewardCodesRequest, key: &Key, before: usize) -> Re
     if let Some(bad) = message.codes.iter().position(|code| !is_code(code)) {
         let place = before.saturating_add(bad).saturating_add(1);
         let told = format!(
-            "must have 1 to {CODE_MAX} bytes each, without control characters, and without white space at the \
-             ends: code {place} has not"
+            "must have 1 to {CODE_MAX} bytes each, without control characters, and without white space at \
+             the ends: code {place} has not"
         );
         found.add(&Path::ROOT, "codes", told);
     }

@@ -23,9 +23,6 @@ pub const BUCKETS: Range<i32> = 0..64;
 /// What moved, by purse and month.
 pub type Months = BTreeMap<u32, BTreeMap<Month, Movements>>;
 
-/// The first month that is told apart.
-const FIRST: i32 = 200_001;
-
 /// Beginnings of months, as statements compare them.
 #[derive(Clone, Debug)]
 pub struct Calendar {
@@ -39,9 +36,8 @@ impl Calendar {
     /// The months of a zone up to the one after `now`, for what takes effect while it is waited for a lock,
     /// or by a clock that is ahead; some of them are sealed.
     pub fn new(zone: Tz, now: Time, sealed: Option<Month>) -> Calendar {
-        let first = Month::from_number(FIRST).into_iter();
         let last = Month::of(zone, now).max(sealed.unwrap_or(Month::of(zone, now))).plus(1);
-        let months = first.flat_map(|first| (0..=last.since(first)).map(move |n| first.plus(n)));
+        let months = (0..=last.since(Month::FIRST)).map(|n| Month::FIRST.plus(n));
         let months: Vec<Month> = months.collect();
         let sealed = months.iter().filter(|month| Some(**month) <= sealed).count();
         let starts = months.iter().map(|month| (month.number(), month.start(zone).micros()));
@@ -66,7 +62,7 @@ fn month_of(moment: &str, months: &[(i32, i64)]) -> String {
     let middle = if months.len() > 2 * LAST { months.len() - LAST } else { months.len() / 2 };
     let (before, after) = months.split_at(middle);
     match (before, after) {
-        (_, []) => FIRST.to_string(),
+        (_, []) => Month::FIRST.number().to_string(),
         ([], [(number, _), ..]) => number.to_string(),
         (before, [(_, start), ..]) => {
             let (before, after) = (month_of(moment, before), month_of(moment, after));

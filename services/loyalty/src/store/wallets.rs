@@ -99,8 +99,8 @@ pub async fn locate(
     Ok(way(db, named).await?.pop())
 }
 
-/// The wallets from this one to the one that has what belongs to its owner, both included; none if there is no
-/// such wallet.
+/// The wallets from this one to the one that has what belongs to its owner, both included; none if there is
+/// no such wallet.
 ///
 /// # Errors
 /// That the database refused.
