@@ -99,7 +99,7 @@ impl Book<'_> {
     fn end_late(&mut self, mut lot: Lot, at: Time) -> Result<(), Refusal> {
         const DAY_MICROS: i64 = 86_400_000_000;
         let (purse, points) = (lot.key.purse, lot.remaining);
-        if let LateRefund::Grace(days) = self.program.redemption.late_refund
+        if let LateRefund::Grace(days @ 1..) = self.program.redemption.late_refund
             && points > 0
         {
             let expire_time = at.plus_micros(DAY_MICROS.saturating_mul(i64::from(days)));
@@ -151,16 +151,16 @@ mod tests {
 
     #[test]
     fn points_that_moved_and_come_back_late_expire_at_once() {
-        let (mut ledger, end) = moved(LateRefund::Expire);
-        ledger.run(&Command::Settle, end.plus_micros(DAY)).unwrap();
-        let lot = &ledger.state.spent[&2];
-        assert_eq!((lot.points, lot.expired, lot.remaining), (100, 100, 0));
-        assert_eq!(
-            (lot.activate_time, lot.key.expire_time),
-            (lot.key.expire_time, end.plus_micros(-1_000_000))
-        );
-        assert_eq!(ledger.postings.last().unwrap().effective_time, end);
-        assert_eq!(ledger.available(), 0);
+        for late_refund in [LateRefund::Expire, LateRefund::Grace(0)] {
+            let (mut ledger, end) = moved(late_refund);
+            ledger.run(&Command::Settle, end.plus_micros(DAY)).unwrap();
+            let lot = &ledger.state.spent[&2];
+            assert_eq!((lot.points, lot.expired, lot.remaining), (100, 100, 0));
+            let begin_and_end = (lot.activate_time, lot.key.expire_time);
+            assert_eq!(begin_and_end, (lot.key.expire_time, end.plus_micros(-1_000_000)));
+            assert_eq!(ledger.postings.last().unwrap().effective_time, end);
+            assert_eq!(ledger.available(), 0);
+        }
     }
 
     #[test]

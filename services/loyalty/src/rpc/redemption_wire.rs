@@ -136,8 +136,10 @@ pub(super) fn redemption_problem(refusal: &RedemptionRefusal) -> Problem {
                 .with("quantity_held", quantity_held)
         }
         RedemptionRefusal::RefundExceedsRedemption { points, left } => {
-            let message =
-                format!("{points} points are to be refunded, of the redemption only {left} are left");
+            let message = match left {
+                0 => "all points of the redemption were refunded".to_owned(),
+                _ => format!("{points} points are to be refunded, of the redemption only {left} are left"),
+            };
             Problem::precondition(DOMAIN, "REFUND_EXCEEDS_REDEMPTION", message)
                 .with("points", points)
                 .with("left", left)
