@@ -65,6 +65,7 @@ pub async fn waiting(tx: &Tx, postings: i64) -> Result<Vec<(Scope, Vec<Range<i32
          WHERE w.posting_seq > COALESCE(r.seq, 0) GROUP BY w.tenant_id, w.program_id, p.time_zone, w.bucket \
          ORDER BY w.tenant_id, w.program_id, w.bucket"
     );
+    db::plan_tables(tx, true).await?;
     let statement = Statement::from_string(tx.get_database_backend(), sql);
     let found = Waiting::find_by_statement(statement).all(tx).await?;
     let of_programs = found.chunk_by(|a, b| (&a.tenant_id, &a.program_id) == (&b.tenant_id, &b.program_id));
