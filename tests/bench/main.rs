@@ -16,7 +16,7 @@ mod report;
 
 use std::time::Duration;
 
-use db::sea_orm::{ConnectionTrait, Statement};
+use harness::database;
 use harness::process::Process;
 use harness::processes::Processes;
 use harness::servers::{Durability, Postgres, Redis};
@@ -89,8 +89,7 @@ async fn postings(url: &str) -> i64 {
     const COUNT: &str = "SELECT CAST(COUNT(*) AS BIGINT) AS n FROM posting";
     let settings = db::Settings::Postgres { url: url.to_owned(), connections_max: 2 };
     let db = db::Db::connect(&settings).await.expect("the database answers");
-    let row = db.reader().query_one_raw(Statement::from_string(db.backend(), COUNT)).await;
-    row.expect("the database answers").expect("a row").try_get("", "n").expect("a number")
+    database::count(&db, COUNT).await
 }
 
 /// The part of a name that is asked for; the empty text is part of all.

@@ -4,13 +4,12 @@ use std::time::Duration;
 
 use ambient::{Clock, Ids, Time};
 use db::Db;
-use db::sea_orm::{ConnectionTrait, Statement};
-use futures::FutureExt;
 use proto::rapport::loyalty::v1 as pb;
 use rpc::client::{Client, Settings};
 use suite::compose::{Pending, Plan, Role, ServicePlan, Store, Suite};
 use tempfile::TempDir;
 
+use crate::database;
 use crate::process::Process;
 use crate::processes::Processes;
 use crate::servers::{Postgres, Redis};
@@ -129,19 +128,12 @@ impl House {
 
     /// The number `n` that this statement selects from its database.
     pub async fn count(&self, sql: &str) -> i64 {
-        let statement = Statement::from_string(self.db.backend(), sql.to_owned());
-        let row = self.db.reader().query_one_raw(statement).await;
-        row.expect("the database answers").expect("a row").try_get("", "n").expect("a number")
+        database::count(&self.db, sql).await
     }
 
     /// Runs a statement on its database, and returns how many rows it changed.
     pub async fn execute(&self, sql: &str) -> u64 {
-        let sql = sql.to_owned();
-        let run = self.db.transact(move |tx| {
-            let sql = sql.clone();
-            async move { Ok(tx.execute_unprepared(&sql).await?.rows_affected()) }.boxed()
-        });
-        run.await.expect("the statement runs")
+        database::execute(&self.db, sql).await
     }
 
     /// Where calls are answered.

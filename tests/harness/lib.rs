@@ -3,6 +3,7 @@
 
 pub mod calls;
 pub mod crowd_client;
+pub mod database;
 pub mod holds;
 pub mod house;
 pub mod log;

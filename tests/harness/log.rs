@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use ambient::Ids;
 use db::sea_orm::sea_query::ArrayType;
-use db::sea_orm::{ConnectionTrait, FromQueryResult, Statement};
+use db::sea_orm::{FromQueryResult, Statement};
 use db::{Db, Settings, Synchronous};
 use events::relay::Positioner;
 use events::{Bell, Cause, Event, Failed, Handler, Link, Log, Received, Relay, Subscriber};
@@ -16,6 +16,7 @@ use sea_orm_migration::{MigrationTrait, MigratorTrait};
 use tempfile::TempDir;
 use uuid::Uuid;
 
+use crate::database::execute;
 use crate::servers::Postgres;
 
 /// The kind of events that the subscribers take.
@@ -249,13 +250,4 @@ async fn hear(tx: &db::Tx, events: &[Received]) -> Result<(), db::Error> {
     let rows: Vec<_> = events.iter().map(row).collect();
     db::execute_in(tx, &TYPES, &rows, |k| format!("INSERT INTO heard SELECT c0, c1, c2 FROM {k}")).await?;
     Ok(())
-}
-
-async fn execute(db: &Db, sql: &str) {
-    let sql = sql.to_owned();
-    let run = db.transact(move |tx| {
-        let sql = sql.clone();
-        async move { Ok(tx.execute_unprepared(&sql).await.map(|_| ())?) }.boxed()
-    });
-    run.await.expect("the statement runs");
 }
