@@ -1,7 +1,7 @@
 //! A model of one wallet, written from the design page alone: lists that are scanned and sums that are taken
 //! anew. It is slow and short, so that what it says can be believed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, NaiveDate};
 
@@ -254,7 +254,11 @@ impl Model {
     }
 
     pub(crate) fn expire(&mut self, i: usize) {
-        self.lots[i].expiry = self.expiry(&self.lots[i]);
+        self.expire_at(i, self.expiry(&self.lots[i]));
+    }
+
+    pub(crate) fn expire_at(&mut self, i: usize, at: i64) {
+        self.lots[i].expiry = at;
         let left = std::mem::take(&mut self.lots[i].left);
         *self.expired.entry(i).or_default() += left;
     }
@@ -292,6 +296,16 @@ impl Model {
         let expiry = if release == NEVER { NEVER } else { release + self.policy.life_days * DAY };
         let number = self.lots.len();
         self.lots.push(Lot { key, number, points, left: points, pending, release, expiry });
+        number
+    }
+
+    /// The lot that points come back to: one that ends by itself if others of its points expired before.
+    pub(crate) fn continued(&mut self, i: usize) -> usize {
+        if self.expired.get(&i).is_none_or(|points| *points == 0) {
+            return i;
+        }
+        let number = self.lots.len();
+        self.lots.push(Lot { number, left: 0, pending: false, ..self.lots[i].clone() });
         number
     }
 
@@ -337,9 +351,16 @@ impl Model {
             return Err("EXPIRES_IN_PAST");
         }
         let mut points = 0;
+        let held: BTreeSet<usize> = self
+            .holds
+            .iter()
+            .filter(|hold| hold.stage == Stage::Held)
+            .flat_map(|hold| hold.from.clone())
+            .collect();
         for i in 0..self.lots.len() {
             let lives_until = self.expiry(&self.lots[i]);
-            if self.lots[i].left > 0 && lives_until < before && lives_until < to {
+            let is_held = held.contains(&i) && lives_until > self.now;
+            if (self.lots[i].left > 0 || is_held) && lives_until < before && lives_until < to {
                 points += self.lots[i].left;
                 self.lots[i].expiry = to;
             }
@@ -427,19 +448,23 @@ impl Model {
         purchase.returned += back;
         purchase.touched = true;
         purchase.over = cents.is_none() || back == left;
-        let lot = self.lots.iter().position(|lot| lot.key == Some(key));
-        let expired = lot.and_then(|i| self.expired.get(&i)).copied().unwrap_or(0);
+        let mut own: Vec<&Lot> = self.lots.iter().filter(|lot| lot.key == Some(key)).collect();
+        own.sort_by_key(|lot| (!lot.pending, lot.expiry, lot.number));
+        let own: Vec<usize> = own.iter().map(|lot| lot.number).collect();
+        let expired: i64 = own.iter().filter_map(|i| self.expired.get(i)).sum();
         let kept = if purchase.over { 0 } else { self.worth(left - back) };
         let owed = ((purchase.points - kept).min(purchase.points - expired) - purchase.owed).max(0);
         purchase.owed += owed;
         self.purchases.insert(key, purchase);
         let returns = self.policy.returns;
         let (mut pending, mut available, mut rest) = (0, 0, owed);
-        if let Some(i) = lot.filter(|i| self.lots[*i].pending || returns != Returns::OnlyPending) {
-            let taken = rest.min(self.lots[i].left);
+        for i in own {
+            let waits = self.lots[i].pending;
+            let taken =
+                if waits || returns != Returns::OnlyPending { rest.min(self.lots[i].left) } else { 0 };
             self.take(i, taken);
             rest -= taken;
-            if self.lots[i].pending { pending = taken } else { available = taken }
+            *(if waits { &mut pending } else { &mut available }) += taken;
         }
         if returns != Returns::OnlyPending {
             let taken = rest.min(self.available());

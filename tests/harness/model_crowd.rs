@@ -66,8 +66,18 @@ pub struct Lot {
 pub(crate) struct Purchase {
     name: usize,
     points: i64,
-    pub(crate) expired: i64,
+    /// What of it expired in wallets where it is not any more.
+    expired: i64,
     over: bool,
+}
+
+/// Points of a purchase that expired.
+#[derive(Clone, Debug)]
+struct Ended {
+    wallet: usize,
+    name: usize,
+    of: u32,
+    points: i64,
 }
 
 /// Where a member's points are: with another member, or in a household.
@@ -82,7 +92,8 @@ enum With {
 #[derive(Clone, Debug)]
 pub struct Crowd {
     pub(crate) lots: Vec<Lot>,
-    pub(crate) purchases: BTreeMap<u32, Purchase>,
+    purchases: BTreeMap<u32, Purchase>,
+    ended: Vec<Ended>,
     with: Vec<With>,
     /// How often each moved.
     pub(crate) moved: Vec<usize>,
@@ -102,6 +113,7 @@ impl Crowd {
         Crowd {
             lots: vec![],
             purchases: BTreeMap::new(),
+            ended: vec![],
             with: vec![With::Self_; members],
             moved: vec![0; members],
             came: 0,
@@ -147,13 +159,15 @@ impl Crowd {
     pub fn wait_until(&mut self, now: i64) {
         self.now = now;
         self.time_out();
-        for lot in self.lots.iter_mut().filter(|lot| lot.end <= now) {
-            if let Some(purchase) = lot.of.and_then(|of| self.purchases.get_mut(&of)) {
-                purchase.expired += lot.left;
-            }
-            lot.left = 0;
-        }
-        self.lots.retain(|lot| lot.left > 0);
+        let (over, lots) = std::mem::take(&mut self.lots).into_iter().partition(|lot| lot.end <= now);
+        self.lots = lots;
+        let over: Vec<Lot> = over;
+        over.into_iter().for_each(|lot| self.end(lot));
+    }
+
+    /// Points expire where they are.
+    pub(crate) fn end(&mut self, Lot { wallet, name, left, of, .. }: Lot) {
+        self.ended.extend(of.map(|of| Ended { wallet, name, of, points: left }));
     }
 
     /// The wallet in which a purchase is that was not taken back.
@@ -253,7 +267,7 @@ impl Crowd {
             return Err("RECIPIENT_SHARES_WALLET");
         }
         for lot in self.spend(from, points)? {
-            self.add(to, lot.end, lot.left, None);
+            self.add(to, lot.end, lot.left, lot.of);
         }
         Ok(())
     }
@@ -267,7 +281,8 @@ impl Crowd {
             return Err("ACTIVITY_OVER");
         }
         self.purchases.entry(key).and_modify(|purchase| purchase.over = true);
-        let owed = points - expired;
+        let here = self.ended.iter().filter(|ended| ended.wallet == wallet && ended.of == key);
+        let owed = points - expired - here.map(|ended| ended.points).sum::<i64>();
         let taken = self.take(wallet, Some(key), owed).iter().map(|lot| lot.left).sum();
         Ok(vec![owed, taken, owed - taken])
     }
@@ -278,6 +293,7 @@ impl Crowd {
         let to = self.wallet(name);
         names.iter().for_each(|name| self.moved[*name] += 1);
         self.count_moved(&names, (from, to), with != With::Self_);
+        self.remember_ended(&names, from);
         let mut points = 0;
         self.lots.sort_by_key(|lot| lot.place);
         for lot in self.lots.iter_mut().filter(|lot| lot.wallet == from && names.contains(&lot.name)) {
@@ -286,6 +302,18 @@ impl Crowd {
             points += lot.left;
         }
         vec![points]
+    }
+
+    /// What expired in the names of those who move does not come back, and is not owed where its purchase is.
+    fn remember_ended(&mut self, names: &[usize], from: usize) {
+        let purchases = &mut self.purchases;
+        self.ended.retain(|Ended { wallet, name, of, points }| {
+            let goes = *wallet == from && names.contains(name);
+            if let Some(purchase) = purchases.get_mut(of).filter(|p| goes && names.contains(&p.name)) {
+                purchase.expired += points;
+            }
+            !goes
+        });
     }
 
     fn merge(&mut self, name: usize, into: usize) -> Result<Vec<i64>, Refused> {

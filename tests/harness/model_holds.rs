@@ -1,5 +1,7 @@
 //! What the model knows of points that are held for a reward, and of those that were spent on one.
 
+use std::collections::BTreeMap;
+
 use crate::model::{DAY, Do, Model, count};
 use crate::model_rewards::{Part, Receipt, Wish, index};
 
@@ -134,14 +136,17 @@ impl Model {
 
     /// Points go back to the lots that they were taken from.
     pub(crate) fn come_back(&mut self, points: &[usize], at: i64) {
-        points.iter().for_each(|i| self.lots[*i].left += 1);
-        self.repay();
+        let mut to: BTreeMap<usize, usize> = BTreeMap::new();
         for i in points {
-            if self.lots[*i].left > 0 && self.expiry(&self.lots[*i]) <= at {
-                match self.policy.grace_days {
-                    None => self.expire(*i),
-                    Some(days) => self.lots[*i].expiry = at + days * DAY,
-                }
+            let to = *to.entry(*i).or_insert_with(|| self.continued(*i));
+            self.lots[to].left += 1;
+        }
+        let late: Vec<usize> = to.into_values().filter(|i| self.expiry(&self.lots[*i]) <= at).collect();
+        self.repay();
+        for i in late {
+            match self.policy.grace_days {
+                Some(days) if self.lots[i].left > 0 => self.lots[i].expiry = at + days * DAY,
+                _ => self.expire_at(i, at),
             }
         }
     }

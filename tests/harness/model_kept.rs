@@ -21,8 +21,8 @@ pub enum Keep {
 #[derive(Clone, Debug)]
 pub(crate) struct Kept {
     pub(crate) name: usize,
-    /// The wallet that the points were taken from.
-    home: usize,
+    /// How often that one had moved by then.
+    moved: usize,
     /// Lots with what was taken of each, and how often those in whose names they are had moved by then.
     from: Vec<(usize, Lot)>,
     made: i64,
@@ -44,10 +44,10 @@ impl Crowd {
     /// The reason of a refusal.
     pub fn keep(&mut self, name: usize, key: usize, what: Keep) -> Result<(), Refused> {
         if let Keep::Hold(seconds) = what {
-            let (home, made) = (self.wallet(name), self.now);
+            let (moved, made) = (self.moved[name], self.now);
             let from = self.have(name)?.into_iter().map(|lot| (self.moved[lot.name], lot)).collect();
             let until = made + seconds * 1_000_000;
-            let kept = Kept { name, home, from, made, until, stage: Stage::Held, refunded: false };
+            let kept = Kept { name, moved, from, made, until, stage: Stage::Held, refunded: false };
             self.kept.insert(key, kept);
             return Ok(());
         }
@@ -125,28 +125,23 @@ impl Crowd {
         *self.had.entry((wallet, at.div_euclid(DAY))).or_default() += units;
     }
 
-    /// Points go back to the lots that they were taken from, if these are where the points are and so are
-    /// those in whose names they are; otherwise whoever held them gets them. What has ended meanwhile ends.
+    /// Points go back to the lots that they were taken from, if neither whoever held them nor those in whose
+    /// names these are have moved since; otherwise whoever held them gets them. What has ended meanwhile ends.
     fn come_back(&mut self, kept: &Kept, at: i64) {
         let wallet = self.wallet(kept.name);
         for (moved, lot) in &kept.from {
-            let stays = wallet == kept.home && self.wallet(lot.name) == wallet;
-            let of = lot.of.filter(|_| stays && self.moved[lot.name] == *moved);
-            if lot.end <= at {
-                if let Some(purchase) = of.and_then(|of| self.purchases.get_mut(&of)) {
-                    purchase.expired += lot.left;
-                }
-                continue;
-            }
-            if !stays {
+            let mut lot = lot.clone();
+            if self.moved[kept.name] != kept.moved || self.moved[lot.name] != *moved {
                 self.came += 1;
-                let (name, place) = (kept.name, self.came);
-                self.lots.push(Lot { wallet, name, place, of, ..lot.clone() });
+                (lot.wallet, lot.name, lot.place) = (wallet, kept.name, self.came);
+            }
+            if lot.end <= at {
+                self.end(lot);
                 continue;
             }
             match self.lots.iter_mut().find(|other| other.wallet == wallet && other.place == lot.place) {
                 Some(open) => open.left += lot.left,
-                None => self.lots.push(Lot { wallet, of, ..lot.clone() }),
+                None => self.lots.push(lot),
             }
         }
     }

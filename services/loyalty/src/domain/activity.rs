@@ -143,7 +143,8 @@ pub struct Earning {
     pub reversed: i64,
     /// Points of it that expired in wallets that it was in before.
     pub expired_before: i64,
-    /// The lots it opened: the number of the first, and how many; their numbers follow each other.
+    /// The lots it opened: the number of the first, and how many; their numbers follow each other. None once
+    /// it is in another wallet: lots there that continue these know their activity.
     pub lots: (i64, i64),
 }
 

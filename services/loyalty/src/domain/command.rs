@@ -152,7 +152,7 @@ impl Command {
             Command::ChangeState(change) => change.to.is_over(),
             // What was captured is no hold, so no refund changes which one ends next.
             Command::RefundRedemption(_) => false,
-            Command::MoveMember(_) => true,
+            Command::MoveMember(_) | Command::ExtendExpiry(_) => true,
             _ => self.redemption().is_some(),
         }
     }

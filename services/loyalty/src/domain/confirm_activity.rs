@@ -24,9 +24,12 @@ pub(super) fn confirm(
 ) -> Result<Reply, Refusal> {
     let activity = still_counts(&command.activity, activity)?;
     let mut released = Points::new();
-    for lot in book.lots_of(activity.lot_numbers()).into_iter().filter(super::Lot::is_waiting) {
-        add(&mut released, lot.key.purse, lot.remaining)?;
-        book.release(lot, book.now, command.member_id)?;
+    for earning in &activity.earned {
+        let lots = book.lots_earned(activity.id, earning.purse);
+        for lot in lots.into_iter().filter(super::Lot::is_waiting) {
+            add(&mut released, lot.key.purse, lot.remaining)?;
+            book.release(lot, book.now, command.member_id)?;
+        }
     }
     book.find_next_release();
     book.repay_all(book.now)?;

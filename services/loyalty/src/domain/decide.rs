@@ -1,6 +1,6 @@
 //! One decision: settle, then one command.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use ambient::Time;
 use uuid::Uuid;
@@ -35,9 +35,6 @@ pub struct State {
     pub holds: BTreeMap<(Time, Uuid), Redemption>,
     /// Lots of other wallets, by these and their numbers, to which points may come back.
     pub origins: BTreeMap<(Uuid, i64), Lot>,
-    /// Those who are in another wallet of all in whose names lots of this one are to which points may come
-    /// back.
-    pub gone: BTreeSet<Uuid>,
     /// What was counted for the limits of rewards: of those that are held, and of the one that is redeemed.
     pub counted: BTreeMap<Counter, i64>,
     /// What the command needs of the time before the wallet's standing, if it does.
@@ -276,8 +273,8 @@ impl State {
     /// A wallet of which no lot is known.
     pub fn new(wallet: Wallet) -> State {
         let (lots, pending, spent) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        let (holds, origins, gone) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
-        State { wallet, lots, pending, spent, holds, origins, gone, counted: BTreeMap::new(), past: None }
+        let (holds, origins, counted) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        State { wallet, lots, pending, spent, holds, origins, counted, past: None }
     }
 
     /// Adds a lot, whatever it holds.

@@ -1,4 +1,4 @@
-//! ExtendExpiry: points that would expire soon live longer.
+//! ExtendExpiry: points that would expire soon live longer, also those that are held, should they come back.
 
 use ambient::Time;
 
@@ -29,15 +29,23 @@ pub(super) fn extend(book: &mut Book<'_>, command: &ExtendExpiry) -> Result<Repl
             book.extend(lot, expire_time);
         }
     }
+    for lot in book.emptied_by_holds() {
+        let end = book.lives_until(&lot);
+        if lot.key.purse == purse && end > book.now && end < expiring_before.min(expire_time) {
+            book.extend(lot, expire_time);
+        }
+    }
     book.find_next_expire(purse);
     Ok(Reply::of(purse, points))
 }
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
-    use crate::domain::fixture::{DAY, Ledger, at};
-    use crate::domain::{Command, Life, Release};
+    use crate::domain::fixture::{DAY, Ledger, at, hold};
+    use crate::domain::{Command, Life, Release, VoidRedemption};
 
     fn extend(expiring_before: Time, expire_time: Time) -> Command {
         Command::ExtendExpiry(ExtendExpiry { currency: String::new(), expiring_before, expire_time })
@@ -63,6 +71,29 @@ mod tests {
         assert_eq!(ledger.available(), 0);
         let past = Refusal::ExpiresInPast { expire_time: later, now: later };
         assert_eq!(ledger.run(&extend(later, later), later), Err(past));
+    }
+
+    #[test]
+    fn points_that_are_held_live_longer_too() {
+        let now = at("2017-01-01T00:00:00Z");
+        let (day_90, later) = (now.plus_micros(90 * DAY), now.plus_micros(300 * DAY));
+        let [before, after] = [-300, 100].map(|s: i64| day_90.plus_micros(s.saturating_mul(1_000_000)));
+        for earned in [100, 150] {
+            let mut ledger = Ledger::opened(now);
+            ledger.earn(earned, now, now).unwrap();
+            ledger.run(&hold(1, 1, 600), before).unwrap();
+            let told = Ok(Reply::of(0, earned - 100));
+            assert_eq!(ledger.run(&extend(after, later), before), told);
+            let (redemption_id, note) = (Uuid::from_u128(1), String::new());
+            ledger.run(&Command::VoidRedemption(VoidRedemption { redemption_id, note }), after).unwrap();
+            assert_eq!((ledger.available(), ledger.state.wallet.next_expire()), (earned, later));
+        }
+        let mut ledger = Ledger::opened(now);
+        ledger.earn(100, now, now).unwrap();
+        ledger.run(&hold(1, 1, 600), before).unwrap();
+        let ended = ledger.run(&extend(later, later.plus_micros(1)), after);
+        ledger.run(&Command::Settle, later).unwrap();
+        assert_eq!((ended, ledger.available()), (Ok(Reply::of(0, 0)), 0), "an end that was is not moved");
     }
 
     #[test]

@@ -48,8 +48,8 @@ impl Book<'_> {
         Ok(())
     }
 
-    /// Gives points back to a lot of this wallet; if the one in whose name that is has left, to a new one of
-    /// the member who redeemed, who has not.
+    /// Gives points back to a lot of this wallet; if the one in whose name that is has left since, to a new one
+    /// of the member who redeemed, and if others of its points expired before, to one that ends by itself.
     fn return_to(
         &mut self,
         number: i64,
@@ -59,8 +59,13 @@ impl Book<'_> {
     ) -> Result<Lot, Refusal> {
         let lot = self.lots_of([number].into_iter()).pop();
         let mut lot = lot.expect("lots that points may come back to are known");
-        if self.before.gone.contains(&lot.member_id) {
-            return self.reopen(lot, points, (self.out.wallet.id, member_id), at);
+        let here = self.out.wallet.id;
+        if lot.left_behind {
+            return self.reopen(lot, points, (here, member_id), at);
+        }
+        if lot.expired > 0 {
+            let member_id = lot.member_id;
+            return self.reopen(lot, points, (here, member_id), at);
         }
         lot.remaining = plus(lot.remaining, points)?;
         let (lot_number, credit) = (number, true);
@@ -69,8 +74,7 @@ impl Book<'_> {
         Ok(lot)
     }
 
-    /// Opens a lot for points of a lot that they cannot come back to: it is in another wallet, from which the
-    /// member came here since, or in the name of somebody who is in another one. It ends when that would.
+    /// Opens a lot for points of a lot that they do not come back to. It ends when that would.
     fn reopen(
         &mut self,
         origin: Lot,
@@ -87,6 +91,7 @@ impl Book<'_> {
             activate_time: at,
             pending: false,
             expired: 0,
+            left_behind: false,
             member_id,
             origin: Some(Origin { wallet_id, lot_number: origin.key.number }),
             ..origin
@@ -95,7 +100,7 @@ impl Book<'_> {
         Ok(lot)
     }
 
-    /// What becomes of points that came back to a lot after its end.
+    /// What becomes of points that came back to a lot after its end: that is `at` now, or some days later.
     fn end_late(&mut self, mut lot: Lot, at: Time) -> Result<(), Refusal> {
         const DAY_MICROS: i64 = 86_400_000_000;
         let (purse, points) = (lot.key.purse, lot.remaining);
@@ -106,8 +111,7 @@ impl Book<'_> {
             self.extend(lot, expire_time);
             return Ok(());
         }
-        // One that was opened for them after its end holds points at no moment.
-        lot.activate_time = lot.activate_time.min(lot.key.expire_time);
+        self.set_expiry(&mut lot, at);
         if points == 0 {
             self.keep(lot);
             return Ok(());
@@ -122,8 +126,8 @@ impl Book<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixture::{DAY, Ledger, at, hold};
-    use super::super::{Command, VoidRedemption};
+    use super::super::fixture::{DAY, Ledger, at, hold, reverse};
+    use super::super::{Command, ReinstatePoints, Reply, ReturnPolicy, Returned, VoidRedemption};
     use super::*;
 
     const HELD_SECONDS: i64 = 4;
@@ -156,11 +160,25 @@ mod tests {
             ledger.run(&Command::Settle, end.plus_micros(DAY)).unwrap();
             let lot = &ledger.state.spent[&2];
             assert_eq!((lot.points, lot.expired, lot.remaining), (100, 100, 0));
-            let begin_and_end = (lot.activate_time, lot.key.expire_time);
-            assert_eq!(begin_and_end, (lot.key.expire_time, end.plus_micros(-1_000_000)));
+            assert_eq!((lot.activate_time, lot.key.expire_time), (end, end), "it held them at no moment");
             assert_eq!(ledger.postings.last().unwrap().effective_time, end);
             assert_eq!(ledger.available(), 0);
         }
+    }
+
+    #[test]
+    fn points_that_moved_and_expired_are_neither_owed_nor_reinstated_after_a_return() {
+        let (mut ledger, end) = moved(LateRefund::Expire);
+        ledger.program.return_policy = ReturnPolicy::Unlimited;
+        ledger.run(&Command::Settle, end).unwrap();
+        let (expired_since, expire_time) = (end, Some(end.plus_micros(DAY)));
+        let (member_id, currency, note) = (Uuid::from_u128(1), String::new(), String::new());
+        let command = ReinstatePoints { member_id, currency, expired_since, expire_time, note };
+        let reinstate = Command::ReinstatePoints(command);
+        assert_eq!(ledger.clone().run(&reinstate, end), Ok(Reply::of(0, 100)));
+        let taken = ledger.run(&reverse(Returned::Whole), end).unwrap();
+        assert_eq!(taken.reversals().first().map(|taken| taken.owed), Some(0));
+        assert_eq!(ledger.run(&reinstate, end), Ok(Reply::of(0, 0)));
     }
 
     #[test]
@@ -202,7 +220,7 @@ mod tests {
         let lot = stayed.state.lots.values().next().unwrap();
         assert_eq!((lot.key.number, lot.remaining, lot.member_id), (1, 100, somebody));
 
-        ledger.state.gone.insert(somebody);
+        ledger.state.spent.get_mut(&1).unwrap().left_behind = true;
         ledger.run(&void, now).unwrap();
         let lot = ledger.state.lots.values().next().unwrap();
         assert_eq!((lot.key.number, lot.remaining, lot.member_id), (2, 100, Uuid::from_u128(1)));

@@ -32,6 +32,8 @@ pub struct Lot {
     pub expired: i64,
     /// Its activity was taken back, all of it or in part.
     pub returned: bool,
+    /// The one in whose name it is left the wallet with all that it held: it gets nothing any more.
+    pub left_behind: bool,
     /// In whose name it is: that of the wallet's owner, or of a member whose points are in it.
     pub member_id: Uuid,
     /// The activity that earned it; nil if none did.

@@ -94,18 +94,13 @@ pub enum MoveRefusal {
     },
 }
 
-/// By the ids of activities and purses: the number of the first lot, and how many.
-pub(super) type Renumbered = BTreeMap<(Uuid, u32), (i64, i64)>;
-
 /// Rows that change hands with a member.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HandedOver {
     /// In whose names they are.
     pub members: Vec<Uuid>,
-    /// The lots that activities have from now on.
-    pub lots: Renumbered,
-    /// What activities earned of further currencies, as it was before.
-    pub further: BTreeMap<Uuid, Vec<Earning>>,
+    /// What activities earned, as it was before.
+    pub earned: BTreeMap<Uuid, Vec<Earning>>,
 }
 
 impl From<MoveRefusal> for Refusal {
@@ -141,7 +136,7 @@ pub(super) fn move_member<'a>(
     let belongings = context.belongings.expect("who moves is given with what belongs to it");
     let mut there = Book::open(target, book.program, book.now);
     settle::settle(&mut there)?;
-    let (points, lots) = hand_over(book, &mut there, command, belongings)?;
+    let points = hand_over(book, &mut there, command, belongings)?;
     let leaves_own = !command.to.is_own();
     let days = days(book, &belongings.activities)?;
     move_holds(book, &mut there, command, belongings)?;
@@ -160,9 +155,9 @@ pub(super) fn move_member<'a>(
     let told = at_home.told(&points);
     let told = MemberMoved { member_id, to, other_wallet_id, points: told, move_time };
     at_home.announce(Event::MemberMoved(told));
-    let further = belongings.activities.iter().map(|activity| (activity.id, activity.further()));
-    let further = further.filter(|(_, earned)| !earned.is_empty()).collect();
-    book.out.handed_over = Some(HandedOver { members: belongings.members.clone(), lots, further });
+    let earned = belongings.activities.iter().map(|activity| (activity.id, activity.earned.clone()));
+    let earned = earned.filter(|(_, earned)| !earned.is_empty()).collect();
+    book.out.handed_over = Some(HandedOver { members: belongings.members.clone(), earned });
     book.out.other = Some(Box::new(there.close()?));
     Ok(Reply::Points(points))
 }
@@ -218,13 +213,13 @@ pub(super) fn elsewhere(wallet_id: Uuid, role: Option<HouseholdRole>) -> Refusal
     refusal.into()
 }
 
-/// Moves points and what is owed; returns how many points, and the lots that activities have from now on.
+/// Moves points and what is owed; returns how many points.
 fn hand_over(
     book: &mut Book<'_>,
     there: &mut Book<'_>,
     command: &MoveMember,
     belongings: &Belongings,
-) -> Result<(Points, Renumbered), Refusal> {
+) -> Result<Points, Refusal> {
     let source = |other_wallet_id| Source {
         actor_member_id: command.member_id,
         note: command.note.clone(),
@@ -248,19 +243,11 @@ fn hand_over(
         lot.key.expire_time = book.lives_until(lot);
     }
     book.give_lots(&lots, source(to))?;
-    let numbers = there.receive_lots(&lots, from, source(from))?;
+    there.receive_lots(&lots, from, source(from))?;
     there.repay_all(there.now)?;
     let mut points = Points::new();
     lots.iter().try_for_each(|lot| add(&mut points, lot.key.purse, lot.remaining))?;
-    let earned = belongings.activities.iter().flat_map(|activity| {
-        activity.earned.iter().map(|earning| ((activity.id, earning.purse), earning.lot_numbers()))
-    });
-    let kept = earned.filter(|(_, lots)| !lots.is_empty()).map(|(of, lots)| {
-        let mut kept = numbers.range(lots).map(|(_, number)| *number);
-        let count = i64::try_from(kept.clone().count()).unwrap_or(0);
-        (of, (kept.next().unwrap_or(1), count))
-    });
-    Ok((points, kept.collect()))
+    Ok(points)
 }
 
 /// Moves what open holds of those who move have reserved: they end there when they would have here, and their

@@ -1,13 +1,13 @@
 //! Movements of points: each is a posting together with the lots it opens or takes from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 use ambient::Time;
 use uuid::Uuid;
 
 use super::book::{Book, minus, next, plus};
-use super::{Account, Allocation, Lot, LotKey, Origin, Posting, Reason, Refusal, Source};
+use super::{Account, Allocation, Lot, LotKey, Origin, Posting, Reason, Redemption, Refusal, Source, State};
 
 impl Book<'_> {
     pub(super) fn post(
@@ -53,6 +53,7 @@ impl Book<'_> {
             pending: activate_time > granted,
             expired: 0,
             returned: false,
+            left_behind: false,
             member_id: source.actor_member_id,
             activity_id: source.activity_id,
             rule_version: source.rule_version,
@@ -63,8 +64,8 @@ impl Book<'_> {
     }
 
     /// Opens a lot of the points that `given`, a lot of another wallet, has remaining; it is released and
-    /// expires when that does. Returns its number.
-    pub(super) fn continue_lot(&mut self, given: &Lot, wallet_id: Uuid) -> Result<i64, Refusal> {
+    /// expires when that does.
+    pub(super) fn continue_lot(&mut self, given: &Lot, wallet_id: Uuid) -> Result<(), Refusal> {
         let number = next(&mut self.out.wallet.lot_seq)?;
         self.keep(Lot {
             key: LotKey { number, ..given.key },
@@ -74,7 +75,7 @@ impl Book<'_> {
             origin: Some(Origin { wallet_id, lot_number: given.key.number }),
             ..given.clone()
         });
-        Ok(number)
+        Ok(())
     }
 
     /// Gives away all that lots of this wallet hold.
@@ -91,19 +92,18 @@ impl Book<'_> {
         Ok(())
     }
 
-    /// Takes all that lots of another wallet hold; returns the numbers of their successors by theirs.
+    /// Takes all that lots of another wallet hold.
     pub(super) fn receive_lots(
         &mut self,
         lots: &[Lot],
         wallet_id: Uuid,
         source: Source,
-    ) -> Result<BTreeMap<i64, i64>, Refusal> {
+    ) -> Result<(), Refusal> {
         for ((purse, account), points) in held(lots)? {
             let accounts = (purse, Account::Transfer, account);
             self.post(accounts, points, Reason::Move, self.now, source.clone())?;
         }
-        let continued = lots.iter().map(|lot| Ok((lot.key.number, self.continue_lot(lot, wallet_id)?)));
-        continued.collect()
+        lots.iter().try_for_each(|lot| self.continue_lot(lot, wallet_id))
     }
 
     /// Makes a pending lot spendable from `at` on.
@@ -246,7 +246,7 @@ impl Book<'_> {
         self.keep(lot);
     }
 
-    fn set_expiry(&mut self, lot: &mut Lot, expire_time: Time) {
+    pub(super) fn set_expiry(&mut self, lot: &mut Lot, expire_time: Time) {
         if lot.key.expire_time != expire_time {
             self.open.remove(&lot.key);
             self.out.moved.push(lot.key);
@@ -341,19 +341,37 @@ impl Book<'_> {
 
     /// The loaded lots that hold points, pending ones too.
     pub(super) fn held_lots(&self) -> Vec<Lot> {
-        self.loaded(self.before.lots.values().chain(self.before.pending.values()), |lot| lot.remaining > 0)
+        self.loaded(|lot| lot.remaining > 0)
     }
 
-    /// The loaded lots of which points expired.
+    /// The loaded lots with points of an activity in a purse, or with such that expired: those that it opened
+    /// here, and those that continue others of it. Such that were left behind are none of them.
+    pub(super) fn lots_earned(&self, activity_id: Uuid, purse: u32) -> Vec<Lot> {
+        let mut lots =
+            self.loaded(|lot| lot.activity_id == activity_id && lot.key.purse == purse && !lot.left_behind);
+        lots.sort_by_key(|lot| lot.key.number);
+        lots
+    }
+
+    /// Lots of this wallet that hold nothing, of which points are held that would come back to them.
+    pub(super) fn emptied_by_holds(&self) -> Vec<Lot> {
+        let numbers: BTreeSet<i64> = self.open_holds().flat_map(Redemption::own_lots).collect();
+        let mut lots = self.lots_of(numbers.into_iter());
+        lots.retain(|lot| lot.remaining == 0 && !lot.left_behind);
+        lots
+    }
+
+    /// The loaded lots of which points expired that may be given back.
     pub(super) fn expired_lots(&self) -> Vec<Lot> {
-        let stored = self.before.spent.values().chain(self.before.lots.values());
-        self.loaded(stored.filter(|lot| lot.expired > 0), |lot| lot.expired > 0)
+        self.loaded(|lot| lot.expired > 0 && !lot.returned && !lot.left_behind)
     }
 
-    /// Lots of the state that did not change, and those that did, if they are wanted.
-    fn loaded<'l>(&'l self, stored: impl Iterator<Item = &'l Lot>, wanted: fn(&Lot) -> bool) -> Vec<Lot> {
+    /// Those lots of the state and of this command that are wanted, as they are now.
+    fn loaded(&self, wanted: impl Fn(&Lot) -> bool) -> Vec<Lot> {
+        let State { lots, pending, spent, .. } = self.before;
+        let stored = lots.values().chain(pending.values()).chain(spent.values());
         let stored = stored.filter(|lot| !self.out.lots.contains_key(&lot.key.number));
-        stored.chain(self.out.lots.values().filter(|lot| wanted(lot))).cloned().collect()
+        stored.chain(self.out.lots.values()).filter(|lot| wanted(lot)).cloned().collect()
     }
 
     /// Finds anew when points of a purse next expire: after lots were debited that are in the state.

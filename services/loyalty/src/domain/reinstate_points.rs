@@ -1,7 +1,7 @@
 //! ReinstatePoints: points that expired are given back to the lots that held them.
 //!
 //! A lot whose activity was taken back, even in part, keeps what expired of it: those points were not owed,
-//! because they had expired.
+//! because they had expired. So does one whose member has left the wallet since.
 
 use ambient::Time;
 use uuid::Uuid;
@@ -34,8 +34,7 @@ pub(super) fn reinstate(book: &mut Book<'_>, command: &ReinstatePoints) -> Resul
         Source { actor_member_id: command.member_id, note: command.note.clone(), ..Source::default() };
     let mut points = 0;
     for lot in book.expired_lots() {
-        let expired = lot.key.purse == purse && lot.expired > 0;
-        if expired && !lot.returned && lot.key.expire_time >= command.expired_since {
+        if lot.key.purse == purse && lot.key.expire_time >= command.expired_since {
             points = plus(points, lot.expired)?;
             // What it has beside lives no shorter for that.
             let holds = lot.remaining > 0;
@@ -52,7 +51,7 @@ pub(super) fn reinstate(book: &mut Book<'_>, command: &ReinstatePoints) -> Resul
 mod tests {
     use super::*;
     use crate::domain::fixture::{DAY, Ledger, at, redeem, reverse, usd_micros};
-    use crate::domain::{Command, ReturnPolicy, Returned};
+    use crate::domain::{Command, Portion, RefundRedemption, ReturnPolicy, Returned};
 
     fn reinstate(expired_since: Time, expire_time: Option<Time>) -> Command {
         let (member_id, note) = (Uuid::from_u128(1), "goodwill".to_owned());
@@ -81,6 +80,25 @@ mod tests {
         assert_eq!((returned.available(), returned.state.wallet.main().totals.arrears), (0, 100));
         ledger.run(&Command::Settle, day_91.plus_micros(90 * DAY)).unwrap();
         assert_eq!((ledger.available(), ledger.state.wallet.main().totals.expired), (0, 50));
+    }
+
+    #[test]
+    fn what_came_back_late_expired_then_and_not_with_the_rest_of_its_lot() {
+        let now = at("2017-01-01T00:00:00Z");
+        let [day_91, day_95, day_96] = [91, 95, 96].map(|days| now.plus_micros(days * DAY));
+        for (earned, expired_before) in [(150, 50), (100, 0)] {
+            let mut ledger = Ledger::opened(now);
+            ledger.earn(earned, now, now).unwrap();
+            ledger.run(&redeem(1), now).unwrap();
+            ledger.run(&Command::Settle, day_91).unwrap();
+            let (redemption_id, portion) = (Uuid::from_u128(9), Portion::Whole);
+            let refund = RefundRedemption { redemption_id, portion, note: String::new() };
+            ledger.run(&Command::RefundRedemption(refund), day_95).unwrap();
+            let mut since = |since| ledger.run(&reinstate(since, None), day_96);
+            assert_eq!(since(day_95.plus_micros(1)), Ok(Reply::of(0, 0)));
+            assert_eq!(since(day_91), Ok(Reply::of(0, 100)));
+            assert_eq!(since(now), Ok(Reply::of(0, expired_before)));
+        }
     }
 
     #[test]

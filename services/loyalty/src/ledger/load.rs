@@ -238,8 +238,9 @@ impl Batch {
             want.expired_since = since.into_iter().chain(want.expired_since).min();
             if let Some(activity) = activity {
                 want.numbers.extend(activity.lot_numbers());
-                // Any of them may stop to wait: the one that is next then must be known.
-                want.pending = want.pending.map(|n| n + want.numbers.len());
+                want.activities.push(activity.id);
+                // One lot of each purse may stop to wait: the one that is next then must be known.
+                want.pending = want.pending.map(|n| n + activity.earned.len());
             }
             let named = self.named_redemption(request);
             want.numbers.extend(named.into_iter().flat_map(Redemption::own_lots));
@@ -251,6 +252,8 @@ impl Batch {
             *needed |= !want.numbers.is_empty();
             want.numbers.sort_unstable();
             want.numbers.dedup();
+            want.activities.sort_unstable();
+            want.activities.dedup();
         }
         let wanted = wants.into_values().filter(|(_, needed)| *needed).map(|(want, _)| want);
         for (owner, lots) in lots::load(tx, wanted.collect()).await? {
@@ -258,8 +261,7 @@ impl Batch {
                 lots.into_iter().for_each(|lot| open.state.insert(lot));
             }
         }
-        self.load_origins(tx).await?;
-        self.find_gone(tx).await
+        self.load_origins(tx).await
     }
 
     /// The open holds that are known, and the redemptions that requests name, each with its wallet.
@@ -267,28 +269,6 @@ impl Batch {
         let holds = self.wallets.iter();
         let holds = holds.flat_map(|(owner, open)| open.state.holds.values().map(move |hold| (owner, hold)));
         holds.chain(self.redemptions.iter().map(|((owner, _), redemption)| (owner, redemption)))
-    }
-
-    /// Finds out who of those is in another wallet in whose names lots are that points may come back to.
-    async fn find_gone(&mut self, tx: &Tx) -> Result<(), db::Error> {
-        let mut named: BTreeSet<(Owner, Owner)> = BTreeSet::new();
-        for (owner, redemption) in self.all_redemptions() {
-            let Some(open) = self.wallets.get(owner) else { continue };
-            let lots = redemption.own_lots().filter_map(|number| open.state.lot(number));
-            // Neither the wallet's owner nor whoever redeemed in it has left.
-            let others =
-                lots.map(|lot| lot.member_id).filter(|id| *id != owner.id() && *id != redemption.member_id);
-            named.extend(others.map(|id| (owner.clone(), Owner::new(owner.tenant(), id))));
-        }
-        let wanted: BTreeSet<Owner> = named.iter().map(|(_, member)| member.clone()).collect();
-        let found = members::find_many(tx, &wanted.into_iter().collect::<Vec<_>>()).await?;
-        for (owner, member) in named {
-            let is_here = found.get(&member).is_some_and(|found| found.wallet_id == owner.id());
-            if let Some(open) = self.wallets.get_mut(&owner).filter(|_| !is_here) {
-                open.state.gone.insert(member.id());
-            }
-        }
-        Ok(())
     }
 
     /// Loads lots of other wallets that points may come back to.

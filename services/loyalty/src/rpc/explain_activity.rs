@@ -37,8 +37,7 @@ pub(super) async fn handle(
     // The rules that granted it may be younger than those that are held here.
     let program = programs::find(db, &caller.tenant, &program_id).await.map_err(|e| told(&e))?;
     let program = program.ok_or_else(|| program_not_found(&program_id))?;
-    let numbers = activity.lot_numbers().collect();
-    let opened = lots::numbered(db, &owner, numbers).await.map_err(|e| told(&e))?;
+    let opened = lots::earned(db, &owner, &activity).await.map_err(|e| told(&e))?;
     let opened = opened.iter().map(|lot| lot_message(&wallet, &program, lot)).collect();
     Ok(pb::ExplainActivityResponse { explanation: Some(explanation(&program, &activity, opened)?) })
 }

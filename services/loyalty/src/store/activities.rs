@@ -215,21 +215,27 @@ pub(super) fn row(owner: &Owner, activity: &Activity, create_time: Time) -> acti
     }
 }
 
-/// A row of which only the key and what is told of lots are to be written.
-pub(super) fn renumbered(
-    owner: &Owner,
-    activity_id: Uuid,
-    (lot_first, lot_count): (i64, i64),
-    further: &Vec<Earning>,
-) -> activity::Model {
+/// The columns of a row that tell what an activity earned: what became of it, and in which lots it is.
+pub(super) const EARNED: [activity::Column; 4] = [
+    activity::Column::ExpiredBefore,
+    activity::Column::LotFirst,
+    activity::Column::LotCount,
+    activity::Column::Earned,
+];
+
+/// A row of which only the key and what it earned are to be written.
+pub(super) fn earned_row(owner: &Owner, activity_id: Uuid, earned: &[Earning]) -> activity::Model {
+    let main = earned.iter().find(|earning| earning.purse == 0).copied().unwrap_or_default();
+    let further: Vec<Earning> = earned.iter().filter(|earning| earning.purse > 0).copied().collect();
     activity::Model {
         bucket: owner.bucket(),
         tenant_id: owner.tenant().id().to_owned(),
         wallet_id: owner.id(),
         activity_id,
-        lot_first,
-        lot_count,
-        earned: written(further),
+        expired_before: main.expired_before,
+        lot_first: main.lots.0,
+        lot_count: main.lots.1,
+        earned: written(&further),
         ..activity::Model::default()
     }
 }

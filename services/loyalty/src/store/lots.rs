@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::OWNER;
 use super::entity::lot;
 use super::spans::{self, Span};
-use crate::domain::{Lot, LotKey, Origin, Points, Purse, Wallet};
+use crate::domain::{Activity, Lot, LotKey, Origin, Points, Purse, Wallet};
 
 /// Which lots of a wallet a decision needs.
 #[derive(Clone, Debug)]
@@ -30,6 +30,8 @@ pub struct Want {
     pub pending: Option<usize>,
     /// These, whatever they hold.
     pub numbers: Vec<i64>,
+    /// Those that continue lots of these activities, whatever they hold.
+    pub activities: Vec<Uuid>,
     /// Those whose points expired then or later and may be given back; `None`: none of them.
     pub expired_since: Option<Time>,
 }
@@ -54,12 +56,19 @@ impl Want {
             alive_until: purse.alive_until,
             points: 0,
         };
+        let purses = holding.map(of).collect();
+        Want { due_until, purses, pending: Some(0), ..Want::nothing(owner) }
+    }
+
+    /// No lot of a wallet.
+    fn nothing(owner: &Owner) -> Want {
         Want {
             owner: owner.clone(),
-            due_until,
-            purses: holding.map(of).collect(),
-            pending: Some(0),
+            due_until: Time::MIN,
+            purses: Vec::new(),
+            pending: None,
             numbers: Vec::new(),
+            activities: Vec::new(),
             expired_since: None,
         }
     }
@@ -136,6 +145,7 @@ pub async fn load(
     wants: Vec<Want>,
 ) -> Result<HashMap<Owner, Vec<Lot>>, db::Error> {
     let mut loaded = of_numbers(db, &wants).await?;
+    of_activities(db, &wants, &mut loaded).await?;
     expired(db, &wants, &mut loaded).await?;
     let whole = OfPurse { purse: 0, alive_until: Time::MIN, points: 0 };
     let waiting = wants.iter().filter(|want| want.pending.is_some()).map(|want| Look { want, of: whole });
@@ -158,10 +168,29 @@ pub async fn numbered(
     owner: &Owner,
     numbers: Vec<i64>,
 ) -> Result<Vec<Lot>, db::Error> {
-    let (owner, purses) = (owner.clone(), Vec::new());
-    let want = Want { owner, due_until: Time::MIN, purses, pending: None, numbers, expired_since: None };
-    let mut lots: Vec<Lot> = of_numbers(db, &[want]).await?.into_values().flatten().collect();
+    let mut lots: Vec<Lot> =
+        of_numbers(db, &[Want { numbers, ..Want::nothing(owner) }]).await?.into_values().flatten().collect();
     lots.sort_by_key(|lot| lot.key.number);
+    Ok(lots)
+}
+
+/// The lots of a wallet that an activity opened, and those that continue others of it.
+///
+/// # Errors
+/// That the database refused.
+pub async fn earned(
+    db: &impl ConnectionTrait,
+    owner: &Owner,
+    activity: &Activity,
+) -> Result<Vec<Lot>, db::Error> {
+    let want = Want { activities: vec![activity.id], ..Want::nothing(owner) };
+    let mut continued = HashMap::new();
+    of_activities(db, &[want], &mut continued).await?;
+    let continued = continued.into_values().flatten().filter(|lot| !lot.left_behind);
+    let mut lots = numbered(db, owner, activity.lot_numbers().collect()).await?;
+    lots.extend(continued);
+    lots.sort_by_key(|lot| lot.key.number);
+    lots.dedup_by_key(|lot| lot.key.number);
     Ok(lots)
 }
 
@@ -187,6 +216,29 @@ async fn of_numbers(
     Ok(loaded)
 }
 
+/// Lots that continue those of activities.
+async fn of_activities(
+    db: &impl ConnectionTrait,
+    wants: &[Want],
+    loaded: &mut HashMap<Owner, Vec<Lot>>,
+) -> Result<(), db::Error> {
+    let select = Keyed {
+        table: "lot",
+        on: &["bucket", "tenant_id", "wallet_id", "activity_id"],
+        types: &[ArrayType::Int, ArrayType::String, ArrayType::Uuid, ArrayType::Uuid],
+        filter: "t.origin_lot > 0",
+        order: "",
+        first: None,
+        lock: false,
+        more: "",
+    };
+    let key = |want: &Want, id: Uuid| want.owner.key_with([id.into()]);
+    let keys = wants.iter().flat_map(|want| want.activities.iter().map(|id| key(want, *id)));
+    let rows = select_in(db, select, &keys.collect::<Vec<_>>()).await?;
+    gather(rows, loaded, |owner, _| owner);
+    Ok(())
+}
+
 /// Lots whose points expired and may be given back. Rarely asked for: it looks at all lots of the wallet.
 async fn expired(
     db: &impl ConnectionTrait,
@@ -197,7 +249,7 @@ async fn expired(
         table: "lot",
         on: &OWNER,
         types: &[ArrayType::Int, ArrayType::String, ArrayType::Uuid, ArrayType::BigInt],
-        filter: "t.expired > 0 AND t.returned = 0 AND t.expire_time >= k.c3",
+        filter: "t.expired > 0 AND t.returned = 0 AND t.left_behind = 0 AND t.expire_time >= k.c3",
         order: "",
         first: None,
         lock: false,
@@ -345,7 +397,7 @@ pub async fn alive_at(db: &impl ConnectionTrait, owner: &Owner, at: Time) -> Res
     Ok(held.into_iter().filter(|h| h.points > 0).collect())
 }
 
-fn domain(row: lot::Model) -> Lot {
+pub(super) fn domain(row: lot::Model) -> Lot {
     // Lots of before members could move are their owners'.
     let member_id = if row.member_id.is_nil() { row.wallet_id } else { row.member_id };
     Lot {
@@ -365,6 +417,7 @@ fn domain(row: lot::Model) -> Lot {
         pending: row.pending == 1,
         expired: row.expired,
         returned: row.returned == 1,
+        left_behind: row.left_behind == 1,
     }
 }
 
@@ -387,6 +440,7 @@ pub(super) fn row(owner: &Owner, lot: &Lot) -> lot::Model {
         expired: lot.expired,
         pending: i32::from(lot.pending),
         returned: i32::from(lot.returned),
+        left_behind: i32::from(lot.left_behind),
         purse: i32::try_from(lot.key.purse).unwrap_or(i32::MAX),
     }
 }

@@ -1,6 +1,6 @@
 //! What changes hands when a member moves to another wallet: who comes along, and whose rows these are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ambient::Time;
 use db::sea_orm::sea_query::Expr;
@@ -8,10 +8,12 @@ use db::sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryS
 use db::{Owner, Tx};
 use uuid::Uuid;
 
-use super::activities;
 use super::entity::{activity, lot, wallet};
-use super::nil;
+use super::{activities, lots, nil};
 use crate::domain::{Activity, Belongings, Destination, Earning, HandedOver, MoveMember};
+
+/// Of an activity whose lots are in another wallet than it.
+const NO_LOTS: (i64, i64) = (1, 0);
 
 /// A move, as it is written.
 #[derive(Clone, Debug)]
@@ -62,17 +64,14 @@ impl Move {
     /// Hands the rows over. Everything else of the batch is written already.
     pub(super) async fn write(&self, tx: &Tx) -> Result<(), db::Error> {
         self.hand_over(tx).await?;
-        self.bury(tx).await?;
-        self.renumber(tx).await?;
+        self.remember_expired(tx).await?;
+        self.leave_lots(tx).await?;
         self.count(tx).await?;
         self.tell_members(tx).await
     }
 
     async fn hand_over(&self, tx: &Tx) -> Result<(), db::Error> {
-        const ACTIVITY: &str = "UPDATE activity SET bucket = $1, wallet_id = $2, expired_before = \
-             expired_before + COALESCE((SELECT CAST(SUM(l.expired) AS BIGINT) FROM lot l WHERE l.bucket = $3 \
-             AND l.tenant_id = $4 AND l.wallet_id = $5 AND l.lot_number >= activity.lot_first \
-             AND l.lot_number < activity.lot_first + activity.lot_count), 0) \
+        const ACTIVITY: &str = "UPDATE activity SET bucket = $1, wallet_id = $2 \
              WHERE bucket = $3 AND tenant_id = $4 AND wallet_id = $5 AND member_id = $6";
         const STEPS: &str = "UPDATE redemption_step SET bucket = $1, wallet_id = $2 WHERE bucket = $3 \
              AND tenant_id = $4 AND wallet_id = $5 AND redemption_id IN (SELECT r.redemption_id \
@@ -93,55 +92,43 @@ impl Move {
         Ok(())
     }
 
-    /// What expired before a move stays expired: its activity does not owe it any more.
-    async fn bury(&self, tx: &Tx) -> Result<(), db::Error> {
-        const EXPIRED: &str = "UPDATE lot SET returned = 1 WHERE bucket = $1 AND tenant_id = $2 \
-             AND wallet_id = $3 AND expired > 0 AND returned = 0 AND (member_id = $4 OR wallet_id = $4)";
-        for member_id in &self.rows.members {
-            run(tx, EXPIRED, self.from.key_with([(*member_id).into()])).await?;
-        }
-        Ok(())
-    }
-
-    /// Says which lots of the new wallet activities have.
-    async fn renumber(&self, tx: &Tx) -> Result<(), db::Error> {
-        const LOTS: [activity::Column; 2] = [activity::Column::LotFirst, activity::Column::LotCount];
-        let main = self.rows.lots.iter().filter(|((_, purse), _)| *purse == 0);
-        let row = |((id, _), lots): (&(Uuid, u32), &(i64, i64))| {
-            activities::renumbered(&self.to, *id, *lots, &Vec::new())
-        };
-        let rows: Vec<activity::Model> = main.map(row).collect();
-        db::bulk_update::<activity::Entity>(tx, &rows, &LOTS).await?;
-        self.renumber_further(tx).await
-    }
-
-    /// The same of further currencies, with what expired of them before the move.
-    async fn renumber_further(&self, tx: &Tx) -> Result<(), db::Error> {
-        if self.rows.further.is_empty() {
-            return Ok(());
-        }
+    /// Activities have other lots where they are now, and remember what expired of those that they had: it
+    /// is not owed.
+    async fn remember_expired(&self, tx: &Tx) -> Result<(), db::Error> {
         let select = lot::Entity::find()
-            .select_only()
-            .columns([lot::Column::LotNumber, lot::Column::Expired])
             .filter(lot::Column::Bucket.eq(self.from.bucket()))
             .filter(lot::Column::TenantId.eq(self.from.tenant().id()))
             .filter(lot::Column::WalletId.eq(self.from.id()))
-            .filter(lot::Column::Purse.gt(0))
-            .filter(lot::Column::Expired.gt(0));
-        let expired: Vec<(i64, i64)> = select.into_tuple().all(tx).await?;
-        let expired: BTreeMap<i64, i64> = expired.into_iter().collect();
+            .filter(lot::Column::Expired.gt(0))
+            .filter(lot::Column::LeftBehind.eq(0));
+        let members: BTreeSet<Uuid> = self.rows.members.iter().copied().collect();
+        let mut expired: BTreeMap<(Uuid, u32), i64> = BTreeMap::new();
+        let lots = select.all(tx).await?.into_iter().map(lots::domain);
+        for lot in lots.filter(|lot| members.contains(&lot.member_id)) {
+            let of_activity = expired.entry((lot.activity_id, lot.key.purse)).or_default();
+            *of_activity = of_activity.saturating_add(lot.expired);
+        }
         let moved = |id: Uuid, earning: &Earning| {
-            let gone = expired.range(earning.lot_numbers()).map(|(_, points)| *points);
-            let expired_before = gone.fold(earning.expired_before, i64::saturating_add);
-            let lots = self.rows.lots.get(&(id, earning.purse)).copied().unwrap_or(earning.lots);
-            Earning { expired_before, lots, ..*earning }
+            let more = expired.get(&(id, earning.purse)).copied().unwrap_or(0);
+            let expired_before = earning.expired_before.saturating_add(more);
+            Earning { expired_before, lots: NO_LOTS, ..*earning }
         };
         let row = |(id, earned): (&Uuid, &Vec<Earning>)| {
-            let earned = earned.iter().map(|earning| moved(*id, earning)).collect();
-            activities::renumbered(&self.to, *id, (0, 0), &earned)
+            let earned: Vec<Earning> = earned.iter().map(|earning| moved(*id, earning)).collect();
+            activities::earned_row(&self.to, *id, &earned)
         };
-        let rows: Vec<activity::Model> = self.rows.further.iter().map(row).collect();
-        db::bulk_update::<activity::Entity>(tx, &rows, &[activity::Column::Earned]).await
+        let rows: Vec<activity::Model> = self.rows.earned.iter().map(row).collect();
+        db::bulk_update::<activity::Entity>(tx, &rows, &activities::EARNED).await
+    }
+
+    /// What expired before a move stays expired, and what was spent does not come back to these lots.
+    async fn leave_lots(&self, tx: &Tx) -> Result<(), db::Error> {
+        const LEFT: &str = "UPDATE lot SET left_behind = 1 WHERE bucket = $1 AND tenant_id = $2 \
+             AND wallet_id = $3 AND left_behind = 0 AND (member_id = $4 OR wallet_id = $4)";
+        for member_id in &self.rows.members {
+            run(tx, LEFT, self.from.key_with([(*member_id).into()])).await?;
+        }
+        Ok(())
     }
 
     /// What was counted for caps before a member left its own wallet counts along with it, and stays counted

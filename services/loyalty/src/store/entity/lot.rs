@@ -27,6 +27,7 @@ pub struct Model {
     pub origin_wallet_id: Uuid,
     pub member_id: Uuid,
     pub purse: i32,
+    pub left_behind: i32,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
