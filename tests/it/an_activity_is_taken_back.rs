@@ -238,6 +238,11 @@ async fn a_return_is_refused_by_name(house: House) {
     assert_eq!(reason(&foreign), "ACTIVITY_NOT_FOUND");
     let more = reverse(&client, returned(&member, "order-7", Some(51))).await.unwrap_err();
     assert_eq!((more.code(), reason(&more).as_str()), (Code::FailedPrecondition, "RETURN_EXCEEDS_ACTIVITY"));
+    let nothing = reverse(&client, returned(&member, "order-7", Some(0))).await.unwrap_err();
+    assert_eq!((nothing.code(), reason(&nothing).as_str()), (Code::InvalidArgument, "FIELDS_INVALID"));
+    assert!(nothing.message().starts_with("amount: must be more than nothing"), "{}", nothing.message());
+    let untouched = activity(&client, &member, "order-7").await.unwrap();
+    assert_eq!(untouched.state(), pb::ActivityState::Recorded);
     let mut foreign = returned(&member, "order-7", Some(1));
     let euros = proto::google::r#type::Money { currency_code: "EUR".into(), ..usd(1, 0) };
     foreign.returned = Some(pb::reverse_activity_request::Returned::Amount(euros));

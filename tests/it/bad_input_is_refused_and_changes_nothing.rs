@@ -5,6 +5,7 @@ use harness::calls::{
     redeem, redemption, request_id, usd,
 };
 use harness::house::House;
+use pb::member_service_client::MemberServiceClient;
 use proto::google::r#type::Money;
 use proto::rapport::loyalty::v1 as pb;
 use rpc::client::Client;
@@ -13,6 +14,7 @@ use tonic_types::StatusExt;
 
 everywhere! {
     activities_that_make_no_sense;
+    texts_that_postgresql_does_not_keep;
     programs_that_make_no_sense;
     tiers_that_make_no_sense;
     strangers_are_not_found;
@@ -67,6 +69,42 @@ async fn activities_that_make_no_sense(house: House) {
     house.end().await;
 }
 
+async fn texts_that_postgresql_does_not_keep(house: House) {
+    let client = house.client();
+    create_program(&client).await;
+    let member = enroll(&client, "anna").await;
+    let mut members = MemberServiceClient::new(client.clone());
+    let torn = |key: &str, value: &str| [(key.to_owned(), value.to_owned())].into();
+    for (key, value, place) in [("shoe", "3\0", r#"["shoe"]"#), ("a\0", "1", r#"["a\0"]"#)] {
+        let filter = pb::MemberFilter { attributes: torn(key, value), ..Default::default() };
+        let (program_id, filter) = (PROGRAM.to_owned(), Some(filter));
+        let list = pb::ListMembersRequest { program_id, filter, ..Default::default() };
+        let refused = members.list_members(list.clone()).await.unwrap_err();
+        assert_eq!((refused.code(), reason(&refused).as_str()), (Code::InvalidArgument, "FIELDS_INVALID"));
+        assert_eq!(fields(&refused), [format!("filter.attributes{place}")]);
+        let pb::ListMembersRequest { program_id, filter, .. } = list;
+        let export = pb::ExportMembersRequest { program_id, filter, ..Default::default() };
+        let refused = members.export_members(export).await.unwrap_err();
+        assert_eq!(fields(&refused), [format!("filter.attributes{place}")]);
+        let mut bought = purchase(&member, 1);
+        bought.activity.as_mut().unwrap().attributes = torn(key, value);
+        let refused = record(&client, bought).await.unwrap_err();
+        assert_eq!(fields(&refused), [format!("activity.attributes{place}")]);
+        let (member_id, update_mask) = (member.clone(), Some(mask("profile.attributes")));
+        let profile = Some(pb::MemberProfile { attributes: torn(key, value), ..Default::default() });
+        let member = Some(pb::Member { member_id, profile, ..Default::default() });
+        let update = pb::UpdateMemberRequest { request_id: request_id(), member, update_mask };
+        let refused = members.update_member(update).await.unwrap_err();
+        assert_eq!(fields(&refused), [format!("member.profile.attributes{place}")]);
+    }
+    assert_eq!(balance_of(&client, &member).await.version, 1);
+    house.end().await;
+}
+
+fn mask(path: &str) -> prost_types::FieldMask {
+    prost_types::FieldMask { paths: vec![path.to_owned()] }
+}
+
 fn expiring(policy: pb::expiry_policy::Policy, round_to: i32) -> Option<pb::ExpiryPolicy> {
     Some(pb::ExpiryPolicy { policy: Some(policy), round_to, sliding: false })
 }
@@ -98,7 +136,7 @@ async fn tiers_that_make_no_sense(house: House) {
     use pb::tier_policy::Window::{Anniversary, Lifetime, RollingMonths};
     type Change = fn(&mut pb::Program, &mut pb::TierPolicy);
     let client = house.client();
-    let of_spend: [(Change, &str); 14] = [
+    let of_spend: [(Change, &str); 15] = [
         (|p, _| p.tiers[0].threshold = Some(usd(3, 0)), "tiers[0].threshold"),
         (|p, _| p.tiers[1].threshold = Some(usd(0, 0)), "tiers[1].threshold"),
         (|p, _| p.tiers[1].tier_id = "a".into(), "tiers[1].tier_id"),
@@ -108,6 +146,7 @@ async fn tiers_that_make_no_sense(house: House) {
         (|p, _| p.tiers[1].earn_percent = 99, "tiers[1].earn_percent"),
         (|p, _| p.tiers[1].reward_discount_percent = 100, "tiers[1].reward_discount_percent"),
         (|p, _| p.tiers[1].perks = vec![String::new()], "tiers[1].perks"),
+        (|p, _| p.tiers[1].perks = vec!["tea".into(), "\0".into()], "tiers[1].perks[1]"),
         (|_, policy| policy.activity_types = vec![99], "tier_policy.activity_types"),
         (|_, policy| policy.window = Some(RollingMonths(121)), "tier_policy.rolling_months"),
         (|_, policy| policy.window = Some(Anniversary(false)), "tier_policy.anniversary"),

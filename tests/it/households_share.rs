@@ -24,6 +24,7 @@ in_process! {
     all_earn_and_some_spend;
     whoever_leaves_takes_what_is_left;
     a_merged_member_joins_with_all_its_names;
+    what_a_merged_name_holds_is_ones_own;
     suspended_members_wait_outside;
     what_a_household_refuses;
     an_export_tells_of_one_member;
@@ -180,6 +181,39 @@ async fn a_merged_member_joins_with_all_its_names(house: House) {
     assert_eq!(merge(&client, merger(card, anna)).await.unwrap().points_moved, 1_010);
     assert_eq!(leave(&client, anna).await.unwrap().points_moved, 1_011);
     assert_eq!((available(&client, card).await, available(&client, ben).await), (1_011, 100));
+    house.end().await;
+}
+
+async fn what_a_merged_name_holds_is_ones_own(house: House) {
+    let client = house.client();
+    create_program(&client).await;
+    create_reward(&client, "mug", 100, None).await;
+    let home = household(&client, PROGRAM).await;
+    let ids = join_all(["anna", "card", "chip", "ben"].map(|name| enroll(&client, name))).await;
+    let [anna, card, chip, ben] = ids.as_slice() else { panic!("four members") };
+    buys(&client, anna, 400).await;
+    merge(&client, merger(chip, card)).await.unwrap();
+    merge(&client, merger(card, anna)).await.unwrap();
+    join(&client, &home, anna, Redeemer).await.unwrap();
+    join(&client, &home, ben, Earner).await.unwrap();
+    let mut holds = Vec::new();
+    for name in [anna, card, chip, chip] {
+        let made = held(&client, hold(name, "mug", 60)).await.unwrap().redemption.unwrap();
+        assert_eq!(&made.member_id, name);
+        holds.push(made);
+    }
+    become_role(&client, anna, Earner).await.unwrap();
+    let by = |name: &str, of: &pb::Redemption| pb::Redemption { member_id: name.into(), ..of.clone() };
+    for one in &holds {
+        let status = voided(&client, void(&by(ben, one))).await.unwrap_err();
+        assert_eq!(reason(&status), "HOUSEHOLD_ROLE_REQUIRED");
+    }
+    // Whichever of her names made them, and by whichever she asks.
+    for (name, one) in [(chip, &holds[0]), (anna, &holds[1]), (anna, &holds[2]), (card, &holds[3])] {
+        voided(&client, void(&by(name, one))).await.unwrap();
+    }
+    assert_eq!(available(&client, anna).await, 400);
+    assert_eq!(house.audit().await.ledger_imbalance, 0);
     house.end().await;
 }
 

@@ -167,7 +167,7 @@ fn any_deed(rng: &mut StdRng, now: i64) -> Do {
         7..9 => Do::Confirm(key),
         9 => Do::Cancel(key),
         10 | 11 => Do::Return(key, None),
-        12..15 => Do::Return(key, Some(rng.random_range(0..20_000))),
+        12..15 => Do::Return(key, Some(rng.random_range(1..20_000))),
         15 => Do::Adjust(rng.random_range(1..300)),
         16 => Do::Adjust(-rng.random_range(1..300)),
         17 => Do::Extend(now + rng.random_range(0..60) * DAY, now + rng.random_range(-1..90) * DAY),

@@ -162,6 +162,7 @@ async fn what_no_reward_can_be(house: House) {
         (pb::Reward { texts: vec![text("en"), text("EN")], ..bare() }, "reward.texts[1].language_code"),
         (pb::Reward { texts: vec![text("english please")], ..bare() }, "reward.texts[0].language_code"),
         (pb::Reward { image_uris: vec![String::new()], ..bare() }, "reward.image_uris"),
+        (pb::Reward { image_uris: vec!["a".into(), "\0".into()], ..bare() }, "reward.image_uris[1]"),
         (pb::Reward { price_money: Some(usd(0, 0)), ..bare() }, "reward.price_money"),
         (pb::Reward { price_money: Some(usd(-1, 0)), ..bare() }, "reward.price_money"),
         (pb::Reward { limit: limit(0, 0), ..bare() }, "reward.limit.max_units"),

@@ -8,6 +8,11 @@ use crate::patterns::Patterns;
 use crate::rules::{self, Check, FieldRules};
 use crate::{Result, names};
 
+/// What no text may hold, though no rule asks for it: PostgreSQL keeps no text with this character.
+const UNCLEAN: &str = "must not contain the character U+0000";
+/// The same of the key of an entry.
+const UNCLEAN_KEY: &str = "must not have a key with the character U+0000";
+
 /// The checks of every message in the chosen files, for types that lie below `module`.
 pub(crate) fn checks(
     pool: &DescriptorPool,
@@ -122,6 +127,7 @@ impl<F: Fn(&FileDescriptor) -> bool> Writer<'_, F> {
             code.push_str(&format!("{{ let value = &{place}; {unless_empty} {{ {checks} }} }}\n"));
         }
         let name = field.name();
+        code.push_str(&texts(field, place));
         let Kind::Message(item) = field.kind() else { return code };
         if !field.is_map() {
             if let Some(recurse) = self.recurse(&item, &format!("at.item({name:?}, index)")) {
@@ -199,14 +205,42 @@ impl<F: Fn(&FileDescriptor) -> bool> Writer<'_, F> {
 fn value_checks(field: &FieldDescriptor, rules: &FieldRules) -> String {
     let mut checks = conditions(field, &rules.checks);
     if matches!(field.kind(), Kind::String) {
-        // No rule asks for it: PostgreSQL keeps no text with this character.
-        let told = add(field.name(), "must not contain the character U+0000");
+        let told = add(field.name(), UNCLEAN);
         checks.push_str(&format!("if value.contains('\\0') {{ {told} }}\n"));
     }
     if rules.ignore_zero && !checks.is_empty() {
         return format!("if !({}) {{ {checks} }}", is_zero(&field.kind()));
     }
     checks
+}
+
+/// The checks of texts in a list, and of those that are keys and values of a map.
+fn texts(field: &FieldDescriptor, place: &str) -> String {
+    let name = field.name();
+    let check = |text: &str, path: &str, told: &str| {
+        format!("if {text}.contains('\\0') {{ found.add_at(&at.{path}, {told:?}); }}\n")
+    };
+    match field.kind() {
+        Kind::String if field.is_list() => {
+            let check = check("value", &format!("item({name:?}, index)"), UNCLEAN);
+            format!("for (index, value) in {place}.iter().enumerate() {{ {check} }}\n")
+        }
+        Kind::Message(entry) if field.is_map() => {
+            let is_text = |field: FieldDescriptor| matches!(field.kind(), Kind::String);
+            let path = format!("entry({name:?}, key)");
+            let mut code = String::new();
+            if is_text(entry.map_entry_key_field()) {
+                let check = check("key", &path, UNCLEAN_KEY);
+                code.push_str(&format!("for key in {place}.keys() {{ {check} }}\n"));
+            }
+            if is_text(entry.map_entry_value_field()) {
+                let check = check("value", &path, UNCLEAN);
+                code.push_str(&format!("for (key, value) in &{place} {{ {check} }}\n"));
+            }
+            code
+        }
+        _ => String::new(),
+    }
 }
 
 fn conditions(field: &FieldDescriptor, checks: &[Check]) -> String {

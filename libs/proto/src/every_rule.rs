@@ -49,11 +49,23 @@ fn strings_are_measured_in_characters() {
 #[test]
 fn no_text_holds_a_character_that_postgresql_does_not_keep() {
     const TOLD: &str = "must not contain the character U+0000";
+    const KEY_TOLD: &str = "must not have a key with the character U+0000";
     assert_eq!(with_strings(|m| m.max = "a\0b".into()), [format!("max: {TOLD}")]);
     assert_eq!(
         with_strings(|m| m.lenient_maybe = Some("\0".into())).last(),
         Some(&format!("lenient_maybe: {TOLD}"))
     );
+    let words = ["a", "\0"].map(str::to_owned);
+    assert_eq!(with_tree(|m| m.words = words.into()), [format!("words[1]: {TOLD}")]);
+    let labels = [(7, "x\0".to_owned()), (8, "x".to_owned())];
+    assert_eq!(with_tree(|m| m.labels = labels.into()), [format!("labels[7]: {TOLD}")]);
+    let by_name = [("a\0b".to_owned(), leaf("x"))];
+    assert_eq!(with_tree(|m| m.by_name = by_name.into()), [format!(r#"by_name["a\0b"]: {KEY_TOLD}"#)]);
+    let notes = [("\0".to_owned(), "\0".to_owned())];
+    let both = [format!(r#"notes["\0"]: {KEY_TOLD}"#), format!(r#"notes["\0"]: {TOLD}"#)];
+    assert_eq!(with_tree(|m| m.notes = notes.into()), both);
+    let inner = Leaf { name: "\0".into() };
+    assert_eq!(with_tree(|m| m.many.push(inner)), [format!("many[1].name: {TOLD}")]);
 }
 
 #[test]
@@ -179,6 +191,8 @@ fn tree() -> Tree {
         free: Some(tree::Free::Left(String::new())),
         pair: vec![0, 0],
         lenient: Vec::new(),
+        words: Vec::new(),
+        notes: [("k".to_owned(), "any".to_owned())].into(),
     }
 }
 

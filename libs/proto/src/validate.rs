@@ -122,11 +122,16 @@ pub struct Violations {
 impl Violations {
     /// Adds that the field `name` of the message at `at` breaks a rule.
     pub fn add(&mut self, at: &Path<'_>, name: &'static str, description: impl Into<Cow<'static, str>>) {
+        self.add_at(&at.field(name), description);
+    }
+
+    /// Adds that what is at `place`, such as one item of a list, breaks a rule.
+    pub fn add_at(&mut self, place: &Path<'_>, description: impl Into<Cow<'static, str>>) {
         self.count = self.count.saturating_add(1);
         if self.full {
             return;
         }
-        let (field, description) = (at.field(name).to_string(), description.into());
+        let (field, description) = (place.to_string(), description.into());
         self.bytes = self.bytes.saturating_add(field.len()).saturating_add(description.len());
         self.full = self.listed.len() >= LISTED_COUNT_MAX
             || (self.bytes > LISTED_BYTES_MAX && !self.listed.is_empty());

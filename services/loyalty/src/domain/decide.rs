@@ -69,6 +69,8 @@ pub struct Context<'a> {
     pub shares_as: Option<&'a Wallet>,
     /// The same of the second wallet.
     pub other_shares_as: Option<&'a Wallet>,
+    /// The member of a household into whom the one was merged who made the redemption, as far as it matters.
+    pub redeemed_as: Option<Uuid>,
     /// What belongs to the member who moves.
     pub belongings: Option<&'a Belongings>,
     /// The review that the command decides, if it does.
@@ -189,6 +191,7 @@ impl<'a> Context<'a> {
             named: None,
             shares_as: None,
             other_shares_as: None,
+            redeemed_as: None,
             belongings: None,
             review: None,
         }

@@ -1,4 +1,5 @@
-//! How long points live: counted from the activity, in the days, months and years of the program's zone.
+//! How long points live: counted from where their life begins, in the days, months and years of the program's
+//! zone.
 
 use ambient::Time;
 use chrono::{Datelike, Days, NaiveDate};
@@ -31,8 +32,8 @@ pub enum Life {
     Annual {
         /// Which day.
         day: MonthDay,
-        /// The day of the activity, or the next such day, ends them if 0; otherwise the one so many years
-        /// later.
+        /// The day on which their life begins, or the next such day, ends them if 0; otherwise the one so
+        /// many years later.
         years_later: u32,
     },
 }
@@ -105,7 +106,7 @@ impl Expiry {
     /// Points that live for ever.
     pub const NEVER: Expiry = Expiry { life: Life::Never, round_to: None, sliding: false };
 
-    /// The moment from which points earned at `at` may no longer be spent.
+    /// The moment from which points whose life begins at `at` may no longer be spent.
     pub fn end(self, zone: Tz, at: Time) -> Time {
         const DAY_MICROS: i64 = 86_400_000_000;
         let end = match self.life {

@@ -30,6 +30,8 @@ pub(super) struct Batch {
     pub(super) external: HashMap<ExternalKey, Uuid>,
     pub(super) activities: HashMap<(Owner, Uuid), Activity>,
     pub(super) redemptions: HashMap<(Owner, Uuid), Redemption>,
+    /// The members of households into whom others were merged, by these, as far as it matters.
+    pub(super) redeemed_as: HashMap<Owner, Uuid>,
     pub(super) reviews: HashMap<(Owner, Uuid), Review>,
     pub(super) members: HashMap<Owner, Member>,
     /// Of members who move, by the wallets that they are to be in.
@@ -125,6 +127,7 @@ impl Batch {
             other_shares_as: request
                 .other_named()
                 .and_then(|named| self.shares_as(&named, &request.route.other)),
+            redeemed_as: self.redeemed_as(request),
             belongings,
             review,
         };
@@ -176,7 +179,7 @@ impl Batch {
     }
 
     /// The wallet, on the way from the one that is named, of a member of a household.
-    fn shares_as(&self, named: &Owner, way: &[Owner]) -> Option<&Wallet> {
+    pub(super) fn shares_as(&self, named: &Owner, way: &[Owner]) -> Option<&Wallet> {
         let wallets = [named].into_iter().chain(way).filter_map(|owner| self.wallets.get(owner));
         shares_as(wallets.map(|open| &open.state.wallet))
     }

@@ -40,6 +40,7 @@ impl Batch {
             external: activities::find_external(tx, &external).await?,
             activities: HashMap::new(),
             redemptions: HashMap::new(),
+            redeemed_as: HashMap::new(),
             reviews: reviews::find(tx, &requests.iter().filter_map(review_key).collect::<Vec<_>>()).await?,
             members: HashMap::new(),
             belongings: HashMap::new(),
@@ -51,6 +52,7 @@ impl Batch {
         };
         batch.load_activities(tx, catalogue, requests).await?;
         batch.load_redemptions(tx, requests).await?;
+        batch.load_redeemers(tx, requests).await?;
         batch.load_rewards(tx, catalogue, requests).await?;
         batch.load_grants(tx, requests).await?;
         batch.lock_stock(tx, requests).await?;
@@ -192,7 +194,7 @@ impl Batch {
     }
 
     /// The redemption of before that a request names.
-    fn named_redemption(&self, request: &Request) -> Option<&Redemption> {
+    pub(super) fn named_redemption(&self, request: &Request) -> Option<&Redemption> {
         self.redemptions.get(&redemption_key(request)?)
     }
 

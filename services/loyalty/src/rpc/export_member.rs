@@ -1,6 +1,5 @@
 //! ExportMember: everything that is kept of a member, page after page, however much it is.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use db::Db;
@@ -51,8 +50,8 @@ pub(super) async fn handle(api: &Api, request: Request<pb::ExportMemberRequest>)
     let own = Owner::new(&caller.tenant, member_id);
     let friends_and_reviews = stream::iter(beside(api, &own)).flatten();
     let known = stream::iter(known.into_iter().map(|piece| Ok(response(piece))));
-    let (places, api) = (places(api, &own, owner).await?, api.clone());
-    let parts = stream::iter(places).then(move |owner| of_wallet(api.clone(), owner, own.clone()));
+    let (wallets, api) = (api.wallets_of(&own, owner).await?, api.clone());
+    let parts = stream::iter(wallets).then(move |owner| of_wallet(api.clone(), owner, own.clone()));
     Ok(known.chain(parts.try_flatten()).chain(friends_and_reviews).boxed())
 }
 
@@ -64,13 +63,6 @@ async fn of_wallet(api: Api, owner: Owner, own: Owner) -> Result<Pieces, Status>
     // Of a wallet that others have points in, only what is in the member's name.
     let only = (owner != own).then(|| own.id());
     Ok(stream::iter(pieces(&api, owner, only, found.wallet, &program)).flatten().boxed())
-}
-
-/// A member's own wallet, then the one that has its points and those in which it did something.
-async fn places(api: &Api, own: &Owner, has: Owner) -> Result<Vec<Owner>, Status> {
-    let had = postings::elsewhere(api.db.reader(), own.tenant(), own.id()).await.map_err(|e| told(&e))?;
-    let others: BTreeSet<Owner> = had.into_iter().chain([has]).filter(|owner| owner != own).collect();
-    Ok([own.clone()].into_iter().chain(others).collect())
 }
 
 /// What is kept beside the wallets that have the member's points.

@@ -4,7 +4,7 @@
 //! Nothing is held between two parts but a place and the wallets just ahead of it: no transaction, no rows.
 //! A part is read when the one before it has been taken.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use ambient::Time;
@@ -156,12 +156,18 @@ impl Api {
         let member = members::find(db, tenant, id).await.map_err(|e| told(&e))?;
         let missing = || member_not_found(&id.to_string());
         member.filter(|member| member.program_id == program_id).ok_or_else(missing)?;
-        let mut wallets = postings::elsewhere(db, tenant, id).await.map_err(|e| told(&e))?;
-        wallets.push(Owner::new(tenant, id));
-        wallets.push(self.located(tenant, id).await?.0);
+        let has = self.located(tenant, id).await?.0;
+        let mut wallets = self.wallets_of(&Owner::new(tenant, id), has).await?;
         wallets.sort();
-        wallets.dedup();
         Ok(Whose::Member { id, wallets })
+    }
+
+    /// A member's own wallet, then the one that has its points and those in which it did something.
+    pub(super) async fn wallets_of(&self, own: &Owner, has: Owner) -> Result<Vec<Owner>, Status> {
+        let had = postings::elsewhere(self.db.reader(), own.tenant(), own.id()).await;
+        let had = had.map_err(|e| told(&e))?;
+        let others: BTreeSet<Owner> = had.into_iter().chain([has]).filter(|owner| owner != own).collect();
+        Ok([own.clone()].into_iter().chain(others).collect())
     }
 }
 

@@ -19,7 +19,7 @@ use crate::domain::{
     Asker, Command, Context, Member, Program, RedeemReward, Refusal, Reward, Stock, Wallet, allow, shares_as,
 };
 use crate::store::counters::{Counters, Key};
-use crate::store::{Owner, members, rewards, wallets};
+use crate::store::{Owner, members, rewards};
 
 const METHOD: &str = "ListEligibleRewards";
 
@@ -69,13 +69,9 @@ pub(super) async fn handle(
 }
 
 async fn look(api: &Api, caller: &Caller, member_id: Uuid) -> Result<(Looking, Owner), Status> {
-    let (db, own) = (api.db.reader(), Owner::new(&caller.tenant, member_id));
     // Holds that timed out give their units back before stock and limits are read.
-    let (owner, wallet, program) = api.settled(caller, member_id).await?;
-    let way = if owner == own { Ok(Vec::new()) } else { wallets::way(db, &own).await };
-    let way = way.map_err(|e| told(&e))?;
-    let shares_as = shares_as(way.iter().map(|(_, found)| &found.wallet));
-    let context = Context { shares_as, ..Context::of(&program) };
+    let (way, (owner, wallet, program)) = api.settled_on_way(caller, member_id).await?;
+    let context = Context { shares_as: shares_as(&way), ..Context::of(&program) };
     let barred = allow(&wallet, context, &redeeming(member_id)).err();
     let (member, used, language) = (None, BTreeMap::new(), String::new());
     let now = api.clock.now().max(wallet.now);

@@ -68,8 +68,7 @@ pub(super) fn profile(given: &pb::MemberProfile, path: &Path<'_>, found: &mut Vi
     }
     names(given.attributes.keys(), path, "attributes", found);
     names(given.consents.keys(), path, "consents", found);
-    let fits = |value: &String| value.chars().count() <= VALUE_MAX && !value.contains('\0');
-    if !given.attributes.values().all(fits) {
+    if given.attributes.values().any(|value| value.chars().count() > VALUE_MAX) {
         found.add(path, "attributes", format!("must have values of at most {VALUE_MAX} characters"));
     }
     if !given.locale.is_empty() && !is_language_tag(&given.locale) {

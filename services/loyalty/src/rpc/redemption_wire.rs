@@ -6,7 +6,7 @@ use requests::Written;
 use rpc::Problem;
 
 use super::refusal::{DOMAIN, problem, redemption_not_found};
-use super::wire::{amount, balance_after, money, opt_timestamp, read_token, timestamp, uuid_text};
+use super::wire::{balance_after, money, opt_timestamp, positive_amount, read_token, timestamp, uuid_text};
 use crate::domain::{
     Bill, LateRefund, Lot, Portion, Redemption, RedemptionPolicy, RedemptionRefusal, RedemptionState, Reply,
     Step, StepKind,
@@ -182,10 +182,7 @@ pub(super) fn bill(
     if given.is_some() && quantity > 1 {
         found.add(path, "quantity", "must be 1 for a bill");
     }
-    let amount = amount(given, path, "amount", found);
-    if amount.is_some_and(|amount| amount.micros == 0) {
-        found.add(path, "amount", "must be more than nothing");
-    }
+    let amount = positive_amount(given, path, "amount", found);
     if points > 0 && given.is_none() {
         found.add(path, "max_points", "needs an amount");
     }

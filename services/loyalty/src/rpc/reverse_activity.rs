@@ -10,7 +10,7 @@ use tonic::{Request, Status};
 use super::Api;
 use super::activity_wire::{activity_message, activity_ref};
 use super::refusal::{DOMAIN, problem};
-use super::wire::{amount, balance_after, read_token, reversals, uuid};
+use super::wire::{balance_after, positive_amount, read_token, reversals, uuid};
 use crate::domain::{Command, Returned, ReverseActivity};
 use crate::ledger::{Answered, Asked};
 
@@ -31,7 +31,7 @@ pub(super) async fn handle(
     let activity = activity_ref(id, external_id, &mut found);
     let returned = match &message.returned {
         Some(Part::Amount(given)) => {
-            amount(Some(given), &Path::ROOT, "amount", &mut found).map(Returned::Amount)
+            positive_amount(Some(given), &Path::ROOT, "amount", &mut found).map(Returned::Amount)
         }
         Some(Part::Items(items)) => returned_items(items, &mut found),
         Some(Part::Whole(_)) | None => Some(Returned::Whole),

@@ -14,15 +14,25 @@ use crate::store::wallets::{self, Versioned};
 use crate::store::{Owner, Tenant};
 
 impl Api {
+    /// The wallet that has what belongs to a member, and those on the way to it from the member's own.
+    async fn on_way(
+        &self,
+        tenant: &Tenant,
+        member_id: Uuid,
+    ) -> Result<(Vec<Wallet>, (Owner, Versioned)), Status> {
+        let way = wallets::way(self.db.reader(), &Owner::new(tenant, member_id)).await;
+        let mut way = way.map_err(|e| told(&e))?;
+        let last = way.pop().ok_or_else(|| member_not_found(&member_id.to_string()).to_status())?;
+        Ok((way.into_iter().map(|(_, found)| found.wallet).collect(), last))
+    }
+
     /// The wallet that has what belongs to a member.
     pub(super) async fn located(
         &self,
         tenant: &Tenant,
         member_id: Uuid,
     ) -> Result<(Owner, Versioned), Status> {
-        let found = wallets::locate(self.db.reader(), &Owner::new(tenant, member_id)).await;
-        let missing = || member_not_found(&member_id.to_string()).to_status();
-        found.map_err(|e| told(&e))?.ok_or_else(missing)
+        Ok(self.on_way(tenant, member_id).await?.1)
     }
 
     /// Settles the wallet that has what belongs to a member if something is due, so that its rows say what
@@ -32,16 +42,25 @@ impl Api {
         caller: &Caller,
         member_id: Uuid,
     ) -> Result<(Owner, Wallet, Arc<Program>), Status> {
-        let (owner, found) = self.located(&caller.tenant, member_id).await?;
+        Ok(self.settled_on_way(caller, member_id).await?.1)
+    }
+
+    /// The same, and the wallets on the way to it from the member's own.
+    pub(super) async fn settled_on_way(
+        &self,
+        caller: &Caller,
+        member_id: Uuid,
+    ) -> Result<(Vec<Wallet>, (Owner, Wallet, Arc<Program>)), Status> {
+        let (way, (owner, found)) = self.on_way(&caller.tenant, member_id).await?;
         let program = self.program_of(&owner, &found).await?;
         let Wallet { next_due, .. } = found.wallet;
         if next_due.min(found.wallet.tier_due(&program)) > self.clock.now() {
-            return Ok((owner, found.wallet, program));
+            return Ok((way, (owner, found.wallet, program)));
         }
         self.settle(caller, owner.id()).await?;
-        let (owner, found) = self.located(&caller.tenant, member_id).await?;
+        let (way, (owner, found)) = self.on_way(&caller.tenant, member_id).await?;
         let program = self.program_of(&owner, &found).await?;
-        Ok((owner, found.wallet, program))
+        Ok((way, (owner, found.wallet, program)))
     }
 
     /// The program of a wallet.

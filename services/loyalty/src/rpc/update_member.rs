@@ -69,7 +69,7 @@ fn changes(given: &pb::Member, mask: &[String], found: &mut Violations) -> Chang
         let field = name.strip_prefix("profile.").unwrap_or_default();
         if name == "external_id" {
             let external_id = &given.external_id;
-            if external_id.is_empty() || external_id.chars().count() > 200 || external_id.contains('\0') {
+            if external_id.is_empty() || external_id.chars().count() > 200 {
                 found.add(&path, "external_id", "must have 1 to 200 characters");
             }
             changes.external_id = Some(external_id.clone());

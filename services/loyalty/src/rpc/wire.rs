@@ -59,6 +59,20 @@ pub(super) fn amount(
     None
 }
 
+/// The same of an amount that is something.
+pub(super) fn positive_amount(
+    given: Option<&gtype::Money>,
+    path: &Path<'_>,
+    field: &'static str,
+    found: &mut Violations,
+) -> Option<Money> {
+    let amount = amount(given, path, field, found)?;
+    if amount.micros == 0 {
+        found.add(path, field, "must be more than nothing");
+    }
+    Some(amount)
+}
+
 /// What a wallet holds right after a command, of the currency that this was about.
 pub(super) fn balance_after(answered: &Answered<'_>) -> pb::Balance {
     let redemption = answered.answer.as_ref().ok().and_then(Reply::redemption);
