@@ -448,9 +448,8 @@ impl Model {
         purchase.returned += back;
         purchase.touched = true;
         purchase.over = cents.is_none() || back == left;
-        let mut own: Vec<&Lot> = self.lots.iter().filter(|lot| lot.key == Some(key)).collect();
-        own.sort_by_key(|lot| (!lot.pending, lot.expiry, lot.number));
-        let own: Vec<usize> = own.iter().map(|lot| lot.number).collect();
+        let mut own: Vec<usize> = (0..self.lots.len()).filter(|i| self.lots[*i].key == Some(key)).collect();
+        own.sort_by_key(|i| (!self.lots[*i].pending, self.lots[*i].expiry, *i));
         let expired: i64 = own.iter().filter_map(|i| self.expired.get(i)).sum();
         let kept = if purchase.over { 0 } else { self.worth(left - back) };
         let owed = ((purchase.points - kept).min(purchase.points - expired) - purchase.owed).max(0);

@@ -15,6 +15,7 @@ use proto::rapport::loyalty::v1 as pb;
 use proto::rapport::loyalty::v1::HouseholdRole::Redeemer;
 use rpc::client::Client;
 
+use crate::points_live_longer::{extend, reinstate, reinstatement};
 use crate::rewards_are_held::numbers;
 
 in_process! {
@@ -22,6 +23,8 @@ in_process! {
     points_that_moved_pay_what_is_owed_when_they_come_back_late;
     points_of_who_left_come_back_to_who_redeemed;
     points_of_who_stayed_come_back_to_their_owner;
+    what_moved_and_expired_is_neither_owed_nor_reinstated;
+    held_points_are_extended;
     units_that_are_held_count_where_their_hold_is;
     a_hold_that_joins_counts_once;
     the_ledger_is_sound_whoever_is_named;
@@ -189,6 +192,60 @@ async fn points_of_who_stayed_come_back_to_their_owner(house: House) {
     voided(&client, void(&kept)).await.unwrap();
     assert_eq!((available(&client, &carla).await, available(&client, &home).await), (10, 20));
     assert_eq!(leave(&client, &ben).await.unwrap().points_moved, 20);
+    house.end().await;
+}
+
+async fn what_moved_and_expired_is_neither_owed_nor_reinstated(house: House) {
+    let client = house.client();
+    let return_policy = pb::ReturnPolicy::Unlimited.into();
+    create_program_like(&client, pb::Program { return_policy, ..program(PROGRAM) }).await;
+    create_reward(&client, "mug", 30, None).await;
+    let anna = enroll(&client, "anna").await;
+    let home = household(&client, PROGRAM).await;
+    let mut bought = Vec::new();
+    for card in ["card", "other card", "third card"] {
+        let card = enroll(&client, card).await;
+        let activity_id = buys(&client, &card, 30).await;
+        let spent = has(&client, &card, "mug").await;
+        merge(&client, merger(&card, &anna)).await.unwrap();
+        refunded(&client, refund(&named(&spent, &anna), None)).await.unwrap();
+        bought.push((card, activity_id));
+    }
+    house.clock().advance_to(day(91));
+    let reinstated = async |member_id: &str| {
+        reinstate(&client, reinstatement(member_id, day(0))).await.unwrap().points_reinstated
+    };
+    let owed = async |(card, activity_id): &(String, String)| {
+        reverse(&client, card, activity_id).await.unwrap().points_owed
+    };
+    assert_eq!((balance_of(&client, &anna).await.expired, owed(&bought[0]).await), (90, 0));
+    // Where it expired it comes back, but not what was taken back.
+    unmerge(&client, &bought[1].0).await.unwrap();
+    assert_eq!((reinstated(&bought[1].0).await, owed(&bought[1]).await), (0, 0));
+    assert_eq!(reinstated(&anna).await, 30);
+    // These 30 go along, expire a second time, and come home without them.
+    join(&client, &home, &anna, Redeemer).await.unwrap();
+    house.clock().advance_to(day(182));
+    leave(&client, &anna).await.unwrap();
+    join(&client, &home, &anna, Redeemer).await.unwrap();
+    assert_eq!((reinstated(&home).await, owed(&bought[2]).await), (0, 0));
+    assert_eq!(balance_of(&client, &home).await.arrears, 0);
+    house.end().await;
+}
+
+async fn held_points_are_extended(house: House) {
+    let client = house.client();
+    create_program(&client).await;
+    create_reward(&client, "mug", 30, None).await;
+    let anna = enroll(&client, "anna").await;
+    buys(&client, &anna, 30).await;
+    house.clock().advance_to(day(90).plus_micros(-60 * SECOND));
+    let made = makes(&client, &anna, "mug", 120).await;
+    let extended = extend(&client, &anna, (day(91), day(100))).await.unwrap();
+    assert_eq!(extended.points_extended, 0, "they may be spent");
+    house.clock().advance_to(day(90).plus_micros(SECOND));
+    let left = voided(&client, void(&made)).await.unwrap().balance.unwrap();
+    assert_eq!((left.available, left.next_expire_time), (30, Some(timestamp(day(100)))));
     house.end().await;
 }
 

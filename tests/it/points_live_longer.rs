@@ -26,7 +26,7 @@ fn day(n: i64) -> Time {
     START.plus_micros(n * DAY)
 }
 
-async fn extend(
+pub(crate) async fn extend(
     client: &Client,
     member_id: &str,
     (before, to): (Time, Time),
@@ -43,7 +43,7 @@ async fn extend(
     Ok(PointsServiceClient::new(client.clone()).extend_expiry(request).await?.into_inner())
 }
 
-fn reinstatement(member_id: &str, since: Time) -> pb::ReinstatePointsRequest {
+pub(crate) fn reinstatement(member_id: &str, since: Time) -> pb::ReinstatePointsRequest {
     pb::ReinstatePointsRequest {
         currency_code: String::new(),
         request_id: request_id(),
@@ -55,7 +55,7 @@ fn reinstatement(member_id: &str, since: Time) -> pb::ReinstatePointsRequest {
     }
 }
 
-async fn reinstate(
+pub(crate) async fn reinstate(
     client: &Client,
     request: pb::ReinstatePointsRequest,
 ) -> Result<pb::ReinstatePointsResponse, Status> {
