@@ -100,7 +100,7 @@ pub struct Crowd {
     pub(crate) came: usize,
     pub(crate) now: i64,
     pub(crate) kept: BTreeMap<usize, Kept>,
-    /// Units of rewards by wallets and days.
+    /// Units of rewards by names and days.
     pub(crate) had: BTreeMap<(usize, i64), i64>,
     pub(crate) limit: i64,
 }
@@ -292,7 +292,6 @@ impl Crowd {
         self.with[name] = with;
         let to = self.wallet(name);
         names.iter().for_each(|name| self.moved[*name] += 1);
-        self.count_moved(&names, (from, to), with != With::Self_);
         self.remember_ended(&names, from);
         let mut points = 0;
         self.lots.sort_by_key(|lot| lot.place);

@@ -67,7 +67,7 @@ impl Crowd {
             _ => kept.stage = Stage::Voided,
         }
         if what == Keep::Void {
-            self.count(self.wallet(kept.name), kept.made, -1);
+            self.count(kept.name, kept.made, -1);
         }
         if what != Keep::Capture {
             self.come_back(&kept, self.now);
@@ -78,13 +78,13 @@ impl Crowd {
 
     /// Somebody has one unit, or holds it. Returns what was taken from each lot.
     pub(crate) fn have(&mut self, name: usize) -> Result<Vec<Lot>, Refused> {
-        let wallet = self.wallet(name);
-        let had = self.had.get(&(wallet, self.now.div_euclid(DAY))).copied().unwrap_or(0);
-        if had >= self.limit {
+        let (wallet, today) = (self.wallet(name), self.now.div_euclid(DAY));
+        let here = self.had.iter().filter(|((of, day), _)| *day == today && self.wallet(*of) == wallet);
+        if here.map(|(_, units)| units).sum::<i64>() >= self.limit {
             return Err("LIMIT_REACHED");
         }
         let lots = self.spend(name, PRICE)?;
-        self.count(wallet, self.now, 1);
+        self.count(name, self.now, 1);
         Ok(lots)
     }
 
@@ -99,30 +99,14 @@ impl Crowd {
         over.sort_unstable();
         for (_, key) in over {
             let kept = self.kept[&key].clone();
-            self.count(self.wallet(kept.name), kept.made, -1);
+            self.count(kept.name, kept.made, -1);
             self.come_back(&kept, kept.until);
             self.kept.insert(key, Kept { stage: Stage::Expired, ..kept });
         }
     }
 
-    /// What those hold who move counts where they go, and, if they leave their own wallet, so does what
-    /// counted there.
-    pub(crate) fn count_moved(&mut self, names: &[usize], (from, to): (usize, usize), leaves_own: bool) {
-        let holds = self.kept.values().filter(|kept| kept.stage == Stage::Held && names.contains(&kept.name));
-        for made in holds.map(|kept| kept.made).collect::<Vec<_>>() {
-            self.count(from, made, -1);
-            self.count(to, made, 1);
-        }
-        if leaves_own {
-            let had = self.had.iter().filter(|((wallet, _), _)| *wallet == from);
-            for (day, units) in had.map(|((_, day), units)| (*day, *units)).collect::<Vec<_>>() {
-                self.count(to, day * DAY, units);
-            }
-        }
-    }
-
-    fn count(&mut self, wallet: usize, at: i64, units: i64) {
-        *self.had.entry((wallet, at.div_euclid(DAY))).or_default() += units;
+    fn count(&mut self, name: usize, at: i64, units: i64) {
+        *self.had.entry((name, at.div_euclid(DAY))).or_default() += units;
     }
 
     /// Points go back to the lots that they were taken from, if neither whoever held them nor those in whose

@@ -5,7 +5,10 @@ use chrono::NaiveDate;
 use db::sea_orm::{ConnectionTrait, Statement, Value};
 use db::{Db, Owner, Tenant};
 use futures::FutureExt;
+use harness::database::count;
 use harness::log::On;
+use loyalty::domain::rules::{CapOf, Counter};
+use loyalty::store::counters::{Counters, Key};
 use loyalty::store::{tiers, wallets};
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 use uuid::Uuid;
@@ -19,14 +22,25 @@ impl MigratorTrait for BySpendOfTwoYears {
     }
 }
 
+/// The schema in which what counts for caps was the wallets', and in nobody's name.
+struct CountedByWallet;
+
+impl MigratorTrait for CountedByWallet {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        loyalty::Migrator::migrations().into_iter().take(23).collect()
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_sqlite() {
     spend_of_two_years_becomes_standings(On::Sqlite).await;
+    what_wallets_counted_is_in_their_own_names(On::Sqlite).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn on_postgres() {
     spend_of_two_years_becomes_standings(On::Postgres).await;
+    what_wallets_counted_is_in_their_own_names(On::Postgres).await;
 }
 
 async fn execute(db: &Db, sql: &str, values: Vec<Value>) {
@@ -38,8 +52,8 @@ async fn execute(db: &Db, sql: &str, values: Vec<Value>) {
     assert_eq!(written.await.expect("the database answers"), 1);
 }
 
-async fn spend_of_two_years_becomes_standings(on: On) {
-    let (db, _dir) = on.open::<BySpendOfTwoYears>().await;
+/// Writes a program and three wallets of it as they were with the spend of two years.
+async fn write_wallets(db: &Db) -> Vec<Owner> {
     let tiers_text = r#"[{"id":"base","display_name":"","threshold_micros":0},
         {"id":"silver","display_name":"","threshold_micros":1000},
         {"id":"gold","display_name":"","threshold_micros":2500}]"#;
@@ -48,7 +62,7 @@ async fn spend_of_two_years_becomes_standings(on: On) {
          tiers, version, create_time) \
          VALUES ('default', 'club', 'Club', 'Asia/Tokyo', 'USD', 'points', '', 1, 1000000, 1, 0, 0, $1, 1, \
          0)";
-    execute(&db, program, vec![tiers_text.into()]).await;
+    execute(db, program, vec![tiers_text.into()]).await;
     // Gold was reached last year, silver this year, or nothing; each with the spend of both years.
     let wallets_before = [(3, 10_i64, 3_000_i64), (2, 1_200, 0), (1, 0, 0)];
     let mut owners = Vec::new();
@@ -56,7 +70,7 @@ async fn spend_of_two_years_becomes_standings(on: On) {
         let owner = Owner::new(&Tenant::new("default"), Uuid::from_u128(n));
         let member = "INSERT INTO member (bucket, tenant_id, member_id, program_id, external_id, wallet_id, \
              state, create_time) VALUES ($1, $2, $3, 'club', $4, $3, 1, 77)";
-        execute(&db, member, owner.key_with([n.to_string().into()])).await;
+        execute(db, member, owner.key_with([n.to_string().into()])).await;
         let wallet = "INSERT INTO wallet (bucket, tenant_id, wallet_id, program_id, version, now, \
              next_expire, next_due, pending, available, held, arrears, issued, reversed, redeemed, expired, \
              adjusted, posting_seq, lot_seq, event_seq, order_key, spend_year, spend_current_micros, \
@@ -64,20 +78,26 @@ async fn spend_of_two_years_becomes_standings(on: On) {
              VALUES ($1, $2, $3, 'club', 5, 100, $7, $7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 4, 2025, \
              $4, $5, $6, 0, $7, $7, 0, 0)";
         let values = [current.into(), previous.into(), rank.into(), i64::MAX.into()];
-        execute(&db, wallet, owner.key_with(values)).await;
+        execute(db, wallet, owner.key_with(values)).await;
         if rank > 1 {
             let change = "INSERT INTO tier_change (bucket, tenant_id, wallet_id, event_seq, from_tier_id, \
                  to_tier_id, from_rank, to_rank, effective_time, create_time, order_key) \
                  VALUES ($1, $2, $3, 3, 'base', '', 1, $4, 88, 99, 4)";
-            execute(&db, change, owner.key_with([rank.into()])).await;
+            execute(db, change, owner.key_with([rank.into()])).await;
         }
         if current > 0 {
             let day = "INSERT INTO day_spend (bucket, tenant_id, wallet_id, day, spend_micros) \
                  VALUES ($1, $2, $3, 20250301, $4)";
-            execute(&db, day, owner.key_with([current.into()])).await;
+            execute(db, day, owner.key_with([current.into()])).await;
         }
         owners.push(owner);
     }
+    owners
+}
+
+async fn spend_of_two_years_becomes_standings(on: On) {
+    let (db, _dir) = on.open::<BySpendOfTwoYears>().await;
+    let owners = write_wallets(&db).await;
     db::migrate::<loyalty::Migrator>(&db).await.expect("the migration applies");
     let mut found = Vec::new();
     for owner in &owners {
@@ -104,4 +124,28 @@ async fn spend_of_two_years_becomes_standings(on: On) {
 
 fn ranks_of(wallet: &loyalty::domain::Wallet) -> Vec<u32> {
     if wallet.tier_seq == 0 { Vec::new() } else { vec![wallet.tier.rank] }
+}
+
+async fn what_wallets_counted_is_in_their_own_names(on: On) {
+    let (db, _dir) = on.open::<BySpendOfTwoYears>().await;
+    let owners = write_wallets(&db).await;
+    db::migrate::<CountedByWallet>(&db).await.expect("the migration applies");
+    for (owner, points) in owners.iter().zip([10_i64, 7, 30]) {
+        let counter = "INSERT INTO wallet_counter (bucket, tenant_id, wallet_id, name, period_start, points) \
+             VALUES ($1, $2, $3, 'rule:a', 20250301, $4)";
+        execute(&db, counter, owner.key_with([points.into()])).await;
+    }
+    // The second one is with the third, which has counted what both did since.
+    let [first, gone, with] = owners.as_slice() else { panic!("three wallets") };
+    let moved = "UPDATE wallet SET moved_to = $4 WHERE bucket = $1 AND tenant_id = $2 AND wallet_id = $3";
+    execute(&db, moved, gone.key_with([with.id().into()])).await;
+    db::migrate::<loyalty::Migrator>(&db).await.expect("the migration applies");
+    for (owner, points) in [(first, 10), (gone, 0), (with, 30)] {
+        let counter = Counter { of: CapOf::Member, name: "rule:a".into(), period_start: 20_250_301 };
+        let key = Key::new(owner, "club", counter.clone());
+        let counters = Counters::read(db.reader(), &[key.clone()].into()).await.unwrap();
+        assert_eq!(counters.used(vec![key]), [(counter, points)].into());
+    }
+    let named = "SELECT COUNT(*) AS n FROM member_counter WHERE member_id = wallet_id";
+    assert_eq!(count(&db, named).await, 2);
 }

@@ -53,7 +53,7 @@ async fn available(client: &Client, member_id: &str) -> i64 {
     balance_of(client, member_id).await.available
 }
 
-fn gift(from: &str, to: &str, points: i64) -> pb::TransferPointsRequest {
+pub(crate) fn gift(from: &str, to: &str, points: i64) -> pb::TransferPointsRequest {
     pb::TransferPointsRequest {
         request_id: request_id(),
         member_id: from.into(),

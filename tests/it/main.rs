@@ -114,3 +114,4 @@ mod tiers_follow_their_policy;
 mod two_processes_race_for_rewards;
 mod two_processes_race_on_one_wallet;
 mod what_merged_members_did_counts;
+mod what_was_counted_goes_with_members;

@@ -280,7 +280,7 @@ impl Ledger {
         if let Some((reward_id, codes)) = &decision.outcome.handed_out {
             self.shelf(reward_id).codes.drain(..codes);
         }
-        for (counter, units) in &decision.outcome.counted {
+        for ((counter, _), units) in &decision.outcome.counted {
             *self.counted.entry(counter.clone()).or_default() += units;
         }
         for activity in decision.outcome.recorded.into_iter().chain(decision.outcome.changed) {

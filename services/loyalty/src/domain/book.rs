@@ -34,8 +34,8 @@ pub struct Outcome {
     pub credits: DayCredits,
     /// Rows of the history of tiers, new ones and such that are superseded, in the order of the changes.
     pub tier_rows: Vec<TierRow>,
-    /// Points counted for caps: added if positive.
-    pub counted: BTreeMap<Counter, i64>,
+    /// Points counted for caps and limits, and in whose names: added if positive.
+    pub counted: BTreeMap<(Counter, Uuid), i64>,
     /// The redemption made.
     pub redemption: Option<Redemption>,
     /// Redemptions of before that changed, as they are now, by their ids.
@@ -148,6 +148,15 @@ impl<'a> Book<'a> {
             main: points.get(&0).copied().unwrap_or(0),
             further: further.map(|(purse, points)| (self.code(*purse), *points)).collect(),
         }
+    }
+
+    /// Counts points in the name of a member, or takes them off again if they are negative.
+    pub(super) fn count(&mut self, member_id: Uuid, counter: Counter, points: i64) -> Result<(), Refusal> {
+        if points != 0 {
+            let counted = self.out.counted.entry((counter, member_id)).or_default();
+            *counted = plus(*counted, points)?;
+        }
+        Ok(())
     }
 
     pub(super) fn announce(&mut self, event: Event) {

@@ -318,8 +318,9 @@ impl State {
         }
         self.holds.retain(|(_, id), _| !outcome.resolved.contains_key(id));
         self.hold(outcome.redemption.iter().chain(outcome.resolved.values()).cloned());
-        for (counter, units) in &mut self.counted {
-            *units = units.saturating_add(outcome.counted.get(counter).copied().unwrap_or(0));
+        for ((counter, _), units) in &outcome.counted {
+            let known = self.counted.get_mut(counter);
+            known.into_iter().for_each(|counted| *counted = counted.saturating_add(*units));
         }
         if let Some(past) = &mut self.past {
             past.evolve(&outcome.credits, &outcome.tier_rows);

@@ -111,7 +111,7 @@ impl Ledger {
             self.codes.drain(..handed_out);
             self.taken -= handed_out as i64;
         }
-        for (counter, points) in decision.outcome.counted {
+        for ((counter, _), points) in decision.outcome.counted {
             *self.used.entry(counter).or_default() += points;
         }
         for activity in decision.outcome.recorded.into_iter().chain(decision.outcome.changed) {

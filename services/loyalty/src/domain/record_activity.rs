@@ -107,8 +107,8 @@ fn grant(book: &mut Book<'_>, activity: &mut Activity, context: Context<'_>) -> 
     }
     // What no cap could have cut need not be kept to evaluate it again.
     activity.pinned.room.retain(|counter, _| evaluation.looked_at.contains(counter));
-    book.out.counted.extend(evaluation.counted);
-    Ok(())
+    let mut counted = evaluation.counted.into_iter();
+    counted.try_for_each(|(counter, points)| book.count(activity.member_id, counter, points))
 }
 
 fn earn(book: &mut Book<'_>, activity: &Activity, earning: &Earning, at: Time) -> Result<(), Refusal> {

@@ -169,9 +169,7 @@ fn recount(book: &mut Book<'_>, before: &Activity, after: &mut Activity) -> Resu
     after.credits = before.credits.min(qualifying.map_or(0, |(_, credits)| *credits));
     for (counter, points) in old.counted {
         let change = minus(new.counted.get(&counter).copied().unwrap_or(0), points)?;
-        if change != 0 {
-            book.out.counted.insert(counter, change);
-        }
+        book.count(before.member_id, counter, change)?;
     }
     Ok(new.points)
 }

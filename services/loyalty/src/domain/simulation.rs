@@ -50,7 +50,7 @@ impl Simulation {
         let command = Command::RecordActivity(command.clone());
         let Decision { outcome, answer } = decide(&self.state, &command, context, self.now);
         self.state.evolve(&outcome);
-        for (counter, points) in outcome.counted {
+        for ((counter, _), points) in outcome.counted {
             let counted = self.used.entry(counter).or_default();
             *counted = counted.saturating_add(points);
         }

@@ -7,45 +7,33 @@ use super::{Redemption, Refusal, Supply};
 impl Book<'_> {
     /// What was counted for the limit of a reward so far, this command included.
     pub(super) fn counted(&self, counter: &Counter) -> i64 {
-        let [before, now] =
-            [&self.before.counted, &self.out.counted].map(|of| of.get(counter).copied().unwrap_or(0));
-        before.saturating_add(now)
+        let before = self.before.counted.get(counter).copied().unwrap_or(0);
+        let now = self.out.counted.iter().filter(|((of, _), _)| of == counter);
+        now.fold(before, |sum, (_, units)| sum.saturating_add(*units))
     }
 
-    /// Units go from the stock to the wallet.
+    /// Units go from the stock to the wallet. They count for the limit of their reward in the period in which
+    /// they were asked for.
     pub(super) fn take_units(&mut self, redemption: &Redemption, units: i64) -> Result<(), Refusal> {
         if redemption.supply != Supply::Unlimited {
             let taken = self.out.stock.entry(redemption.reward_id.clone()).or_default();
             *taken = plus(*taken, units)?;
         }
-        self.count_units(redemption, units)
+        match redemption.counter(self.program) {
+            Some(counter) => self.count(redemption.member_id, counter, units),
+            None => Ok(()),
+        }
     }
 
     /// Units that were not handed out go back to the stock, and count no more.
     pub(super) fn give_units_back(&mut self, redemption: &Redemption, units: i64) -> Result<(), Refusal> {
-        self.uncount_units(redemption, units)?;
+        if let Some(counter) = redemption.counter(self.program) {
+            let known = self.counted(&counter).clamp(0, units);
+            self.count(redemption.member_id, counter, minus(0, known)?)?;
+        }
         if redemption.supply != Supply::Unlimited {
             let taken = self.out.stock.entry(redemption.reward_id.clone()).or_default();
             *taken = minus(*taken, units)?;
-        }
-        Ok(())
-    }
-
-    /// Units count for the limit of their reward in the period in which they were asked for.
-    pub(super) fn count_units(&mut self, redemption: &Redemption, units: i64) -> Result<(), Refusal> {
-        if let Some(counter) = redemption.counter(self.program) {
-            let counted = self.out.counted.entry(counter).or_default();
-            *counted = plus(*counted, units)?;
-        }
-        Ok(())
-    }
-
-    /// Units that are held count no more: they are given back, or go to another wallet with their hold.
-    pub(super) fn uncount_units(&mut self, redemption: &Redemption, units: i64) -> Result<(), Refusal> {
-        if let Some(counter) = redemption.counter(self.program) {
-            let known = self.counted(&counter).clamp(0, units);
-            let counted = self.out.counted.entry(counter).or_default();
-            *counted = minus(*counted, known)?;
         }
         Ok(())
     }

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::book::{Book, plus};
 use super::rules::{CapOf, Counter};
-use super::{Command, Program, Refusal};
+use super::{Command, CreateRedemption, Program, Refusal};
 
 /// One limit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -183,18 +183,24 @@ pub(super) fn check(
 ) -> Result<(), Refusal> {
     let Some((movement, at)) = movement(command, book.now) else { return Ok(()) };
     let of_main = |code: &str, points: i64| book.program.of_main(code, points);
-    let points = match command {
-        Command::RecordActivity(_) => book.out.recorded.as_ref().map_or(0, |done| done.main().points),
-        Command::RedeemReward(_) | Command::CreateRedemption(_) => {
-            book.out.redemption.as_ref().map_or(0, |made| of_main(&made.currency, made.points))
+    let (member_id, points) = match command {
+        Command::RecordActivity(record) => {
+            (record.member_id, book.out.recorded.as_ref().map_or(0, |done| done.main().points))
         }
-        Command::TransferPoints(transfer) => of_main(&transfer.currency, transfer.points),
-        Command::AdjustPoints(adjust) => of_main(&adjust.currency, adjust.points.saturating_abs()),
-        _ => 0,
+        Command::RedeemReward(what) | Command::CreateRedemption(CreateRedemption { what, .. }) => {
+            let made = book.out.redemption.as_ref();
+            (what.member_id, made.map_or(0, |made| of_main(&made.currency, made.points)))
+        }
+        Command::TransferPoints(transfer) => {
+            (transfer.member_id, of_main(&transfer.currency, transfer.points))
+        }
+        Command::AdjustPoints(adjust) => {
+            (adjust.member_id, of_main(&adjust.currency, adjust.points.saturating_abs()))
+        }
+        _ => return Ok(()),
     };
-    let counted = book.program.count((movement, at), points, used, approved)?;
-    book.out.counted.extend(counted);
-    Ok(())
+    let mut counted = book.program.count((movement, at), points, used, approved)?.into_iter();
+    counted.try_for_each(|(counter, more)| book.count(member_id, counter, more))
 }
 
 #[cfg(test)]

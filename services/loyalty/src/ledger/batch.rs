@@ -247,9 +247,9 @@ impl Batch {
             self.codes.entry(key.clone()).and_modify(|pool| drop(pool.drain(..*codes)));
             self.changes.hand_out(key, *codes);
         }
-        for (counter, points) in &outcome.counted {
+        for ((counter, member_id), points) in &outcome.counted {
             let key = counters::Key::new(owner, &open.program.id, counter.clone());
-            self.counters.add(key, *points);
+            self.counters.add(&key, *member_id, *points);
         }
         if let Some(activity) = &outcome.recorded
             && !activity.external_id.is_empty()

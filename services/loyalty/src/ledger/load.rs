@@ -384,15 +384,7 @@ impl Batch {
             let now = self.now_of(request.acts_on()).max(open.state.wallet.now);
             Some((request.acts_on(), open, reward.counter(&open.program, now)?))
         });
-        // What a member who moves has held counts where it comes to from then on.
-        let moved = requests.iter().filter(|r| matches!(r.command, Command::MoveMember(_)));
-        let moved = moved.filter_map(|request| {
-            let holds = self.wallets.get(request.acts_on())?.state.holds.values();
-            let (owner, open) = self.wallets.get_key_value(&request.other()?)?;
-            let counters = holds.filter_map(move |hold| hold.counter(&open.program));
-            Some(counters.map(move |counter| (owner, open, counter)))
-        });
-        let keyed = held.chain(redeemed).chain(moved.flatten()).map(|(owner, open, counter)| {
+        let keyed = held.chain(redeemed).map(|(owner, open, counter)| {
             (owner.clone(), counters::Key::new(owner, &open.program.id, counter))
         });
         keyed.collect()

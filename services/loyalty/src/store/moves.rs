@@ -66,7 +66,6 @@ impl Move {
         self.hand_over(tx).await?;
         self.remember_expired(tx).await?;
         self.leave_lots(tx).await?;
-        self.count(tx).await?;
         self.tell_members(tx).await
     }
 
@@ -81,9 +80,12 @@ impl Move {
         const REDEMPTION: &str = "UPDATE redemption SET bucket = $1, wallet_id = $2, lots_wallet_id = \
              CASE lots_wallet_id WHEN NIL THEN $5 ELSE lots_wallet_id END \
              WHERE bucket = $3 AND tenant_id = $4 AND wallet_id = $5 AND member_id = $6";
+        // No rows are in the way: a name counts in the one wallet where its points are.
+        const COUNTERS: &str = "UPDATE member_counter SET bucket = $1, wallet_id = $2 \
+             WHERE bucket = $3 AND tenant_id = $4 AND wallet_id = $5 AND member_id = $6";
         let redemption = REDEMPTION.replace("NIL", nil(tx.get_database_backend()));
         for member_id in &self.rows.members {
-            for sql in [ACTIVITY, STEPS, &redemption] {
+            for sql in [ACTIVITY, STEPS, &redemption, COUNTERS] {
                 let mut values: Vec<Value> = vec![self.to.bucket().into(), self.to.id().into()];
                 values.extend(self.from.key_with([(*member_id).into()]));
                 run(tx, sql, values).await?;
@@ -129,24 +131,6 @@ impl Move {
             run(tx, LEFT, self.from.key_with([(*member_id).into()])).await?;
         }
         Ok(())
-    }
-
-    /// What was counted for caps before a member left its own wallet counts along with it, and stays counted
-    /// in both: no cap is widened by coming and going.
-    async fn count(&self, tx: &Tx) -> Result<(), db::Error> {
-        const JOIN: &str = "INSERT INTO wallet_counter (bucket, tenant_id, wallet_id, name, \
-             period_start, points) \
-             SELECT w.bucket, w.tenant_id, w.wallet_id, c.name, c.period_start, c.points \
-             FROM wallet_counter c JOIN wallet w ON w.bucket = $1 AND w.tenant_id = c.tenant_id \
-             AND w.wallet_id = $2 WHERE c.bucket = $3 AND c.tenant_id = $4 AND c.wallet_id = $5 \
-             ON CONFLICT (bucket, tenant_id, wallet_id, name, period_start) \
-             DO UPDATE SET points = wallet_counter.points + excluded.points";
-        if self.destination.is_own() {
-            return Ok(());
-        }
-        let mut values: Vec<Value> = vec![self.to.bucket().into(), self.to.id().into()];
-        values.extend(self.from.key());
-        run(tx, JOIN, values).await
     }
 
     /// Writes where members are.

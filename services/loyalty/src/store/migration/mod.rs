@@ -21,6 +21,7 @@ mod m0020_settle_changed_tiers;
 mod m0021_hold_redemptions;
 mod m0022_offer_rewards;
 mod m0023_roll_up_liability;
+mod m0024_count_by_member;
 mod m0025_leave_lots;
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
@@ -55,6 +56,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0021_hold_redemptions::HoldRedemptions),
             Box::new(m0022_offer_rewards::OfferRewards),
             Box::new(m0023_roll_up_liability::RollUpLiability),
+            Box::new(m0024_count_by_member::CountByMember),
             Box::new(m0025_leave_lots::LeaveLots),
         ]
     }

@@ -1,9 +1,9 @@
-//! Points that a rule granted to a wallet in a period.
+//! Points that count for caps and limits of a wallet in a period, and in whose name.
 
 use sea_orm::entity::prelude::*;
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
-#[sea_orm(table_name = "wallet_counter")]
+#[sea_orm(table_name = "member_counter")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub bucket: i32,
@@ -15,6 +15,8 @@ pub struct Model {
     pub name: String,
     #[sea_orm(primary_key, auto_increment = false)]
     pub period_start: i32,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub member_id: Uuid,
     pub points: i64,
 }
 

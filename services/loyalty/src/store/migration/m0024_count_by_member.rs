@@ -1,0 +1,53 @@
+//! What counts for caps and limits of a wallet is kept by the member in whose name it was counted.
+
+use db::schema::Kind::{Big, Int, Text, Uuid};
+use db::schema::{NewTable, create};
+use sea_orm::{ConnectionTrait, DbBackend};
+use sea_orm_migration::prelude::*;
+
+#[derive(Debug)]
+pub(super) struct CountByMember;
+
+impl MigrationName for CountByMember {
+    fn name(&self) -> &str {
+        "m0024_loyalty_count_by_member"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for CountByMember {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let by_member = NewTable {
+            name: "member_counter",
+            columns: &[
+                ("bucket", Int),
+                ("tenant_id", Text),
+                ("wallet_id", Uuid),
+                ("name", Text),
+                ("period_start", Int),
+                ("member_id", Uuid),
+                ("points", Big),
+            ],
+            key: 6,
+            checks: &["points >= 0"],
+            updated: true,
+        };
+        create(manager, by_member).await?;
+        let db = manager.get_connection();
+        let nil = match db.get_database_backend() {
+            DbBackend::Sqlite => "x'00000000000000000000000000000000'",
+            _ => "'00000000-0000-0000-0000-000000000000'",
+        };
+        // What was counted before a member left its own wallet was added to the other one.
+        let copy = format!(
+            "INSERT INTO member_counter (bucket, tenant_id, wallet_id, name, period_start, member_id, \
+             points) SELECT c.bucket, c.tenant_id, c.wallet_id, c.name, c.period_start, c.wallet_id, c.points \
+             FROM wallet_counter c JOIN wallet w ON w.bucket = c.bucket AND w.tenant_id = c.tenant_id \
+             AND w.wallet_id = c.wallet_id WHERE w.moved_to = {nil}"
+        );
+        for sql in [copy.as_str(), "DROP TABLE wallet_counter"] {
+            db.execute_unprepared(sql).await?;
+        }
+        Ok(())
+    }
+}
