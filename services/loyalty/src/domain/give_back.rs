@@ -59,13 +59,9 @@ impl Book<'_> {
     ) -> Result<Lot, Refusal> {
         let lot = self.lots_of([number].into_iter()).pop();
         let mut lot = lot.expect("lots that points may come back to are known");
-        let here = self.out.wallet.id;
-        if lot.left_behind {
-            return self.reopen(lot, points, (here, member_id), at);
-        }
-        if lot.expired > 0 {
-            let member_id = lot.member_id;
-            return self.reopen(lot, points, (here, member_id), at);
+        if lot.left_behind || lot.expired > 0 {
+            let name = if lot.left_behind { member_id } else { lot.member_id };
+            return self.reopen(lot, points, (self.out.wallet.id, name), at);
         }
         lot.remaining = plus(lot.remaining, points)?;
         let (lot_number, credit) = (number, true);
