@@ -66,18 +66,9 @@ pub struct Lot {
 pub(crate) struct Purchase {
     name: usize,
     points: i64,
-    /// What of it expired in wallets where it is not any more.
+    /// What of it expired in the name of who bought it.
     expired: i64,
     over: bool,
-}
-
-/// Points of a purchase that expired.
-#[derive(Clone, Debug)]
-struct Ended {
-    wallet: usize,
-    name: usize,
-    of: u32,
-    points: i64,
 }
 
 /// Where a member's points are: with another member, or in a household.
@@ -93,7 +84,6 @@ enum With {
 pub struct Crowd {
     pub(crate) lots: Vec<Lot>,
     purchases: BTreeMap<u32, Purchase>,
-    ended: Vec<Ended>,
     with: Vec<With>,
     /// How often each moved.
     pub(crate) moved: Vec<usize>,
@@ -113,7 +103,6 @@ impl Crowd {
         Crowd {
             lots: vec![],
             purchases: BTreeMap::new(),
-            ended: vec![],
             with: vec![With::Self_; members],
             moved: vec![0; members],
             came: 0,
@@ -165,9 +154,12 @@ impl Crowd {
         over.into_iter().for_each(|lot| self.end(lot));
     }
 
-    /// Points expire where they are.
-    pub(crate) fn end(&mut self, Lot { wallet, name, left, of, .. }: Lot) {
-        self.ended.extend(of.map(|of| Ended { wallet, name, of, points: left }));
+    /// Points expire.
+    pub(crate) fn end(&mut self, Lot { name, left, of, .. }: Lot) {
+        let purchase = of.and_then(|of| self.purchases.get_mut(&of));
+        if let Some(purchase) = purchase.filter(|purchase| purchase.name == name) {
+            purchase.expired += left;
+        }
     }
 
     /// The wallet in which a purchase is that was not taken back.
@@ -241,9 +233,10 @@ impl Crowd {
     }
 
     /// Takes points from a wallet: those of a purchase first, then those that end first.
-    fn take(&mut self, wallet: usize, of: Option<u32>, mut points: i64) -> Vec<Lot> {
+    fn take(&mut self, wallet: usize, of: Option<(u32, usize)>, mut points: i64) -> Vec<Lot> {
         let mut taken = Vec::new();
-        self.lots.sort_by_key(|lot| (of.is_none() || lot.of != of, lot.end, lot.place));
+        let own = |lot: &Lot| of.is_some() && lot.of.map(|key| (key, lot.name)) == of;
+        self.lots.sort_by_key(|lot| (!own(lot), lot.end, lot.place));
         for lot in self.lots.iter_mut().filter(|lot| lot.wallet == wallet) {
             let n = lot.left.min(points);
             (lot.left, points) = (lot.left - n, points - n);
@@ -276,14 +269,13 @@ impl Crowd {
     fn reverse(&mut self, name: usize, key: u32) -> Result<Vec<i64>, Refused> {
         let wallet = self.wallet(name);
         let found = self.purchases.get(&key).filter(|purchase| self.wallet(purchase.name) == wallet);
-        let Purchase { points, expired, over, .. } = *found.ok_or("ACTIVITY_NOT_FOUND")?;
+        let Purchase { name: buyer, points, expired, over } = *found.ok_or("ACTIVITY_NOT_FOUND")?;
         if over {
             return Err("ACTIVITY_OVER");
         }
         self.purchases.entry(key).and_modify(|purchase| purchase.over = true);
-        let here = self.ended.iter().filter(|ended| ended.wallet == wallet && ended.of == key);
-        let owed = points - expired - here.map(|ended| ended.points).sum::<i64>();
-        let taken = self.take(wallet, Some(key), owed).iter().map(|lot| lot.left).sum();
+        let owed = points - expired;
+        let taken = self.take(wallet, Some((key, buyer)), owed).iter().map(|lot| lot.left).sum();
         Ok(vec![owed, taken, owed - taken])
     }
 
@@ -292,7 +284,6 @@ impl Crowd {
         self.with[name] = with;
         let to = self.wallet(name);
         names.iter().for_each(|name| self.moved[*name] += 1);
-        self.remember_ended(&names, from);
         let mut points = 0;
         self.lots.sort_by_key(|lot| lot.place);
         for lot in self.lots.iter_mut().filter(|lot| lot.wallet == from && names.contains(&lot.name)) {
@@ -301,18 +292,6 @@ impl Crowd {
             points += lot.left;
         }
         vec![points]
-    }
-
-    /// What expired in the names of those who move does not come back, and is not owed where its purchase is.
-    fn remember_ended(&mut self, names: &[usize], from: usize) {
-        let purchases = &mut self.purchases;
-        self.ended.retain(|Ended { wallet, name, of, points }| {
-            let goes = *wallet == from && names.contains(name);
-            if let Some(purchase) = purchases.get_mut(of).filter(|p| goes && names.contains(&p.name)) {
-                purchase.expired += points;
-            }
-            !goes
-        });
     }
 
     fn merge(&mut self, name: usize, into: usize) -> Result<Vec<i64>, Refused> {

@@ -110,14 +110,16 @@ impl Crowd {
     }
 
     /// Points go back to the lots that they were taken from, if neither whoever held them nor those in whose
-    /// names these are have moved since; otherwise whoever held them gets them. What has ended meanwhile ends.
+    /// names these are have moved since; otherwise these get others if they are here, or whoever held them does.
+    /// What has ended meanwhile ends.
     fn come_back(&mut self, kept: &Kept, at: i64) {
         let wallet = self.wallet(kept.name);
         for (moved, lot) in &kept.from {
             let mut lot = lot.clone();
             if self.moved[kept.name] != kept.moved || self.moved[lot.name] != *moved {
                 self.came += 1;
-                (lot.wallet, lot.name, lot.place) = (wallet, kept.name, self.came);
+                (lot.wallet, lot.place) = (wallet, self.came);
+                lot.name = if self.wallet(lot.name) == wallet { lot.name } else { kept.name };
             }
             if lot.end <= at {
                 self.end(lot);

@@ -139,6 +139,8 @@ async fn what_wallets_counted_is_in_their_own_names(on: On) {
     let [first, gone, with] = owners.as_slice() else { panic!("three wallets") };
     let moved = "UPDATE wallet SET moved_to = $4 WHERE bucket = $1 AND tenant_id = $2 AND wallet_id = $3";
     execute(&db, moved, gone.key_with([with.id().into()])).await;
+    let moved = "UPDATE member SET wallet_id = $4 WHERE bucket = $1 AND tenant_id = $2 AND member_id = $3";
+    execute(&db, moved, gone.key_with([with.id().into()])).await;
     db::migrate::<loyalty::Migrator>(&db).await.expect("the migration applies");
     for (owner, points) in [(first, 10), (gone, 0), (with, 30)] {
         let counter = Counter { of: CapOf::Member, name: "rule:a".into(), period_start: 20_250_301 };
@@ -148,4 +150,6 @@ async fn what_wallets_counted_is_in_their_own_names(on: On) {
     }
     let named = "SELECT COUNT(*) AS n FROM member_counter WHERE member_id = wallet_id";
     assert_eq!(count(&db, named).await, 2);
+    let brought = "SELECT SUM(points) AS n FROM member_counter WHERE member_id <> wallet_id AND points = 7";
+    assert_eq!(count(&db, brought).await, 7);
 }

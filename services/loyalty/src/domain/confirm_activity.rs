@@ -25,7 +25,7 @@ pub(super) fn confirm(
     let activity = still_counts(&command.activity, activity)?;
     let mut released = Points::new();
     for earning in &activity.earned {
-        let lots = book.lots_earned(activity.id, earning.purse);
+        let lots = book.lots_earned(activity, earning.purse);
         for lot in lots.into_iter().filter(super::Lot::is_waiting) {
             add(&mut released, lot.key.purse, lot.remaining)?;
             book.release(lot, book.now, command.member_id)?;

@@ -1,6 +1,6 @@
 //! One decision: settle, then one command.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ambient::Time;
 use uuid::Uuid;
@@ -35,6 +35,8 @@ pub struct State {
     pub holds: BTreeMap<(Time, Uuid), Redemption>,
     /// Lots of other wallets, by these and their numbers, to which points may come back.
     pub origins: BTreeMap<(Uuid, i64), Lot>,
+    /// Those whose points are in this wallet of all in whose names lots are that points cannot come back to.
+    pub here: BTreeSet<Uuid>,
     /// What was counted for the limits of rewards: of those that are held, and of the one that is redeemed.
     pub counted: BTreeMap<Counter, i64>,
     /// What the command needs of the time before the wallet's standing, if it does.
@@ -276,8 +278,8 @@ impl State {
     /// A wallet of which no lot is known.
     pub fn new(wallet: Wallet) -> State {
         let (lots, pending, spent) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        let (holds, origins, counted) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        State { wallet, lots, pending, spent, holds, origins, counted, past: None }
+        let (holds, origins, here) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
+        State { wallet, lots, pending, spent, holds, origins, here, counted: BTreeMap::new(), past: None }
     }
 
     /// Adds a lot, whatever it holds.

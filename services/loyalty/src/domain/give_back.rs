@@ -48,8 +48,8 @@ impl Book<'_> {
         Ok(())
     }
 
-    /// Gives points back to a lot of this wallet; if the one in whose name that is has left since, to a new one
-    /// of the member who redeemed, and if others of its points expired before, to one that ends by itself.
+    /// Gives points back to a lot of this wallet; if it was left behind, or others of its points expired before,
+    /// to a new one.
     fn return_to(
         &mut self,
         number: i64,
@@ -60,8 +60,7 @@ impl Book<'_> {
         let lot = self.lots_of([number].into_iter()).pop();
         let mut lot = lot.expect("lots that points may come back to are known");
         if lot.left_behind || lot.expired > 0 {
-            let name = if lot.left_behind { member_id } else { lot.member_id };
-            return self.reopen(lot, points, (self.out.wallet.id, name), at);
+            return self.reopen(lot, points, (self.out.wallet.id, member_id), at);
         }
         lot.remaining = plus(lot.remaining, points)?;
         let (lot_number, credit) = (number, true);
@@ -70,7 +69,8 @@ impl Book<'_> {
         Ok(lot)
     }
 
-    /// Opens a lot for points of a lot that they do not come back to. It ends when that would.
+    /// Opens a lot for points of a lot that they do not come back to. It ends when that would, and is in the same
+    /// name; if that one's points are elsewhere, in the name of the member who redeemed.
     fn reopen(
         &mut self,
         origin: Lot,
@@ -80,6 +80,9 @@ impl Book<'_> {
     ) -> Result<Lot, Refusal> {
         let number = next(&mut self.out.wallet.lot_seq)?;
         let expire_time = self.lives_until(&origin);
+        let left = origin.left_behind || wallet_id != self.out.wallet.id;
+        let is_here = !left || self.before.here.contains(&origin.member_id);
+        let member_id = if is_here { origin.member_id } else { member_id };
         let lot = Lot {
             key: LotKey { number, expire_time, ..origin.key },
             points,

@@ -99,8 +99,8 @@ pub enum MoveRefusal {
 pub struct HandedOver {
     /// In whose names they are.
     pub members: Vec<Uuid>,
-    /// What activities earned, as it was before.
-    pub earned: BTreeMap<Uuid, Vec<Earning>>,
+    /// What activities earned, as it was before, by the members who did them and their ids.
+    pub earned: BTreeMap<(Uuid, Uuid), Vec<Earning>>,
 }
 
 impl From<MoveRefusal> for Refusal {
@@ -155,8 +155,8 @@ pub(super) fn move_member<'a>(
     let told = at_home.told(&points);
     let told = MemberMoved { member_id, to, other_wallet_id, points: told, move_time };
     at_home.announce(Event::MemberMoved(told));
-    let earned = belongings.activities.iter().map(|activity| (activity.id, activity.earned.clone()));
-    let earned = earned.filter(|(_, earned)| !earned.is_empty()).collect();
+    let granted = belongings.activities.iter().filter(|activity| !activity.earned.is_empty());
+    let earned = granted.map(|of| ((of.member_id, of.id), of.earned.clone())).collect();
     book.out.handed_over = Some(HandedOver { members: belongings.members.clone(), earned });
     book.out.other = Some(Box::new(there.close()?));
     Ok(Reply::Points(points))

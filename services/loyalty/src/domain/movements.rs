@@ -7,7 +7,9 @@ use ambient::Time;
 use uuid::Uuid;
 
 use super::book::{Book, minus, next, plus};
-use super::{Account, Allocation, Lot, LotKey, Origin, Posting, Reason, Redemption, Refusal, Source, State};
+use super::{
+    Account, Activity, Allocation, Lot, LotKey, Origin, Posting, Reason, Redemption, Refusal, Source, State,
+};
 
 impl Book<'_> {
     pub(super) fn post(
@@ -344,11 +346,11 @@ impl Book<'_> {
         self.loaded(|lot| lot.remaining > 0)
     }
 
-    /// The loaded lots with points of an activity in a purse, or with such that expired: those that it opened
-    /// here, and those that continue others of it. Such that were left behind are none of them.
-    pub(super) fn lots_earned(&self, activity_id: Uuid, purse: u32) -> Vec<Lot> {
-        let mut lots =
-            self.loaded(|lot| lot.activity_id == activity_id && lot.key.purse == purse && !lot.left_behind);
+    /// The loaded lots of an activity in a purse: those that it opened here, and those that continue others of
+    /// it. What was left behind, or is in the name of somebody else by now, is not its any more.
+    pub(super) fn lots_earned(&self, activity: &Activity, purse: u32) -> Vec<Lot> {
+        let own = |lot: &Lot| lot.activity_id == activity.id && lot.member_id == activity.member_id;
+        let mut lots = self.loaded(|lot| own(lot) && lot.key.purse == purse && !lot.left_behind);
         lots.sort_by_key(|lot| lot.key.number);
         lots
     }

@@ -129,7 +129,7 @@ pub(super) fn reverse(
     let source = Source { note: command.note.clone(), ..source(before, command.member_id) };
     let mut reversals = Vec::with_capacity(before.earned.len());
     for earning in &before.earned {
-        let mut lots = book.lots_earned(before.id, earning.purse);
+        let mut lots = book.lots_earned(before, earning.purse);
         for lot in &mut lots {
             lot.returned = true;
             book.keep(lot.clone());
@@ -206,7 +206,7 @@ pub(super) fn cancel(
     let source = Source { note: command.note.clone(), ..source(before, command.member_id) };
     let mut reversals = Vec::with_capacity(before.earned.len());
     for earning in &before.earned {
-        let lots = book.lots_earned(before.id, earning.purse);
+        let lots = book.lots_earned(before, earning.purse);
         // Of an activity that moved with its member only the lots are known that held something.
         let has_gone = lots.is_empty() && earning.owed_max() > 0;
         if has_gone || lots.iter().any(|lot| !lot.pending) {

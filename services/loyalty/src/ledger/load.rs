@@ -263,7 +263,8 @@ impl Batch {
                 lots.into_iter().for_each(|lot| open.state.insert(lot));
             }
         }
-        self.load_origins(tx).await
+        self.load_origins(tx).await?;
+        self.find_here(tx).await
     }
 
     /// The open holds that are known, and the redemptions that requests name, each with its wallet.
@@ -271,6 +272,28 @@ impl Batch {
         let holds = self.wallets.iter();
         let holds = holds.flat_map(|(owner, open)| open.state.holds.values().map(move |hold| (owner, hold)));
         holds.chain(self.redemptions.iter().map(|((owner, _), redemption)| (owner, redemption)))
+    }
+
+    /// Finds out whose points are here of all in whose names lots are that points cannot come back to.
+    async fn find_here(&mut self, tx: &Tx) -> Result<(), db::Error> {
+        let mut named: BTreeSet<(Owner, Owner)> = BTreeSet::new();
+        for (owner, redemption) in self.all_redemptions() {
+            let Some(open) = self.wallets.get(owner) else { continue };
+            let left = redemption.own_lots().filter_map(|number| open.state.lot(number));
+            let left = left.filter(|lot| lot.left_behind);
+            let origins = redemption.other_lots().filter_map(|of| open.state.origins.get(&of));
+            let ids = left.chain(origins).map(|lot| Owner::new(owner.tenant(), lot.member_id));
+            named.extend(ids.map(|id| (owner.clone(), id)));
+        }
+        let wanted: BTreeSet<Owner> = named.iter().map(|(_, member)| member.clone()).collect();
+        let found = members::find_many(tx, &wanted.into_iter().collect::<Vec<_>>()).await?;
+        for (owner, member) in named {
+            let is_here = found.get(&member).is_some_and(|found| found.wallet_id == owner.id());
+            if let Some(open) = self.wallets.get_mut(&owner).filter(|_| is_here) {
+                open.state.here.insert(member.id());
+            }
+        }
+        Ok(())
     }
 
     /// Loads lots of other wallets that points may come back to.

@@ -356,13 +356,16 @@ const CHECKS: &[(&str, &str)] = &[
          WHERE w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)",
     ),
     (
-        // Whoever leaves a wallet takes along what is in its name, and nobody else does.
+        // Whoever leaves a wallet takes along what is in its name, and nobody else does: points, and what counts.
         "points_are_in_the_name_of_somebody_who_is_here",
         "SELECT wallet_id, SUM(points) AS diff FROM ( \
            SELECT CASE l.member_id WHEN NIL THEN l.wallet_id ELSE l.member_id END AS whose, l.wallet_id, \
              l.remaining AS points, 0 AS here FROM lot l JOIN wallet w ON w.bucket = l.bucket \
              AND w.tenant_id = l.tenant_id AND w.wallet_id = l.wallet_id \
              WHERE l.open = 1 AND w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2) \
+           UNION ALL SELECT c.member_id, c.wallet_id, c.points, 0 FROM member_counter c JOIN wallet w \
+             ON w.bucket = c.bucket AND w.tenant_id = c.tenant_id AND w.wallet_id = c.wallet_id \
+             WHERE w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2) \
            UNION ALL SELECT m.member_id, m.wallet_id, 0, 1 FROM member m WHERE m.tenant_id = $1 \
            UNION ALL SELECT h.household_id, h.household_id, 0, 1 FROM household h WHERE h.tenant_id = $1) t \
          GROUP BY whose, wallet_id HAVING SUM(points) > 0 AND SUM(here) = 0",

@@ -186,7 +186,8 @@ pub async fn earned(
     let want = Want { activities: vec![activity.id], ..Want::nothing(owner) };
     let mut continued = HashMap::new();
     of_activities(db, &[want], &mut continued).await?;
-    let continued = continued.into_values().flatten().filter(|lot| !lot.left_behind);
+    let own = |lot: &Lot| lot.member_id == activity.member_id && !lot.left_behind;
+    let continued = continued.into_values().flatten().filter(own);
     let mut lots = numbered(db, owner, activity.lot_numbers().collect()).await?;
     lots.extend(continued);
     lots.sort_by_key(|lot| lot.key.number);

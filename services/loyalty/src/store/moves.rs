@@ -1,6 +1,6 @@
 //! What changes hands when a member moves to another wallet: who comes along, and whose rows these are.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use ambient::Time;
 use db::sea_orm::sea_query::Expr;
@@ -11,9 +11,6 @@ use uuid::Uuid;
 use super::entity::{activity, lot, wallet};
 use super::{activities, lots, nil};
 use crate::domain::{Activity, Belongings, Destination, Earning, HandedOver, MoveMember};
-
-/// Of an activity whose lots are in another wallet than it.
-const NO_LOTS: (i64, i64) = (1, 0);
 
 /// A move, as it is written.
 #[derive(Clone, Debug)]
@@ -103,21 +100,19 @@ impl Move {
             .filter(lot::Column::WalletId.eq(self.from.id()))
             .filter(lot::Column::Expired.gt(0))
             .filter(lot::Column::LeftBehind.eq(0));
-        let members: BTreeSet<Uuid> = self.rows.members.iter().copied().collect();
-        let mut expired: BTreeMap<(Uuid, u32), i64> = BTreeMap::new();
-        let lots = select.all(tx).await?.into_iter().map(lots::domain);
-        for lot in lots.filter(|lot| members.contains(&lot.member_id)) {
-            let of_activity = expired.entry((lot.activity_id, lot.key.purse)).or_default();
+        let mut expired: BTreeMap<((Uuid, Uuid), u32), i64> = BTreeMap::new();
+        for lot in select.all(tx).await?.into_iter().map(lots::domain) {
+            let of_activity = expired.entry(((lot.member_id, lot.activity_id), lot.key.purse)).or_default();
             *of_activity = of_activity.saturating_add(lot.expired);
         }
-        let moved = |id: Uuid, earning: &Earning| {
-            let more = expired.get(&(id, earning.purse)).copied().unwrap_or(0);
+        let moved = |of: (Uuid, Uuid), earning: &Earning| {
+            let more = expired.get(&(of, earning.purse)).copied().unwrap_or(0);
             let expired_before = earning.expired_before.saturating_add(more);
-            Earning { expired_before, lots: NO_LOTS, ..*earning }
+            Earning { expired_before, lots: (0, 0), ..*earning }
         };
-        let row = |(id, earned): (&Uuid, &Vec<Earning>)| {
-            let earned: Vec<Earning> = earned.iter().map(|earning| moved(*id, earning)).collect();
-            activities::earned_row(&self.to, *id, &earned)
+        let row = |(of, earned): (&(Uuid, Uuid), &Vec<Earning>)| {
+            let earned: Vec<Earning> = earned.iter().map(|earning| moved(*of, earning)).collect();
+            activities::earned_row(&self.to, of.1, &earned)
         };
         let rows: Vec<activity::Model> = self.rows.earned.iter().map(row).collect();
         db::bulk_update::<activity::Entity>(tx, &rows, &activities::EARNED).await
