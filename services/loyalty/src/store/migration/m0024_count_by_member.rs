@@ -41,7 +41,8 @@ impl MigrationTrait for CountByMember {
         // What was counted before a member left its own wallet was added to the other one.
         let copy = format!(
             "INSERT INTO member_counter (bucket, tenant_id, wallet_id, name, period_start, member_id, \
-             points) SELECT c.bucket, c.tenant_id, c.wallet_id, c.name, c.period_start, c.wallet_id, c.points \
+             points) \
+             SELECT c.bucket, c.tenant_id, c.wallet_id, c.name, c.period_start, c.wallet_id, c.points \
              FROM wallet_counter c JOIN wallet w ON w.bucket = c.bucket AND w.tenant_id = c.tenant_id \
              AND w.wallet_id = c.wallet_id WHERE w.moved_to = {nil}"
         );
