@@ -308,7 +308,8 @@ mod tests {
 
     use super::*;
     use crate::domain::fixture::{DAY, Ledger, adjust, at, purchase, redeem, reverse, usd_micros};
-    use crate::domain::{Command, ConfirmActivity, Release};
+    use crate::domain::rules::{Cap, CapOf, Overflow, Period, Rules};
+    use crate::domain::{Command, ConfirmActivity, Context, Release, decide};
 
     fn reversal(answer: Result<Reply, Refusal>) -> Reversal {
         answer.unwrap().reversals().first().copied().unwrap_or_default()
@@ -433,6 +434,24 @@ mod tests {
         assert_eq!(tail, [(Reason::Expire, 200), (Reason::Repay, 100), (Reason::Release, 300)]);
         let repaid = ledger.postings.iter().find(|p| p.reason == Reason::Repay).unwrap();
         assert_eq!(repaid.effective_time, now.plus_micros(5 * DAY));
+    }
+
+    #[test]
+    fn what_is_taken_back_is_taken_off_the_name_that_it_was_counted_in() {
+        let now = at("2017-01-01T00:00:00Z");
+        let mut ledger = Ledger::opened(now);
+        let (of, period, overflow) = (CapOf::Member, Period::Day, Overflow::Cap);
+        let mut rules = Rules::per_purchase(1, 1_000_000);
+        rules.rules[0].caps = vec![Cap { points_max: 100, of, period, overflow, budget: String::new() }];
+        ledger.program.rule_sets[0].rules = ledger.program.compile(rules).unwrap();
+        let earned = ledger.earn(130, now, now).unwrap();
+        let Command::ReverseActivity(of_owner) = part(100_000_000) else { panic!("a return") };
+        let member_id = Uuid::from_u128(2);
+        let by_another = Command::ReverseActivity(ReverseActivity { member_id, ..of_owner });
+        let context = Context { activity: earned.activity(), ..Context::of(&ledger.program) };
+        let counted = decide(&ledger.state, &by_another, context, now).outcome.counted;
+        let counted: Vec<_> = counted.into_iter().map(|((_, name), points)| (name, points)).collect();
+        assert_eq!(counted, [(Uuid::from_u128(1), -70)]);
     }
 
     proptest! {
