@@ -110,8 +110,8 @@ impl Crowd {
     }
 
     /// Points go back to the lots that they were taken from, if neither whoever held them nor those in whose
-    /// names these are have moved since; otherwise these get others if they are here, or whoever held them does.
-    /// What has ended meanwhile ends.
+    /// names these are have moved since; otherwise these get others if they are here, or whoever held them
+    /// does. What has ended meanwhile ends.
     fn come_back(&mut self, kept: &Kept, at: i64) {
         let wallet = self.wallet(kept.name);
         for (moved, lot) in &kept.from {

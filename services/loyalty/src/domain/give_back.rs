@@ -48,8 +48,8 @@ impl Book<'_> {
         Ok(())
     }
 
-    /// Gives points back to a lot of this wallet; if it was left behind, or others of its points expired before,
-    /// to a new one.
+    /// Gives points back to a lot of this wallet; to a new one if it was left behind, or if others of its points
+    /// expired before.
     fn return_to(
         &mut self,
         number: i64,
@@ -69,8 +69,8 @@ impl Book<'_> {
         Ok(lot)
     }
 
-    /// Opens a lot for points of a lot that they do not come back to. It ends when that would, and is in the same
-    /// name; if that one's points are elsewhere, in the name of the member who redeemed.
+    /// Opens a lot for points of a lot that they do not come back to. It ends when that would, and is in the
+    /// same name; if that one's points are elsewhere, in the name of the member who redeemed.
     fn reopen(
         &mut self,
         origin: Lot,

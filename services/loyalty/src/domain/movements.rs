@@ -346,8 +346,8 @@ impl Book<'_> {
         self.loaded(|lot| lot.remaining > 0)
     }
 
-    /// The loaded lots of an activity in a purse: those that it opened here, and those that continue others of
-    /// it. What was left behind, or is in the name of somebody else by now, is not its any more.
+    /// The loaded lots of an activity in a purse: those that it opened here, and those that continue others
+    /// of it. What was left behind, or is in the name of somebody else by now, is not its any more.
     pub(super) fn lots_earned(&self, activity: &Activity, purse: u32) -> Vec<Lot> {
         let own = |lot: &Lot| lot.activity_id == activity.id && lot.member_id == activity.member_id;
         let mut lots = self.loaded(|lot| own(lot) && lot.key.purse == purse && !lot.left_behind);

@@ -356,7 +356,7 @@ const CHECKS: &[(&str, &str)] = &[
          WHERE w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)",
     ),
     (
-        // Whoever leaves a wallet takes along what is in its name, and nobody else does: points, and what counts.
+        // Whoever leaves a wallet takes along the points and the counts in its name, and nobody else does.
         "points_are_in_the_name_of_somebody_who_is_here",
         "SELECT wallet_id, SUM(points) AS diff FROM ( \
            SELECT CASE l.member_id WHEN NIL THEN l.wallet_id ELSE l.member_id END AS whose, l.wallet_id, \

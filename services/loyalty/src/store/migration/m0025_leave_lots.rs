@@ -13,7 +13,8 @@ impl MigrationName for LeaveLots {
     }
 }
 
-/// Of members who are elsewhere. Lots of before members could move are in nobody's name: they are their owners'.
+/// Of members who are elsewhere. Lots of before members could move are in nobody's name: they are their
+/// owners'.
 const LEFT: &str = "UPDATE lot SET left_behind = 1 FROM member m WHERE m.tenant_id = lot.tenant_id \
      AND m.member_id = CASE lot.member_id WHEN NIL THEN lot.wallet_id ELSE lot.member_id END \
      AND m.wallet_id <> lot.wallet_id";
