@@ -304,8 +304,8 @@ impl Model {
         if self.expired.get(&i).is_none_or(|points| *points == 0) {
             return i;
         }
-        let number = self.lots.len();
-        self.lots.push(Lot { number, left: 0, pending: false, ..self.lots[i].clone() });
+        let (number, expiry) = (self.lots.len(), self.expiry(&self.lots[i]));
+        self.lots.push(Lot { number, left: 0, pending: false, expiry, ..self.lots[i].clone() });
         number
     }
 

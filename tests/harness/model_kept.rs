@@ -21,8 +21,8 @@ pub enum Keep {
 #[derive(Clone, Debug)]
 pub(crate) struct Kept {
     pub(crate) name: usize,
-    /// How often that one had moved by then.
-    moved: usize,
+    /// The wallet that the points were taken from.
+    home: usize,
     /// Lots with what was taken of each, and how often those in whose names they are had moved by then.
     from: Vec<(usize, Lot)>,
     made: i64,
@@ -44,10 +44,10 @@ impl Crowd {
     /// The reason of a refusal.
     pub fn keep(&mut self, name: usize, key: usize, what: Keep) -> Result<(), Refused> {
         if let Keep::Hold(seconds) = what {
-            let (moved, made) = (self.moved[name], self.now);
+            let (home, made) = (self.wallet(name), self.now);
             let from = self.have(name)?.into_iter().map(|lot| (self.moved[lot.name], lot)).collect();
             let until = made + seconds * 1_000_000;
-            let kept = Kept { name, moved, from, made, until, stage: Stage::Held, refunded: false };
+            let kept = Kept { name, home, from, made, until, stage: Stage::Held, refunded: false };
             self.kept.insert(key, kept);
             return Ok(());
         }
@@ -109,14 +109,14 @@ impl Crowd {
         *self.had.entry((name, at.div_euclid(DAY))).or_default() += units;
     }
 
-    /// Points go back to the lots that they were taken from, if neither whoever held them nor those in whose
-    /// names these are have moved since; otherwise these get others if they are here, or whoever held them
-    /// does. What has ended meanwhile ends.
+    /// Points go back to the lots that they were taken from, if they are where these are and those in whose
+    /// names these are have not moved since; otherwise these get others if they are here, or whoever held
+    /// them does. What has ended meanwhile ends.
     fn come_back(&mut self, kept: &Kept, at: i64) {
         let wallet = self.wallet(kept.name);
         for (moved, lot) in &kept.from {
             let mut lot = lot.clone();
-            if self.moved[kept.name] != kept.moved || self.moved[lot.name] != *moved {
+            if wallet != kept.home || self.moved[lot.name] != *moved {
                 self.came += 1;
                 (lot.wallet, lot.place) = (wallet, self.came);
                 lot.name = if self.wallet(lot.name) == wallet { lot.name } else { kept.name };

@@ -48,8 +48,8 @@ impl Book<'_> {
         Ok(())
     }
 
-    /// Gives points back to a lot of this wallet; to a new one if it was left behind, or if others of its points
-    /// expired before.
+    /// Gives points back to a lot of this wallet; to a new one if it was left behind, or if others of its
+    /// points expired before.
     fn return_to(
         &mut self,
         number: i64,

@@ -165,12 +165,17 @@ const CHECKS: &[(&str, &str)] = &[
     ),
     (
         "lots_match_their_allocations",
-        "SELECT l.wallet_id, ABS(l.points - l.remaining - COALESCE((SELECT SUM(CASE a.credit \
-           WHEN 1 THEN -a.points ELSE a.points END) \
-           FROM allocation a WHERE a.bucket = l.bucket AND a.tenant_id = l.tenant_id \
-           AND a.wallet_id = l.wallet_id AND a.lot_number = l.lot_number), 0)) AS diff \
-         FROM lot l JOIN wallet w ON w.bucket = l.bucket AND w.tenant_id = l.tenant_id \
-           AND w.wallet_id = l.wallet_id WHERE w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)",
+        // Sums of both sides: allocations are in the order of postings, so looking for those of each lot
+        // would go through all of the wallet's.
+        "SELECT wallet_id, ABS(SUM(points)) AS diff FROM ( \
+           SELECT l.bucket, l.wallet_id, l.lot_number, l.points - l.remaining AS points FROM lot l \
+             JOIN wallet w ON w.bucket = l.bucket AND w.tenant_id = l.tenant_id \
+             AND w.wallet_id = l.wallet_id WHERE w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2) \
+           UNION ALL SELECT a.bucket, a.wallet_id, a.lot_number, \
+             CASE a.credit WHEN 1 THEN a.points ELSE -a.points END FROM allocation a \
+             JOIN wallet w ON w.bucket = a.bucket AND w.tenant_id = a.tenant_id \
+             AND w.wallet_id = a.wallet_id WHERE w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)) t \
+         GROUP BY bucket, wallet_id, lot_number",
     ),
     (
         "postings_match_their_allocations",

@@ -16,7 +16,8 @@ impl MigrationName for CountByMember {
 
 /// What was counted before a member left its own wallet was added to the other one: it is the member's there.
 const BROUGHT: &str = "INSERT INTO member_counter (bucket, tenant_id, wallet_id, name, period_start, \
-     member_id, points) SELECT w.bucket, w.tenant_id, w.wallet_id, c.name, c.period_start, c.wallet_id, c.points \
+     member_id, points) \
+     SELECT w.bucket, w.tenant_id, w.wallet_id, c.name, c.period_start, c.wallet_id, c.points \
      FROM wallet_counter c JOIN member m ON m.bucket = c.bucket AND m.tenant_id = c.tenant_id \
      AND m.member_id = c.wallet_id JOIN wallet w ON w.tenant_id = m.tenant_id AND w.wallet_id = m.wallet_id \
      WHERE m.wallet_id <> m.member_id";
