@@ -246,7 +246,9 @@ impl Batch {
             }
             let named = self.named_redemption(request);
             want.numbers.extend(named.into_iter().flat_map(Redemption::own_lots));
-            *needed |= until.is_some() || since.is_some() || activity.is_some() || named.is_some();
+            // What it names may be made by a request before it.
+            let names = request.command.activity().is_some() || request.command.redemption().is_some();
+            *needed |= until.is_some() || since.is_some() || names;
         }
         for (owner, (want, needed)) in &mut wants {
             let holds = self.wallets.get(*owner).into_iter().flat_map(|open| open.state.holds.values());
