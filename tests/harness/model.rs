@@ -1,7 +1,7 @@
 //! A model of one wallet, written from the design page alone: lists that are scanned and sums that are taken
 //! anew. It is slow and short, so that what it says can be believed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate};
 
@@ -351,17 +351,14 @@ impl Model {
             return Err("EXPIRES_IN_PAST");
         }
         let mut points = 0;
-        let held: BTreeSet<usize> = self
-            .holds
-            .iter()
-            .filter(|hold| hold.stage == Stage::Held)
-            .flat_map(|hold| hold.from.clone())
-            .collect();
+        let mut on_hold: BTreeMap<usize, i64> = BTreeMap::new();
+        let holds = self.holds.iter().filter(|hold| hold.stage == Stage::Held);
+        holds.flat_map(|hold| &hold.from).for_each(|i| *on_hold.entry(*i).or_default() += 1);
         for i in 0..self.lots.len() {
-            let lives_until = self.expiry(&self.lots[i]);
-            let is_held = held.contains(&i) && lives_until > self.now;
-            if (self.lots[i].left > 0 || is_held) && lives_until < before && lives_until < to {
-                points += self.lots[i].left;
+            let there = self.lots[i].left + on_hold.get(&i).copied().unwrap_or(0);
+            let ends = (self.now + 1..before.min(to)).contains(&self.expiry(&self.lots[i]));
+            if there > 0 && ends {
+                points += there;
                 self.lots[i].expiry = to;
             }
         }

@@ -24,6 +24,7 @@ in_process! {
     points_of_who_left_come_back_to_who_redeemed;
     points_of_who_stayed_come_back_to_their_owner;
     what_moved_and_expired_is_neither_owed_nor_reinstated;
+    what_came_back_after_its_return_is_not_reinstated;
     held_points_are_extended;
     units_that_are_held_count_where_their_hold_is;
     a_hold_that_joins_counts_once;
@@ -233,6 +234,25 @@ async fn what_moved_and_expired_is_neither_owed_nor_reinstated(house: House) {
     house.end().await;
 }
 
+async fn what_came_back_after_its_return_is_not_reinstated(house: House) {
+    let client = house.client();
+    create_program(&client).await;
+    create_reward(&client, "mug", 30, None).await;
+    let anna = enroll(&client, "anna").await;
+    let card = enroll(&client, "card").await;
+    let bought = [buys(&client, &card, 30).await, buys(&client, &card, 30).await];
+    let spent = [has(&client, &card, "mug").await, has(&client, &card, "mug").await];
+    merge(&client, merger(&card, &anna)).await.unwrap();
+    reverse(&client, &card, &bought[0]).await.unwrap();
+    for spent in spent {
+        refunded(&client, refund(&named(&spent, &anna), None)).await.unwrap();
+    }
+    assert_eq!(available(&client, &anna).await, 60);
+    house.clock().advance_to(day(91));
+    assert_eq!(reinstate(&client, reinstatement(&anna, day(0))).await.unwrap().points_reinstated, 30);
+    house.end().await;
+}
+
 async fn held_points_are_extended(house: House) {
     let client = house.client();
     create_program(&client).await;
@@ -242,7 +262,7 @@ async fn held_points_are_extended(house: House) {
     house.clock().advance_to(day(90).plus_micros(-60 * SECOND));
     let made = makes(&client, &anna, "mug", 120).await;
     let extended = extend(&client, &anna, (day(91), day(100))).await.unwrap();
-    assert_eq!(extended.points_extended, 0, "they may be spent");
+    assert_eq!(extended.points_extended, 30);
     house.clock().advance_to(day(90).plus_micros(SECOND));
     let left = voided(&client, void(&made)).await.unwrap().balance.unwrap();
     assert_eq!((left.available, left.next_expire_time), (30, Some(timestamp(day(100)))));

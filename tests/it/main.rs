@@ -100,6 +100,7 @@ mod real_coupons_are_redeemed;
 mod redis_may_vanish;
 mod rewards_are_for_some;
 mod rewards_are_held;
+mod rows_are_found_by_whole_keys;
 mod rules_are_tried_on_history;
 mod rules_say_what_activities_earn;
 mod rules_see_members;

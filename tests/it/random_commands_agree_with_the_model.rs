@@ -272,16 +272,10 @@ fn replay(model: &mut Purses, asked: Vec<Asked>, now: i64) {
     let (refused, mut done): (Vec<_>, Vec<_>) =
         asked.into_iter().partition(|one| matches!(one.told[0], Told::Refused(_)));
     let version = |one: &Asked| one.balance.as_ref().map_or(0, |balance| balance.version);
-    // What changed nothing has the version of what it came after. Points that are held may be extended, and
-    // are not told of.
+    // What changed nothing has the version of what it came after.
     let nothing = |told: &Told| matches!(told, Told::Released(0) | Told::Points(0));
-    let rank = |one: &Asked| match one.command {
-        Do::Settle => 2,
-        _ if !one.told.iter().all(nothing) => 0,
-        Do::Extend(..) => 1,
-        _ => 2,
-    };
-    done.sort_by_key(|one| (version(one), rank(one)));
+    let changed_nothing = |one: &Asked| one.told.iter().all(nothing) || one.command == Do::Settle;
+    done.sort_by_key(|one| (version(one), changed_nothing(one)));
     model.run(0, Do::Settle, now);
     let mut states = vec![model.clone()];
     for one in done {

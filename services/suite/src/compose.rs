@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ambient::{Clock, Ids};
-use db::Db;
+use db::{Db, Statistics};
 use events::operate::Operator;
 use events::relay;
 use events::{Bell, Link, Log, Relay, Subscriber};
@@ -134,6 +134,7 @@ pub struct Suite {
 struct Parts {
     /// Who takes events before who leaves them.
     services: Vec<(Role, Part, Db)>,
+    statistics: Vec<Statistics>,
     relays: Vec<relay::Running>,
     subscribers: Vec<Subscriber>,
 }
@@ -250,6 +251,7 @@ impl Parts {
         bound: &Bound,
     ) -> Result<(), Failure> {
         let bell = Bell::default();
+        self.statistics.push(Statistics::keep(&db));
         if let Some(state) = Part::state(role, &db) {
             let log = Log::open(&db, &plan.ids, role.name()).await?;
             let links = self.links(plan, role, wanted, bound)?;

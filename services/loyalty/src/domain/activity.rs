@@ -277,6 +277,11 @@ impl Activity {
         }
     }
 
+    /// True if all of it or a part of it was given back.
+    pub fn is_taken_back(&self) -> bool {
+        self.state != ActivityState::Recorded
+    }
+
     /// Units of its line items that were not given back: none of an activity that was taken back as a whole.
     pub fn units_left(&self) -> i64 {
         let left = self.detail.lines.iter().map(|line| line.item.quantity.saturating_sub(line.returned));

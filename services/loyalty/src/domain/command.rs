@@ -56,8 +56,8 @@ pub enum Command {
 }
 
 impl Command {
-    /// Up to which expiry this command needs lots at `now`, beyond those that cover its debit; `None` if it
-    /// needs none.
+    /// Up to which expiry this command needs lots at `now`, and the first one that lives longer, beyond those
+    /// that cover its debit; `None` if it needs none.
     pub fn lots_until(&self, state: &State, program: &Program, now: Time) -> Option<Time> {
         let now = now.max(state.wallet.now);
         match self {
@@ -68,7 +68,24 @@ impl Command {
             Command::ChangeState(change) if change.to.is_over() => Some(Time::NEVER),
             // Lots that live longer by it may be those that expire first.
             Command::MoveMember(_) | Command::ReinstatePoints(_) => Some(Time::NEVER),
-            _ => state.has_due(now).then_some(now),
+            // What it names may be made by a request before it, and is not known yet.
+            Command::ConfirmActivity(_)
+            | Command::CancelActivity(_)
+            | Command::ReverseActivity(_)
+            | Command::CaptureRedemption(_)
+            | Command::VoidRedemption(_)
+            | Command::ExtendHold(_)
+            | Command::RefundRedemption(_) => Some(now),
+            Command::Settle
+            | Command::RecordActivity(_)
+            | Command::AdjustPoints(_)
+            | Command::RedeemReward(_)
+            | Command::CreateRedemption(_)
+            | Command::ChangeState(_)
+            | Command::TransferPoints(_)
+            | Command::ChangeRole(_)
+            | Command::ReopenReferral
+            | Command::RejectReview => state.has_due(now).then_some(now),
         }
     }
 

@@ -37,6 +37,9 @@ pub struct State {
     pub origins: BTreeMap<(Uuid, i64), Lot>,
     /// Those whose points are in this wallet of all in whose names lots are that points cannot come back to.
     pub here: BTreeSet<Uuid>,
+    /// The activities, each with its member, that were taken back, whole or in part, of all whose lots points
+    /// cannot come back to.
+    pub returned: BTreeSet<(Uuid, Uuid)>,
     /// What was counted for the limits of rewards: of those that are held, and of the one that is redeemed.
     pub counted: BTreeMap<Counter, i64>,
     /// What the command needs of the time before the wallet's standing, if it does.
@@ -277,9 +280,18 @@ pub fn view(state: &State, program: &Program, now: Time) -> Wallet {
 impl State {
     /// A wallet of which no lot is known.
     pub fn new(wallet: Wallet) -> State {
-        let (lots, pending, spent) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        let (holds, origins, here) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
-        State { wallet, lots, pending, spent, holds, origins, here, counted: BTreeMap::new(), past: None }
+        State {
+            wallet,
+            lots: BTreeMap::new(),
+            pending: BTreeMap::new(),
+            spent: BTreeMap::new(),
+            holds: BTreeMap::new(),
+            origins: BTreeMap::new(),
+            here: BTreeSet::new(),
+            returned: BTreeSet::new(),
+            counted: BTreeMap::new(),
+            past: None,
+        }
     }
 
     /// Adds a lot, whatever it holds.
@@ -320,6 +332,8 @@ impl State {
         }
         self.holds.retain(|(_, id), _| !outcome.resolved.contains_key(id));
         self.hold(outcome.redemption.iter().chain(outcome.resolved.values()).cloned());
+        let returned = outcome.changed.iter().filter(|activity| activity.is_taken_back());
+        self.returned.extend(returned.map(|activity| (activity.id, activity.member_id)));
         for ((counter, _), units) in &outcome.counted {
             let known = self.counted.get_mut(counter);
             known.into_iter().for_each(|counted| *counted = counted.saturating_add(*units));

@@ -83,6 +83,7 @@ impl Book<'_> {
         let left = origin.left_behind || wallet_id != self.out.wallet.id;
         let is_here = !left || self.before.here.contains(&origin.member_id);
         let member_id = if is_here { origin.member_id } else { member_id };
+        let returned = self.before.returned.contains(&(origin.activity_id, origin.member_id));
         let lot = Lot {
             key: LotKey { number, expire_time, ..origin.key },
             points,
@@ -90,6 +91,7 @@ impl Book<'_> {
             activate_time: at,
             pending: false,
             expired: 0,
+            returned: origin.returned || returned,
             left_behind: false,
             member_id,
             origin: Some(Origin { wallet_id, lot_number: origin.key.number }),
@@ -178,6 +180,12 @@ mod tests {
         let taken = ledger.run(&reverse(Returned::Whole), end).unwrap();
         assert_eq!(taken.reversals().first().map(|taken| taken.owed), Some(0));
         assert_eq!(ledger.run(&reinstate, end), Ok(Reply::of(0, 0)));
+
+        let (mut ledger, end) = moved(LateRefund::Expire);
+        let taken = ledger.run(&reverse(Returned::Whole), end.plus_micros(-1)).unwrap();
+        assert_eq!(taken.reversals().first().map(|taken| (taken.owed, taken.waived)), Some((100, 100)));
+        ledger.run(&Command::Settle, end).unwrap();
+        assert_eq!(ledger.run(&reinstate, end), Ok(Reply::of(0, 0)), "it was taken back before it came back");
     }
 
     #[test]

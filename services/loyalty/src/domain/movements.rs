@@ -1,6 +1,6 @@
 //! Movements of points: each is a posting together with the lots it opens or takes from.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use ambient::Time;
@@ -355,12 +355,17 @@ impl Book<'_> {
         lots
     }
 
-    /// Lots of this wallet that hold nothing, of which points are held that would come back to them.
-    pub(super) fn emptied_by_holds(&self) -> Vec<Lot> {
-        let numbers: BTreeSet<i64> = self.open_holds().flat_map(Redemption::own_lots).collect();
-        let mut lots = self.lots_of(numbers.into_iter());
-        lots.retain(|lot| lot.remaining == 0 && !lot.left_behind);
-        lots
+    /// Points that are on hold and would come back to lots of this wallet, by the numbers of these.
+    pub(super) fn points_on_hold(&self) -> Result<BTreeMap<i64, i64>, Refusal> {
+        let mut on_hold = BTreeMap::new();
+        for (number, points) in self.open_holds().flat_map(Redemption::of_own_lots) {
+            let sum = on_hold.entry(*number).or_insert(0);
+            *sum = plus(*sum, *points)?;
+        }
+        for lot in self.lots_of(on_hold.keys().copied()).iter().filter(|lot| lot.left_behind) {
+            on_hold.remove(&lot.key.number);
+        }
+        Ok(on_hold)
     }
 
     /// The loaded lots of which points expired that may be given back.

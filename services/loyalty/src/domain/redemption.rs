@@ -286,8 +286,13 @@ impl Redemption {
 
     /// The numbers of the lots of its wallet that points may come back to.
     pub fn own_lots(&self) -> impl Iterator<Item = i64> {
+        self.of_own_lots().map(|(number, _)| *number)
+    }
+
+    /// The same, each with the points that were taken from it.
+    pub(super) fn of_own_lots(&self) -> impl Iterator<Item = &(i64, i64)> {
         let own = self.lots_wallet_id.is_none();
-        self.lots.iter().filter(move |_| own).map(|(number, _)| *number)
+        self.lots.iter().filter(move |_| own)
     }
 
     /// The lots, by other wallets and their numbers, that points may come back to.

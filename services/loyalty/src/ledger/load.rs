@@ -58,6 +58,7 @@ impl Batch {
         batch.lock_stock(tx, requests).await?;
         batch.load_belongings(tx, requests).await?;
         batch.load_lots(tx, requests).await?;
+        batch.load_origins(tx).await?;
         Ok(batch)
     }
 
@@ -246,9 +247,7 @@ impl Batch {
             }
             let named = self.named_redemption(request);
             want.numbers.extend(named.into_iter().flat_map(Redemption::own_lots));
-            // What it names may be made by a request before it.
-            let names = request.command.activity().is_some() || request.command.redemption().is_some();
-            *needed |= until.is_some() || since.is_some() || names;
+            *needed |= until.is_some();
         }
         for (owner, (want, needed)) in &mut wants {
             let holds = self.wallets.get(*owner).into_iter().flat_map(|open| open.state.holds.values());
@@ -263,60 +262,6 @@ impl Batch {
         for (owner, lots) in lots::load(tx, wanted.collect()).await? {
             if let Some(open) = self.wallets.get_mut(&owner) {
                 lots.into_iter().for_each(|lot| open.state.insert(lot));
-            }
-        }
-        self.load_origins(tx).await?;
-        self.find_here(tx).await
-    }
-
-    /// The open holds that are known, and the redemptions that requests name, each with its wallet.
-    fn all_redemptions(&self) -> impl Iterator<Item = (&Owner, &Redemption)> {
-        let holds = self.wallets.iter();
-        let holds = holds.flat_map(|(owner, open)| open.state.holds.values().map(move |hold| (owner, hold)));
-        holds.chain(self.redemptions.iter().map(|((owner, _), redemption)| (owner, redemption)))
-    }
-
-    /// Finds out whose points are here of all in whose names lots are that points cannot come back to.
-    async fn find_here(&mut self, tx: &Tx) -> Result<(), db::Error> {
-        let mut named: BTreeSet<(Owner, Owner)> = BTreeSet::new();
-        for (owner, redemption) in self.all_redemptions() {
-            let Some(open) = self.wallets.get(owner) else { continue };
-            let left = redemption.own_lots().filter_map(|number| open.state.lot(number));
-            let left = left.filter(|lot| lot.left_behind);
-            let origins = redemption.other_lots().filter_map(|of| open.state.origins.get(&of));
-            let ids = left.chain(origins).map(|lot| Owner::new(owner.tenant(), lot.member_id));
-            named.extend(ids.map(|id| (owner.clone(), id)));
-        }
-        let wanted: BTreeSet<Owner> = named.iter().map(|(_, member)| member.clone()).collect();
-        let found = members::find_many(tx, &wanted.into_iter().collect::<Vec<_>>()).await?;
-        for (owner, member) in named {
-            let is_here = found.get(&member).is_some_and(|found| found.wallet_id == owner.id());
-            if let Some(open) = self.wallets.get_mut(&owner).filter(|_| is_here) {
-                open.state.here.insert(member.id());
-            }
-        }
-        Ok(())
-    }
-
-    /// Loads lots of other wallets that points may come back to.
-    async fn load_origins(&mut self, tx: &Tx) -> Result<(), db::Error> {
-        let wanted = self.all_redemptions().flat_map(|(owner, redemption)| {
-            redemption
-                .other_lots()
-                .map(move |(id, number)| (owner.clone(), Owner::new(owner.tenant(), id), number))
-        });
-        let mut keys: BTreeMap<Owner, Vec<i64>> = BTreeMap::new();
-        let mut asking: HashMap<Owner, BTreeSet<Owner>> = HashMap::new();
-        for (owner, origin, number) in wanted {
-            keys.entry(origin.clone()).or_default().push(number);
-            asking.entry(origin).or_default().insert(owner);
-        }
-        for (origin, numbers) in keys {
-            let found = lots::numbered(tx, &origin, numbers).await?;
-            for owner in asking.get(&origin).into_iter().flatten() {
-                let Some(open) = self.wallets.get_mut(owner) else { continue };
-                let origins = found.iter().map(|lot| ((origin.id(), lot.key.number), lot.clone()));
-                open.state.origins.extend(origins);
             }
         }
         Ok(())

@@ -17,6 +17,7 @@ mod lanes;
 mod load;
 mod message;
 mod metrics;
+mod origins;
 mod redeemers;
 mod route;
 mod state;

@@ -7,7 +7,7 @@ use ambient::Time;
 use db::sea_orm::sea_query::ArrayType;
 use db::sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect,
-    Statement,
+    Statement, Value,
 };
 use db::{Keyed, Owner, select_in};
 use uuid::Uuid;
@@ -199,21 +199,12 @@ async fn of_numbers(
     db: &impl ConnectionTrait,
     wants: &[Want],
 ) -> Result<HashMap<Owner, Vec<Lot>>, db::Error> {
-    let select = Keyed {
-        table: "lot",
-        on: &["bucket", "tenant_id", "wallet_id", "lot_number"],
-        types: &[ArrayType::Int, ArrayType::String, ArrayType::Uuid, ArrayType::BigInt],
-        filter: "",
-        order: "",
-        first: None,
-        lock: false,
-        more: "",
-    };
-    let key = |want: &Want, number: i64| want.owner.key_with([number.into()]);
-    let keys = wants.iter().flat_map(|want| want.numbers.iter().map(|number| key(want, *number)));
-    let rows = select_in(db, select, &keys.collect::<Vec<_>>()).await?;
+    let keys = wants
+        .iter()
+        .flat_map(|want| want.numbers.iter().map(|number| want.owner.key_with([(*number).into()])));
     let mut loaded = HashMap::new();
-    gather(rows, &mut loaded, |owner, _| owner);
+    let on = &["bucket", "tenant_id", "wallet_id", "lot_number"];
+    add(db, (on, ArrayType::BigInt), "", keys.collect(), &mut loaded).await?;
     Ok(loaded)
 }
 
@@ -223,21 +214,10 @@ async fn of_activities(
     wants: &[Want],
     loaded: &mut HashMap<Owner, Vec<Lot>>,
 ) -> Result<(), db::Error> {
-    let select = Keyed {
-        table: "lot",
-        on: &["bucket", "tenant_id", "wallet_id", "activity_id"],
-        types: &[ArrayType::Int, ArrayType::String, ArrayType::Uuid, ArrayType::Uuid],
-        filter: "t.origin_lot > 0",
-        order: "",
-        first: None,
-        lock: false,
-        more: "",
-    };
-    let key = |want: &Want, id: Uuid| want.owner.key_with([id.into()]);
-    let keys = wants.iter().flat_map(|want| want.activities.iter().map(|id| key(want, *id)));
-    let rows = select_in(db, select, &keys.collect::<Vec<_>>()).await?;
-    gather(rows, loaded, |owner, _| owner);
-    Ok(())
+    let keys =
+        wants.iter().flat_map(|want| want.activities.iter().map(|id| want.owner.key_with([(*id).into()])));
+    let on = &["bucket", "tenant_id", "wallet_id", "activity_id"];
+    add(db, (on, ArrayType::Uuid), "t.origin_lot > 0", keys.collect(), loaded).await
 }
 
 /// Lots whose points expired and may be given back. Rarely asked for: it looks at all lots of the wallet.
@@ -246,19 +226,22 @@ async fn expired(
     wants: &[Want],
     loaded: &mut HashMap<Owner, Vec<Lot>>,
 ) -> Result<(), db::Error> {
-    let select = Keyed {
-        table: "lot",
-        on: &OWNER,
-        types: &[ArrayType::Int, ArrayType::String, ArrayType::Uuid, ArrayType::BigInt],
-        filter: "t.expired > 0 AND t.returned = 0 AND t.left_behind = 0 AND t.expire_time >= k.c3",
-        order: "",
-        first: None,
-        lock: false,
-        more: "",
-    };
-    let key = |want: &Want| Some(want.owner.key_with([want.expired_since?.micros().into()]));
-    let rows = select_in(db, select, &wants.iter().filter_map(key).collect::<Vec<_>>()).await?;
-    gather(rows, loaded, |owner, _| owner);
+    const GONE: &str = "t.expired > 0 AND t.returned = 0 AND t.left_behind = 0 AND t.expire_time >= k.c3";
+    let since = |want: &Want| Some(want.owner.key_with([want.expired_since?.micros().into()]));
+    add(db, (&OWNER, ArrayType::BigInt), GONE, wants.iter().filter_map(since).collect(), loaded).await
+}
+
+/// Adds lots by keys: of a wallet, and one value more of this type.
+async fn add(
+    db: &impl ConnectionTrait,
+    (on, more): (&[&str], ArrayType),
+    filter: &str,
+    keys: Vec<Vec<Value>>,
+    loaded: &mut HashMap<Owner, Vec<Lot>>,
+) -> Result<(), db::Error> {
+    let types = &[ArrayType::Int, ArrayType::String, ArrayType::Uuid, more];
+    let select = Keyed { table: "lot", on, types, filter, order: "", first: None, lock: false, more: "" };
+    gather(select_in(db, select, &keys).await?, loaded, |owner, _| owner);
     Ok(())
 }
 

@@ -23,6 +23,7 @@ mod m0022_offer_rewards;
 mod m0023_roll_up_liability;
 mod m0024_count_by_member;
 mod m0025_leave_lots;
+mod m0026_find_activities;
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
@@ -58,6 +59,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0023_roll_up_liability::RollUpLiability),
             Box::new(m0024_count_by_member::CountByMember),
             Box::new(m0025_leave_lots::LeaveLots),
+            Box::new(m0026_find_activities::FindActivities),
         ]
     }
 }

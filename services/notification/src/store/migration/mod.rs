@@ -2,6 +2,7 @@
 
 mod m0002_create_templates;
 mod m0003_create_messages;
+mod m0004_find_messages;
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
@@ -15,6 +16,7 @@ impl MigratorTrait for Migrator {
             Box::new(events::CreateSubscriber),
             Box::new(m0002_create_templates::CreateTemplates),
             Box::new(m0003_create_messages::CreateMessages),
+            Box::new(m0004_find_messages::FindMessages),
         ]
     }
 }

@@ -1,0 +1,127 @@
+//! A row is found by its whole primary key, never by the part of it that a wallet's or a recipient's other
+//! rows share: whatever the database knows of the table.
+
+use std::time::Duration;
+
+use db::sea_orm::{ConnectionTrait, Statement};
+use db::sea_orm_migration::MigratorTrait;
+use db::{Db, Settings, Synchronous, Tx};
+use futures::FutureExt;
+use harness::calls::{create_program, enroll};
+use harness::database;
+use harness::house::House;
+use harness::servers::Postgres;
+
+/// More than a table takes to be analysed, less than autovacuum's pause.
+const ANALYSED_MAX: Duration = Duration::from_secs(30);
+
+/// The columns of primary keys below an owner, by tables.
+const POSTGRES_KEYS: &str = "SELECT i.indrelid::regclass::text AS name, \
+     string_agg(format('%s = $%s', a.attname, o), ' AND ' ORDER BY o) AS condition, \
+     string_agg(format_type(a.atttypid, NULL), ', ' ORDER BY o) AS types, COUNT(*) AS columns \
+     FROM pg_index i CROSS JOIN unnest(i.indkey) WITH ORDINALITY AS u(att, o) \
+     JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = u.att \
+     WHERE i.indisprimary AND i.indrelid::regclass::text !~ '^pg_' GROUP BY i.indrelid \
+     HAVING COUNT(*) > 3 AND bool_or(a.attname = 'bucket')";
+const SQLITE_KEYS: &str = "SELECT t.name AS name, group_concat(c.name || ' = ?', ' AND ') AS condition, \
+     '' AS types, COUNT(*) AS columns FROM sqlite_master t JOIN pragma_table_info(t.name) c \
+     WHERE t.type = 'table' AND c.pk > 0 GROUP BY t.name \
+     HAVING COUNT(*) > 3 AND SUM(c.name = 'bucket') = 1";
+
+struct Key {
+    table: String,
+    condition: String,
+    types: String,
+    columns: usize,
+}
+
+async fn keys(db: &Db, sql: &str) -> Vec<Key> {
+    let rows = db.reader().query_all_raw(Statement::from_string(db.backend(), sql)).await;
+    let key = |row: db::sea_orm::QueryResult| Key {
+        table: row.try_get("", "name").expect("a name"),
+        condition: row.try_get("", "condition").expect("a condition"),
+        types: row.try_get("", "types").expect("types"),
+        columns: usize::try_from(row.try_get::<i64>("", "columns").expect("a number")).expect("some"),
+    };
+    rows.expect("the database answers").into_iter().map(key).collect()
+}
+
+/// The lines of a plan.
+async fn plan(tx: &Tx, sql: &str, column: &str) -> Result<Vec<String>, db::Error> {
+    let rows = tx.query_all_raw(Statement::from_string(tx.get_database_backend(), sql)).await?;
+    Ok(rows.into_iter().map(|row| row.try_get("", column).expect("a line")).collect())
+}
+
+async fn on_postgres<M: MigratorTrait>() -> usize {
+    let url = Postgres::start().fresh_database().await;
+    let db = Db::connect(&Settings::Postgres { url, connections_max: 4 }).await.expect("PostgreSQL answers");
+    db::migrate::<M>(&db).await.expect("migrations apply");
+    let keys = keys(&db, POSTGRES_KEYS).await;
+    for Key { table, condition, types, columns } in &keys {
+        let prepare = format!("PREPARE by_{table} ({types}) AS SELECT * FROM {table} WHERE {condition}");
+        let nulls = vec!["NULL"; *columns].join(", ");
+        let explain = format!("EXPLAIN EXECUTE by_{table} ({nulls})");
+        let explained = db.snapshot(move |tx| {
+            let (prepare, explain) = (prepare.clone(), explain.clone());
+            async move {
+                tx.execute_unprepared(&prepare).await?;
+                plan(tx, &explain, "QUERY PLAN").await
+            }
+            .boxed()
+        });
+        let plan = explained.await.expect("a plan").join("\n");
+        assert!(plan.contains("Index Cond") && !plan.contains("Filter"), "{table}:\n{plan}");
+    }
+    keys.len()
+}
+
+async fn on_sqlite<M: MigratorTrait>() -> usize {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let file = dir.path().join("a.sqlite");
+    std::fs::write(&file, b"").expect("a file");
+    let settings = Settings::Sqlite { file, synchronous: Synchronous::Normal };
+    let db = Db::connect(&settings).await.expect("SQLite opens");
+    db::migrate::<M>(&db).await.expect("migrations apply");
+    let keys = keys(&db, SQLITE_KEYS).await;
+    for Key { table, condition, columns, .. } in &keys {
+        let explain = format!("EXPLAIN QUERY PLAN SELECT * FROM {table} WHERE {condition}");
+        let explained = db.snapshot(move |tx| {
+            let explain = explain.clone();
+            async move { plan(tx, &explain, "detail").await }.boxed()
+        });
+        let plan = explained.await.expect("a plan").join("\n");
+        assert_eq!(plan.matches("=?").count(), *columns, "{table}: {plan}");
+    }
+    keys.len()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn in_every_table_of_an_owner() {
+    for [postgres, sqlite] in [
+        [on_postgres::<loyalty::Migrator>().await, on_sqlite::<loyalty::Migrator>().await],
+        [on_postgres::<notification::Migrator>().await, on_sqlite::<notification::Migrator>().await],
+    ] {
+        assert!(postgres > 1 && postgres == sqlite, "{postgres} and {sqlite} keys were looked at");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_table_that_grew_is_analysed_at_once() {
+    let house = House::postgres().await;
+    let client = house.client();
+    create_program(&client).await;
+    let enrolling = (0..250).map(|n| {
+        let client = client.clone();
+        async move { enroll(&client, &format!("member {n}")).await }
+    });
+    futures::future::join_all(enrolling).await;
+    const ANALYSED: &str = "SELECT COUNT(*) AS n FROM pg_stat_user_tables \
+         WHERE relname IN ('member', 'wallet') AND last_analyze IS NOT NULL";
+    let analysed = async {
+        while database::count(house.db(), ANALYSED).await < 2 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(ANALYSED_MAX, analysed).await.expect("both tables are analysed");
+    house.end().await;
+}
