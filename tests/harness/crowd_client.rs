@@ -1,5 +1,6 @@
 //! Asks the service for the deeds of a crowd.
 
+use ambient::Time;
 use pb::activity_service_client::ActivityServiceClient;
 use pb::points_service_client::PointsServiceClient;
 use pb::reverse_activity_request::{Activity, Returned};
@@ -7,7 +8,7 @@ use proto::rapport::loyalty::v1 as pb;
 use rpc::client::Client;
 use tonic::Status;
 
-use crate::calls;
+use crate::calls::{self, timestamp};
 use crate::model_client::code;
 use crate::model_crowd::Deed;
 use crate::moves;
@@ -62,6 +63,34 @@ pub async fn ask(
                 ..Default::default()
             };
             points.transfer_points(request).await?.into_inner().balance
+        }
+        Deed::Extend(name, before, to) => {
+            let [expiring_before, expire_time] =
+                [before, to].map(|at| Some(timestamp(Time::from_micros(at))));
+            let request = pb::ExtendExpiryRequest {
+                request_id,
+                member_id: id(name),
+                expiring_before,
+                expire_time,
+                reason: "random".into(),
+                approver: "model".into(),
+                currency_code,
+            };
+            let done = points.extend_expiry(request).await?.into_inner();
+            return Ok((vec![vec![done.points_extended]], done.balance.expect("a balance")));
+        }
+        Deed::Reinstate(name, since) => {
+            let request = pb::ReinstatePointsRequest {
+                request_id,
+                member_id: id(name),
+                expired_since: Some(timestamp(Time::from_micros(since))),
+                expire_time: None,
+                reason: "random".into(),
+                approver: "model".into(),
+                currency_code,
+            };
+            let done = points.reinstate_points(request).await?.into_inner();
+            return Ok((vec![vec![done.points_reinstated]], done.balance.expect("a balance")));
         }
     };
     Ok((vec![vec![]], balance.expect("a balance")))

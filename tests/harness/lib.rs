@@ -12,6 +12,7 @@ pub mod model_client;
 pub mod model_crowd;
 pub mod model_holds;
 pub mod model_kept;
+pub mod model_lives;
 pub mod model_purses;
 pub mod model_rewards;
 pub mod model_tiers;

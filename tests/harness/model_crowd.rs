@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::model_kept::Kept;
 
 /// How long points live.
-const LIFE: i64 = 90 * 24 * HOUR;
+pub(crate) const LIFE: i64 = 90 * 24 * HOUR;
 /// In microseconds.
 pub const HOUR: i64 = 3_600_000_000;
 /// What a reward costs.
@@ -33,6 +33,10 @@ pub enum Deed {
     Join(usize, usize),
     /// Leave it.
     Leave(usize),
+    /// Let points that end before a moment live until another one.
+    Extend(usize, i64, i64),
+    /// Let points that expired since a moment live again.
+    Reinstate(usize, i64),
 }
 
 /// What was done: what was told, about which wallet, and which other one changed, too.
@@ -60,6 +64,8 @@ pub struct Lot {
     /// After those that came to the wallet before.
     pub(crate) place: usize,
     pub(crate) of: Option<u32>,
+    /// Its purchase was taken back.
+    pub(crate) over: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -67,8 +73,8 @@ pub(crate) struct Purchase {
     name: usize,
     points: i64,
     /// What of it expired in the name of who bought it.
-    expired: i64,
-    over: bool,
+    pub(crate) expired: i64,
+    pub(crate) over: bool,
 }
 
 /// Where a member's points are: with another member, or in a household.
@@ -83,6 +89,8 @@ enum With {
 #[derive(Clone, Debug)]
 pub struct Crowd {
     pub(crate) lots: Vec<Lot>,
+    /// What expired of lots and may be given back.
+    pub(crate) gone: Vec<Lot>,
     purchases: BTreeMap<u32, Purchase>,
     with: Vec<With>,
     /// How often each moved.
@@ -102,6 +110,7 @@ impl Crowd {
     pub fn new(members: usize, now: i64) -> Crowd {
         Crowd {
             lots: vec![],
+            gone: vec![],
             purchases: BTreeMap::new(),
             with: vec![With::Self_; members],
             moved: vec![0; members],
@@ -155,11 +164,17 @@ impl Crowd {
     }
 
     /// Points expire.
-    pub(crate) fn end(&mut self, Lot { name, left, of, .. }: Lot) {
-        let purchase = of.and_then(|of| self.purchases.get_mut(&of));
-        if let Some(purchase) = purchase.filter(|purchase| purchase.name == name) {
-            purchase.expired += left;
+    pub(crate) fn end(&mut self, lot: Lot) {
+        if let Some(purchase) = self.purchase_of(&lot) {
+            purchase.expired += lot.left;
         }
+        self.gone.push(lot);
+    }
+
+    /// The purchase that a lot is of, if it is in the name of who bought it.
+    pub(crate) fn purchase_of(&mut self, lot: &Lot) -> Option<&mut Purchase> {
+        let purchase = lot.of.and_then(|of| self.purchases.get_mut(&of));
+        purchase.filter(|purchase| purchase.name == lot.name)
     }
 
     /// The wallet in which a purchase is that was not taken back.
@@ -179,9 +194,12 @@ impl Crowd {
     /// The reason of a refusal.
     pub fn run(&mut self, deed: Deed) -> Result<Done, Refused> {
         let (name, before) = match deed {
-            Deed::Buy(name, ..) | Deed::Reverse(name, _) | Deed::Redeem(name) | Deed::Adjust(name, _) => {
-                (name, None)
-            }
+            Deed::Buy(name, ..)
+            | Deed::Reverse(name, _)
+            | Deed::Redeem(name)
+            | Deed::Adjust(name, _)
+            | Deed::Extend(name, ..)
+            | Deed::Reinstate(name, _) => (name, None),
             Deed::Give(name, ..)
             | Deed::Merge(name, _)
             | Deed::Unmerge(name)
@@ -205,6 +223,8 @@ impl Crowd {
             Deed::Unmerge(_) => self.unmerge(name)?,
             Deed::Join(_, household) => self.join(name, household)?,
             Deed::Leave(_) => self.leave(name)?,
+            Deed::Extend(_, before, to) => vec![self.extend(name, before, to)?],
+            Deed::Reinstate(_, since) => vec![self.reinstate(name, since)],
         };
         Ok(Done { told, wallet: self.wallet(name), other: before })
     }
@@ -222,7 +242,8 @@ impl Crowd {
 
     fn add(&mut self, name: usize, end: i64, left: i64, of: Option<u32>) {
         self.came += 1;
-        self.lots.push(Lot { wallet: self.wallet(name), name, end, left, place: self.came, of });
+        let (wallet, place) = (self.wallet(name), self.came);
+        self.lots.push(Lot { wallet, name, end, left, place, of, over: false });
     }
 
     fn buy(&mut self, name: usize, key: u32, points: i64) -> Result<Vec<i64>, Refused> {
@@ -274,6 +295,11 @@ impl Crowd {
             return Err("ACTIVITY_OVER");
         }
         self.purchases.entry(key).and_modify(|purchase| purchase.over = true);
+        // Also those that hold nothing, unless they were left behind.
+        let kept = self.kept.values_mut().flat_map(|kept| &mut kept.from);
+        let kept = kept.filter(|(moved, lot)| self.moved[lot.name] == *moved).map(|(_, lot)| lot);
+        let lots = self.lots.iter_mut().chain(&mut self.gone).chain(kept);
+        lots.filter(|lot| lot.of == Some(key) && lot.name == buyer).for_each(|lot| lot.over = true);
         let owed = points - expired;
         let taken = self.take(wallet, Some((key, buyer)), owed).iter().map(|lot| lot.left).sum();
         Ok(vec![owed, taken, owed - taken])
@@ -285,6 +311,7 @@ impl Crowd {
         let to = self.wallet(name);
         names.iter().for_each(|name| self.moved[*name] += 1);
         let mut points = 0;
+        self.gone.retain(|lot| lot.wallet != from || !names.contains(&lot.name));
         self.lots.sort_by_key(|lot| lot.place);
         for lot in self.lots.iter_mut().filter(|lot| lot.wallet == from && names.contains(&lot.name)) {
             self.came += 1;

@@ -22,9 +22,9 @@ pub enum Keep {
 pub(crate) struct Kept {
     pub(crate) name: usize,
     /// The wallet that the points were taken from.
-    home: usize,
+    pub(crate) home: usize,
     /// Lots with what was taken of each, and how often those in whose names they are had moved by then.
-    from: Vec<(usize, Lot)>,
+    pub(crate) from: Vec<(usize, Lot)>,
     made: i64,
     until: i64,
     pub(crate) stage: Stage,
@@ -111,18 +111,25 @@ impl Crowd {
 
     /// Points go back to the lots that they were taken from, if they are where these are and those in whose
     /// names these are have not moved since; otherwise these get others if they are here, or whoever held
-    /// them does. What has ended meanwhile ends.
+    /// them does. What has ended meanwhile ends now, as another lot if others of its own ended before.
     fn come_back(&mut self, kept: &Kept, at: i64) {
         let wallet = self.wallet(kept.name);
         for (moved, lot) in &kept.from {
             let mut lot = lot.clone();
-            if wallet != kept.home || self.moved[lot.name] != *moved {
+            let left = wallet != kept.home || self.moved[lot.name] != *moved;
+            let late = lot.end <= at;
+            let mut others = self.lots.iter().chain(&self.gone);
+            if left || (late && others.any(|other| other.wallet == wallet && other.place == lot.place)) {
                 self.came += 1;
                 (lot.wallet, lot.place) = (wallet, self.came);
-                lot.name = if self.wallet(lot.name) == wallet { lot.name } else { kept.name };
             }
-            if lot.end <= at {
-                self.end(lot);
+            if left && self.wallet(lot.name) == wallet {
+                lot.over |= self.purchase_of(&lot).is_some_and(|purchase| purchase.over);
+            } else if left {
+                lot.name = kept.name;
+            }
+            if late {
+                self.end(Lot { end: at, ..lot });
                 continue;
             }
             match self.lots.iter_mut().find(|other| other.wallet == wallet && other.place == lot.place) {

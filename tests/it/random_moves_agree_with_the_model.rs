@@ -1,6 +1,6 @@
-//! Random purchases, gifts, returns, holds and jumps of time, while members are merged and told apart, join
-//! households and leave them, give what a list of points with names and ends gives. Everything is done twice,
-//! with points and with coins: the lots of the one are those of the other.
+//! Random purchases, gifts, returns, holds, goodwill and jumps of time, while members are merged and told
+//! apart, join households and leave them, give what a list of points with names and ends gives. Everything is
+//! done twice, with points and with coins: the lots of the one are those of the other.
 
 use ambient::Time;
 use harness::calls::{PROGRAM, balance_of, create_program_like, enroll, program, reason, request_id};
@@ -62,6 +62,13 @@ pub(crate) fn any_deed(
     }
 }
 
+/// Points live longer, or again. They end on the hour, as holds do not.
+fn any_goodwill(rng: &mut StdRng, now: i64) -> Deed {
+    let (name, mut hours) = (rng.random_range(0..MEMBERS), |range| rng.random_range(range) * HOUR);
+    let (before, to, since) = (hours(0..2_000), hours(-50..3_000), hours(0..500));
+    if rng.random() { Deed::Extend(name, now + before, now + to) } else { Deed::Reinstate(name, now - since) }
+}
+
 /// The suite beside its model.
 struct Both {
     client: Client,
@@ -75,7 +82,17 @@ impl Both {
     /// With points, and then with coins if it is about one currency.
     async fn run(&mut self, deed: Deed) {
         let expected = self.model.run(deed).map(|done| done.told);
-        let named = matches!(deed, Deed::Give(..) | Deed::Adjust(..) | Deed::Redeem(_));
+        let named = match deed {
+            Deed::Give(..) | Deed::Adjust(..) | Deed::Redeem(_) | Deed::Extend(..) | Deed::Reinstate(..) => {
+                true
+            }
+            Deed::Buy(..)
+            | Deed::Reverse(..)
+            | Deed::Merge(..)
+            | Deed::Unmerge(_)
+            | Deed::Join(..)
+            | Deed::Leave(_) => false,
+        };
         for purse in 0..if named { CODES.len() } else { 1 } {
             let told = ask(&self.client, &self.ids, &request_id(), (purse, deed)).await;
             let wanted = expected.clone().map(|told| vec![told; if named { 1 } else { CODES.len() }]);
@@ -189,6 +206,8 @@ async fn wherever_points_go_they_are_the_ones_of_the_model(house: House) {
         }
         if rng.random_bool(0.3) {
             both.keep(&mut rng).await;
+        } else if rng.random_bool(0.1) {
+            both.run(any_goodwill(&mut rng, now)).await;
         } else {
             both.run(any_deed(&mut rng, (MEMBERS, HOUSEHOLDS), &mut bought)).await;
         }
