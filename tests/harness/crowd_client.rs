@@ -64,36 +64,55 @@ pub async fn ask(
             };
             points.transfer_points(request).await?.into_inner().balance
         }
-        Deed::Extend(name, before, to) => {
-            let [expiring_before, expire_time] =
-                [before, to].map(|at| Some(timestamp(Time::from_micros(at))));
-            let request = pb::ExtendExpiryRequest {
-                request_id,
-                member_id: id(name),
-                expiring_before,
-                expire_time,
-                reason: "random".into(),
-                approver: "model".into(),
-                currency_code,
-            };
-            let done = points.extend_expiry(request).await?.into_inner();
-            return Ok((vec![vec![done.points_extended]], done.balance.expect("a balance")));
-        }
-        Deed::Reinstate(name, since) => {
-            let request = pb::ReinstatePointsRequest {
-                request_id,
-                member_id: id(name),
-                expired_since: Some(timestamp(Time::from_micros(since))),
-                expire_time: None,
-                reason: "random".into(),
-                approver: "model".into(),
-                currency_code,
-            };
-            let done = points.reinstate_points(request).await?.into_inner();
-            return Ok((vec![vec![done.points_reinstated]], done.balance.expect("a balance")));
+        Deed::Extend(..) | Deed::Reinstate(..) => {
+            return goodwill(points, ids, request_id, (purse, deed)).await;
         }
     };
     Ok((vec![vec![]], balance.expect("a balance")))
+}
+
+async fn goodwill(
+    mut points: PointsServiceClient<Client>,
+    ids: &[String],
+    request_id: String,
+    (purse, deed): (usize, Deed),
+) -> Result<Told, Status> {
+    let currency_code = code(purse);
+    let (reason, approver) = ("random".to_owned(), "model".to_owned());
+    let at = |micros: i64| Some(timestamp(Time::from_micros(micros)));
+    match deed {
+        Deed::Extend(name, before, to) => {
+            let (expiring_before, expire_time) = (at(before), at(to));
+            let member_id = ids[name].clone();
+            let request = pb::ExtendExpiryRequest {
+                request_id,
+                member_id,
+                expiring_before,
+                expire_time,
+                reason,
+                approver,
+                currency_code,
+            };
+            let done = points.extend_expiry(request).await?.into_inner();
+            Ok((vec![vec![done.points_extended]], done.balance.expect("a balance")))
+        }
+        Deed::Reinstate(name, since) => {
+            let (expired_since, expire_time) = (at(since), None);
+            let member_id = ids[name].clone();
+            let request = pb::ReinstatePointsRequest {
+                request_id,
+                member_id,
+                expired_since,
+                expire_time,
+                reason,
+                approver,
+                currency_code,
+            };
+            let done = points.reinstate_points(request).await?.into_inner();
+            Ok((vec![vec![done.points_reinstated]], done.balance.expect("a balance")))
+        }
+        _ => panic!("{deed:?} is no goodwill"),
+    }
 }
 
 async fn shop(client: &Client, ids: &[String], request_id: String, deed: Deed) -> Result<Told, Status> {

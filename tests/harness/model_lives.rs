@@ -24,8 +24,8 @@ impl Crowd {
         Ok(lots.iter().map(|(_, points)| points).sum())
     }
 
-    /// Points that expired in a wallet since a moment are given back, as if they were earned now: not those of
-    /// what was taken back.
+    /// Points that expired in a wallet since a moment are given back, as if they were earned now: not those
+    /// of what was taken back.
     pub(crate) fn reinstate(&mut self, name: usize, since: i64) -> i64 {
         let (wallet, end) = (self.wallet(name), self.now + LIFE);
         let lives = |lot: &Lot| lot.wallet == wallet && lot.end >= since && !lot.over;

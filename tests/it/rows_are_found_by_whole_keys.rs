@@ -22,11 +22,11 @@ const POSTGRES_KEYS: &str = "SELECT i.indrelid::regclass::text AS name, \
      FROM pg_index i CROSS JOIN unnest(i.indkey) WITH ORDINALITY AS u(att, o) \
      JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = u.att \
      WHERE i.indisprimary AND i.indrelid::regclass::text !~ '^pg_' GROUP BY i.indrelid \
-     HAVING COUNT(*) > 3 AND bool_or(a.attname = 'bucket')";
+     HAVING bool_or(a.attname IN ('wallet_id', 'recipient_id')) AND COUNT(*) > 3";
 const SQLITE_KEYS: &str = "SELECT t.name AS name, group_concat(c.name || ' = ?', ' AND ') AS condition, \
      '' AS types, COUNT(*) AS columns FROM sqlite_master t JOIN pragma_table_info(t.name) c \
      WHERE t.type = 'table' AND c.pk > 0 GROUP BY t.name \
-     HAVING COUNT(*) > 3 AND SUM(c.name = 'bucket') = 1";
+     HAVING SUM(c.name IN ('wallet_id', 'recipient_id')) = 1 AND COUNT(*) > 3";
 
 struct Key {
     table: String,

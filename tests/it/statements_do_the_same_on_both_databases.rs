@@ -2,9 +2,13 @@
 
 use db::{Db, Settings, Synchronous, Walk};
 use futures::{FutureExt, TryStreamExt};
+use harness::database;
 use harness::servers::Postgres;
 use loyalty::store::{Owner, Tenant, wallets};
 use sea_orm::{ConnectionTrait, FromQueryResult};
+use sea_orm_migration::prelude::{
+    DbErr, MigrationName, MigrationTrait, MigratorTrait, SchemaManager, async_trait,
+};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -55,6 +59,38 @@ async fn two_migrations_at_once_one_waits() {
     let applied = [first.expect("migrated"), second.expect("migrated")];
     assert_eq!(applied.iter().filter(|n| **n > 0).count(), 1, "{applied:?}");
     assert!(db::pending_migrations::<loyalty::Migrator>(&a).await.expect("an answer").is_empty());
+}
+
+/// A migration that writes down how long one of its statements may take.
+struct Patient;
+
+impl MigrationName for Patient {
+    fn name(&self) -> &str {
+        "m0001_patient"
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Patient {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let sql = "CREATE TABLE told AS SELECT current_setting('statement_timeout') AS bound";
+        manager.get_connection().execute_unprepared(sql).await.map(|_| ())
+    }
+}
+
+impl MigratorTrait for Patient {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![Box::new(Patient)]
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_migration_takes_the_time_it_needs() {
+    let url = Postgres::start().fresh_database().await;
+    let db = Db::connect(&Settings::Postgres { url, connections_max: 4 }).await.expect("PostgreSQL answers");
+    assert_eq!(db::migrate::<Patient>(&db).await.expect("migrated"), 1);
+    assert_eq!(database::count(&db, "SELECT COUNT(*) AS n FROM told WHERE bound = '0'").await, 1);
+    assert_eq!(db::migrate::<Patient>(&db).await.expect("migrated"), 0);
 }
 
 fn program() -> loyalty::domain::Program {

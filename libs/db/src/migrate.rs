@@ -1,6 +1,6 @@
 //! Brings a database to the schema that this version expects, one process at a time.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sea_orm::{ConnectionTrait, DbBackend, TransactionTrait};
 use sea_orm_migration::MigratorTrait;
@@ -19,20 +19,24 @@ const WAIT_MAX: Duration = Duration::from_secs(120);
 pub async fn migrate<M: MigratorTrait>(db: &Db) -> Result<usize, Error> {
     if db.backend() == DbBackend::Sqlite {
         // The data-directory lock already keeps other processes away.
-        return apply::<M>(db).await;
+        let pending = M::get_pending_migrations(db.writer()).await?.len();
+        M::up(db.writer(), None).await?;
+        return Ok(pending);
     }
-    let waited = tokio::time::timeout(WAIT_MAX, async {
-        loop {
-            match locked_apply::<M>(db).await {
-                Err(error) if error.is_transient() || matches!(error, Error::Constraint(_)) => {
-                    tokio::time::sleep(Duration::from_millis(100)).await;
+    // Only the wait is bounded: a large table may take longer than any other process waits.
+    let until = Instant::now() + WAIT_MAX;
+    loop {
+        match locked_apply::<M>(db).await {
+            Err(error) if error.is_transient() || matches!(error, Error::Constraint(_)) => {
+                if Instant::now() >= until {
+                    let told = "another process has been migrating this database for two minutes";
+                    return Err(Error::Settings(told.into()));
                 }
-                outcome => return outcome,
+                tokio::time::sleep(Duration::from_millis(100)).await;
             }
+            outcome => return outcome,
         }
-    });
-    let told = || Error::Settings("another process has been migrating this database for two minutes".into());
-    waited.await.map_err(|_| told())?
+    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "holds a lock row on one connection while another migrates")]
@@ -44,14 +48,12 @@ async fn locked_apply<M: MigratorTrait>(db: &Db) -> Result<usize, Error> {
     }
     let lock = db.writer().begin().await?;
     lock.execute_unprepared(LOCK_ROW).await?;
-    let applied = apply::<M>(db).await?;
-    lock.commit().await?;
-    Ok(applied)
-}
-
-async fn apply<M: MigratorTrait>(db: &Db) -> Result<usize, Error> {
     let pending = M::get_pending_migrations(db.writer()).await?.len();
-    M::up(db.writer(), None).await?;
+    let work = db.writer().begin().await?;
+    work.execute_unprepared("SET LOCAL statement_timeout = 0").await?;
+    M::up(&work, None).await?;
+    work.commit().await?;
+    lock.commit().await?;
     Ok(pending)
 }
 

@@ -323,6 +323,7 @@ impl Parts {
 
     /// Who leaves events first, then the way to their subscribers, then those; the databases last.
     async fn close(&self) {
+        self.statistics.iter().for_each(Statistics::stop);
         for (_, part, _) in self.services.iter().filter(|(role, ..)| role.leaves_events()) {
             part.close().await;
         }

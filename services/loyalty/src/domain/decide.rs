@@ -37,8 +37,8 @@ pub struct State {
     pub origins: BTreeMap<(Uuid, i64), Lot>,
     /// Those whose points are in this wallet of all in whose names lots are that points cannot come back to.
     pub here: BTreeSet<Uuid>,
-    /// The activities, each with its member, that were taken back, whole or in part, of all whose lots points
-    /// cannot come back to.
+    /// Activities, each with its member, that were taken back, whole or in part: all of those whose lots
+    /// points cannot come back to.
     pub returned: BTreeSet<(Uuid, Uuid)>,
     /// What was counted for the limits of rewards: of those that are held, and of the one that is redeemed.
     pub counted: BTreeMap<Counter, i64>,

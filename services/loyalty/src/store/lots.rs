@@ -234,12 +234,12 @@ async fn expired(
 /// Adds lots by keys: of a wallet, and one value more of this type.
 async fn add(
     db: &impl ConnectionTrait,
-    (on, more): (&[&str], ArrayType),
+    (on, last): (&[&str], ArrayType),
     filter: &str,
     keys: Vec<Vec<Value>>,
     loaded: &mut HashMap<Owner, Vec<Lot>>,
 ) -> Result<(), db::Error> {
-    let types = &[ArrayType::Int, ArrayType::String, ArrayType::Uuid, more];
+    let types = &[ArrayType::Int, ArrayType::String, ArrayType::Uuid, last];
     let select = Keyed { table: "lot", on, types, filter, order: "", first: None, lock: false, more: "" };
     gather(select_in(db, select, &keys).await?, loaded, |owner, _| owner);
     Ok(())
