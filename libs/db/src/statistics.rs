@@ -2,7 +2,8 @@
 //!
 //! Statements are planned once and for all values. Of a table without statistics every index looks as good as
 //! any other that begins with the same columns, so a look-up by a whole key may go by the part of it that all
-//! rows share. Autovacuum ends that within a minute or so; whoever fills an empty database has filled it by then.
+//! rows share. Autovacuum ends that within a minute or so; whoever fills an empty database has filled it by
+//! then.
 
 use std::collections::HashSet;
 use std::time::Duration;
