@@ -135,6 +135,14 @@ impl Process {
         &self.arguments[position + 1]
     }
 
+    /// Lets no file of it grow beyond so many bytes, as a full disk would, or lets them grow again.
+    pub fn limit_files(&self, bytes: Option<u64>) {
+        let limit = bytes.map_or("unlimited".to_owned(), |bytes| bytes.to_string());
+        let arguments = [format!("--pid={}", self.child.id()), format!("--fsize={limit}:unlimited")];
+        let limited = Command::new("prlimit").args(arguments).status().expect("prlimit, of util-linux, runs");
+        assert!(limited.success());
+    }
+
     /// `kill -9`.
     pub fn kill(&mut self) {
         self.child.kill().expect("the process is there to be killed");
@@ -176,8 +184,15 @@ impl Drop for Process {
 }
 
 fn start(arguments: &[String], environment: &[(String, String)]) -> (Child, Addresses) {
-    let mut command = Command::new(executable());
-    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped());
+    // A write beyond what files may have is an error then, and does not end the process.
+    const KEEP_ON: &str = "trap '' XFSZ; exec \"$0\" \"$@\"";
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", KEEP_ON])
+        .arg(executable())
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped());
     command.envs(environment.iter().map(|(name, value)| (name, value)));
     let mut child = command.spawn().expect("rapport starts");
     let mut line = String::new();

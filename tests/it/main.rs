@@ -51,6 +51,7 @@ macro_rules! in_process {
 mod a_batch_stops_or_leaves_no_trace;
 mod a_corrupted_row_makes_the_audit_red;
 mod a_customer_is_heard_and_kept;
+mod a_full_disk_loses_nothing;
 mod a_killed_process_loses_and_doubles_nothing;
 mod a_poison_event_holds_up_nobody_else;
 mod a_redemption_is_one_trace;

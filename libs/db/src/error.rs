@@ -84,11 +84,19 @@ fn class_of_sqlx(error: &sqlx::Error) -> Class {
     }
 }
 
+/// The low byte of SQLite's extended codes, of four digits at most, is the primary one.
+fn is_sqlite_ioerr(code: &str) -> bool {
+    code.len() < 5 && code.parse::<u16>().is_ok_and(|code| code & 0xff == 10)
+}
+
 /// PostgreSQL's SQLSTATE (five characters) or SQLite's extended result code (a number).
 fn class_of_code(code: &str) -> Class {
     match code {
         // serialization_failure, deadlock_detected, lock_not_available; SQLITE_BUSY, SQLITE_LOCKED and kin
         "40001" | "40P01" | "55P03" | "5" | "6" | "261" | "517" | "773" => Class::Busy,
+        // disk_full; SQLITE_FULL, SQLITE_IOERR and kin
+        "53100" | "13" => Class::Unavailable,
+        code if is_sqlite_ioerr(code) => Class::Unavailable,
         // connection exceptions, too_many_connections, admin and crash shutdown, cannot_connect_now
         "53300" | "57P01" | "57P02" | "57P03" => Class::Unavailable,
         // query_canceled by statement_timeout, read_only_sql_transaction (a failover in progress)
