@@ -12,7 +12,8 @@ use proto::rapport::loyalty::v1 as pb;
 use rpc::client::Client;
 use tonic::{Code, Status};
 
-const SPACE: u64 = 1 << 20;
+/// For a few hundred of them: each writes some pages of its own.
+const SPACE: u64 = 16 << 20;
 const CALLERS: usize = 64;
 
 async fn enrolled(client: &Client) -> Result<String, Status> {
