@@ -68,6 +68,8 @@ const BY_TABLE: [(&str, &str); 6] = [
     ("enable_sort", "off"),
     ("plan_cache_mode", "force_custom_plan"),
 ];
+/// What makes a join read each of its tables once, whole, whatever the statistics expect of them.
+const BY_HASH: [(&str, &str); 2] = [("enable_hashjoin", "on"), ("enable_nestloop", "off")];
 /// Scans read whole tables and may take their time; milliseconds.
 const SCAN: [(&str, &str); 1] = [("statement_timeout", "600000")];
 
@@ -186,10 +188,22 @@ impl Db {
 /// # Errors
 /// That the database refused.
 pub async fn plan_tables(tx: &Tx, whole: bool) -> Result<(), Error> {
+    set(tx, if whole { &BY_TABLE } else { &BY_KEY }).await
+}
+
+/// Plans further statements of a transaction so that joins read each table once, whole: for many keys of a
+/// table that has few rows besides them. Nothing of it is left after the transaction.
+///
+/// # Errors
+/// That the database refused.
+pub async fn plan_hashes(tx: &Tx) -> Result<(), Error> {
+    set(tx, &BY_HASH).await
+}
+
+async fn set(tx: &Tx, settings: &[(&str, &str)]) -> Result<(), Error> {
     if tx.get_database_backend() != DbBackend::Postgres {
         return Ok(());
     }
-    let settings = if whole { &BY_TABLE[..] } else { &BY_KEY[..] };
     let set = settings.iter().map(|(name, value)| format!("set_config('{name}', '{value}', true)"));
     tx.execute_unprepared(&format!("SELECT {}", set.collect::<Vec<_>>().join(", "))).await?;
     Ok(())

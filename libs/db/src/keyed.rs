@@ -114,14 +114,19 @@ impl Keyed<'_> {
     fn postgres(&self, item: &str) -> String {
         let (table, more, condition, order) = (self.table, self.more, self.condition(), self.order_by());
         let keys = format!("{item} AS k({})", self.key_columns());
-        if let Some(first) = self.first {
+        if self.lock {
             return format!(
-                "SELECT l.* FROM {keys} CROSS JOIN LATERAL \
-                 (SELECT t.*{more} FROM \"{table}\" t WHERE {condition}{order} LIMIT {first}) l"
+                "SELECT t.*{more} FROM {keys} JOIN \"{table}\" t ON {condition}{order} FOR UPDATE OF t"
             );
         }
-        let lock = if self.lock { " FOR UPDATE OF t" } else { "" };
-        format!("SELECT t.*{more} FROM {keys} JOIN \"{table}\" t ON {condition}{order}{lock}")
+        // Each key is looked up in turn, whatever the statistics expect: all rows of a table that was empty
+        // when they were made, and has filled since, would be compared with all keys.
+        let each = format!("SELECT t.*{more} FROM \"{table}\" t WHERE {condition}");
+        let (each, order) = match self.first {
+            Some(first) => (format!("{each}{order} LIMIT {first}"), String::new()),
+            None => (format!("{each} OFFSET 0"), order),
+        };
+        format!("SELECT t.* FROM {keys} CROSS JOIN LATERAL ({each}) t{order}")
     }
 
     fn sqlite(&self, keys: usize) -> String {

@@ -26,7 +26,7 @@ mod walk;
 
 pub use bucket::{BUCKETS, bucket_of};
 pub use bulk::{Writes, bulk_insert, bulk_update, bulk_upsert};
-pub use connect::{Db, Settings, Synchronous, plan_tables};
+pub use connect::{Db, Settings, Synchronous, plan_hashes, plan_tables};
 pub use data_dir::DataDir;
 pub use error::Error;
 pub use keyed::{Keyed, execute_in, select_in};
