@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use sea_orm::{ConnectionTrait, DbBackend, TransactionTrait};
+use sea_orm::{ConnectionTrait, DbBackend, IntoDatabaseExecutor, TransactionTrait};
 use sea_orm_migration::MigratorTrait;
 
 use crate::{Db, Error, plan_tables};
@@ -15,13 +15,11 @@ const WAIT_MAX: Duration = Duration::from_secs(120);
 /// Applies what is missing and returns how many migrations that were. Of two processes at once one waits.
 ///
 /// # Errors
-/// That the database refused, or that another process held the lock for two minutes.
+/// That the database refused, or what stood in the way for two minutes, such as another process.
 pub async fn migrate<M: MigratorTrait>(db: &Db) -> Result<usize, Error> {
     if db.backend() == DbBackend::Sqlite {
         // The data-directory lock already keeps other processes away.
-        let pending = M::get_pending_migrations(db.writer()).await?.len();
-        M::up(db.writer(), None).await?;
-        return Ok(pending);
+        return apply::<M, _>(db.writer()).await;
     }
     // Only the wait is bounded: a large table may take longer than any other process waits.
     let until = Instant::now() + WAIT_MAX;
@@ -29,8 +27,9 @@ pub async fn migrate<M: MigratorTrait>(db: &Db) -> Result<usize, Error> {
         match locked_apply::<M>(db).await {
             Err(error) if error.is_transient() || matches!(error, Error::Constraint(_)) => {
                 if Instant::now() >= until {
-                    let told = "another process has been migrating this database for two minutes";
-                    return Err(Error::Settings(told.into()));
+                    let told = "this database could not be migrated for two minutes; another process may be \
+                                migrating it";
+                    return Err(Error::Settings(format!("{told}: {error}")));
                 }
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
@@ -48,14 +47,22 @@ async fn locked_apply<M: MigratorTrait>(db: &Db) -> Result<usize, Error> {
     }
     let lock = db.writer().begin().await?;
     lock.execute_unprepared(LOCK_ROW).await?;
-    let pending = M::get_pending_migrations(db.writer()).await?.len();
     let work = db.writer().begin().await?;
     work.execute_unprepared("SET LOCAL statement_timeout = 0").await?;
     // What a migration changes, it changes of whole tables.
     plan_tables(&work, true).await?;
-    M::up(&work, None).await?;
+    let applied = apply::<M, _>(&work).await?;
     work.commit().await?;
     lock.commit().await?;
+    Ok(applied)
+}
+
+async fn apply<M: MigratorTrait, C: ConnectionTrait>(db: &C) -> Result<usize, Error>
+where
+    for<'c> &'c C: IntoDatabaseExecutor<'c>,
+{
+    let pending = M::get_pending_migrations(db).await?.len();
+    M::up(db, None).await?;
     Ok(pending)
 }
 
