@@ -10,17 +10,17 @@ pub enum Error {
     #[error("{0}")]
     Settings(String),
     /// The database cannot be reached or has no connection to spare.
-    #[error("the database is not available")]
-    Unavailable(#[source] DbErr),
+    #[error("the database is not available: {0}")]
+    Unavailable(DbErr),
     /// The database asked for a retry (serialisation failure, deadlock, lock timeout) once too often.
-    #[error("the database is too busy")]
-    Busy(#[source] DbErr),
+    #[error("the database is too busy: {0}")]
+    Busy(DbErr),
     /// The connection was lost while COMMIT was on its way: the transaction may or may not have happened.
-    #[error("the outcome of the commit is unknown")]
-    CommitUnknown(#[source] DbErr),
+    #[error("the outcome of the commit is unknown: {0}")]
+    CommitUnknown(DbErr),
     /// A row breaks a rule of its table.
-    #[error("a constraint of the database refused the statement")]
-    Constraint(#[source] DbErr),
+    #[error("a constraint of the database refused the statement: {0}")]
+    Constraint(DbErr),
     /// A stored row does not make sense.
     #[error("stored row is damaged: {0}")]
     Damaged(String),
@@ -28,8 +28,8 @@ pub enum Error {
     #[error("the transaction was given up")]
     Aborted,
     /// Anything else.
-    #[error("the database refused a statement")]
-    Other(#[source] DbErr),
+    #[error("the database refused a statement: {0}")]
+    Other(DbErr),
 }
 
 impl Error {

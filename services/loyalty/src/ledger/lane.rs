@@ -87,12 +87,12 @@ impl Lane {
             match work.with_context(context.clone()).await {
                 Ok(executed) => parts.extend(split(begin(self.answer(part, executed, as_of, context)))),
                 Err(error) if error.is_transient() || matches!(error, db::Error::CommitUnknown(_)) => {
-                    let (error, commands) = (chain(&error), part.len());
-                    tracing::warn!(error, commands, "a batch could not be committed");
+                    let commands = part.len();
+                    tracing::warn!(%error, commands, "a batch could not be committed");
                     refuse(part, Failure::Unavailable);
                 }
                 Err(error) if part.len() == 1 => {
-                    tracing::error!(error = %chain(&error), "the database refused a command");
+                    tracing::error!(%error, "the database refused a command");
                     refuse(part, Failure::Internal);
                 }
                 Err(_) => {
@@ -209,14 +209,4 @@ fn refuse(jobs: Vec<Job>, failure: Failure) {
     for job in jobs {
         let _ = job.answer.send(Err(failure));
     }
-}
-
-fn chain(error: &db::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(inner) = cause {
-        text = format!("{text}: {inner}");
-        cause = inner.source();
-    }
-    text
 }
