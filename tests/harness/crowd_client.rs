@@ -8,7 +8,8 @@ use proto::rapport::loyalty::v1 as pb;
 use rpc::client::Client;
 use tonic::Status;
 
-use crate::calls::{self, timestamp};
+use crate::calls;
+use crate::goodwill::{self, Purse};
 use crate::model_client::code;
 use crate::model_crowd::Deed;
 use crate::moves;
@@ -42,16 +43,8 @@ pub async fn ask(
             calls::redeem(client, request).await?.balance
         }
         Deed::Adjust(name, n) => {
-            let request = pb::AdjustPointsRequest {
-                request_id,
-                member_id: id(name),
-                points: n,
-                reason: "random".into(),
-                approver: "model".into(),
-                currency_code,
-                ..Default::default()
-            };
-            points.adjust_points(request).await?.into_inner().balance
+            let purse = Purse { request_id, member_id: id(name), currency_code };
+            goodwill::adjust(client, purse, n).await?.1
         }
         Deed::Give(name, to, n) => {
             let request = pb::TransferPointsRequest {
@@ -64,55 +57,21 @@ pub async fn ask(
             };
             points.transfer_points(request).await?.into_inner().balance
         }
-        Deed::Extend(..) | Deed::Reinstate(..) => {
-            return goodwill(points, ids, request_id, (purse, deed)).await;
+        Deed::Extend(name, before, to) => {
+            let purse = Purse { request_id, member_id: id(name), currency_code };
+            let moments = (Time::from_micros(before), Time::from_micros(to));
+            return told(goodwill::extend(client, purse, moments).await?);
+        }
+        Deed::Reinstate(name, since) => {
+            let purse = Purse { request_id, member_id: id(name), currency_code };
+            return told(goodwill::reinstate(client, purse, Time::from_micros(since)).await?);
         }
     };
     Ok((vec![vec![]], balance.expect("a balance")))
 }
 
-async fn goodwill(
-    mut points: PointsServiceClient<Client>,
-    ids: &[String],
-    request_id: String,
-    (purse, deed): (usize, Deed),
-) -> Result<Told, Status> {
-    let currency_code = code(purse);
-    let (reason, approver) = ("random".to_owned(), "model".to_owned());
-    let at = |micros: i64| Some(timestamp(Time::from_micros(micros)));
-    match deed {
-        Deed::Extend(name, before, to) => {
-            let (expiring_before, expire_time) = (at(before), at(to));
-            let member_id = ids[name].clone();
-            let request = pb::ExtendExpiryRequest {
-                request_id,
-                member_id,
-                expiring_before,
-                expire_time,
-                reason,
-                approver,
-                currency_code,
-            };
-            let done = points.extend_expiry(request).await?.into_inner();
-            Ok((vec![vec![done.points_extended]], done.balance.expect("a balance")))
-        }
-        Deed::Reinstate(name, since) => {
-            let (expired_since, expire_time) = (at(since), None);
-            let member_id = ids[name].clone();
-            let request = pb::ReinstatePointsRequest {
-                request_id,
-                member_id,
-                expired_since,
-                expire_time,
-                reason,
-                approver,
-                currency_code,
-            };
-            let done = points.reinstate_points(request).await?.into_inner();
-            Ok((vec![vec![done.points_reinstated]], done.balance.expect("a balance")))
-        }
-        _ => panic!("{deed:?} is no goodwill"),
-    }
+fn told((points, balance): (i64, Option<pb::Balance>)) -> Result<Told, Status> {
+    Ok((vec![vec![points]], balance.expect("a balance")))
 }
 
 async fn shop(client: &Client, ids: &[String], request_id: String, deed: Deed) -> Result<Told, Status> {

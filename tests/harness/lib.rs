@@ -4,6 +4,7 @@
 pub mod calls;
 pub mod crowd_client;
 pub mod database;
+pub mod goodwill;
 pub mod holds;
 pub mod house;
 pub mod log;

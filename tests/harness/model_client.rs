@@ -7,6 +7,7 @@ use rpc::client::Client;
 use tonic::Status;
 
 use crate::calls::{self, balance, program, request_id, timestamp, usd};
+use crate::goodwill::{self, Purse};
 use crate::model::{Do, Policy, Release, Returns, Told, Totals};
 use crate::model_purses::Shop;
 use crate::model_tiers::{Falls, Later, Span, Tiers};
@@ -289,60 +290,17 @@ async fn ask_of(
     if command.held().is_some() {
         return reward_client::go_on(client, request_id, member_id, command, redemptions).await;
     }
-    let currency_code = code(purse);
-    if let Do::Adjust(points) = command {
-        return adjust(client, request_id, member_id, (currency_code, points)).await;
+    let purse = Purse { request_id, member_id, currency_code: code(purse) };
+    let told = |(points, balance)| (Told::Points(points), balance);
+    match command {
+        Do::Adjust(points) => Ok((Told::Done, goodwill::adjust(client, purse, points).await?.1)),
+        Do::Extend(before, to) => {
+            let moments = (Time::from_micros(before), Time::from_micros(to));
+            goodwill::extend(client, purse, moments).await.map(told)
+        }
+        Do::Reinstate(since) => goodwill::reinstate(client, purse, Time::from_micros(since)).await.map(told),
+        _ => panic!("{command:?} is no goodwill"),
     }
-    let mut service = pb::points_service_client::PointsServiceClient::new(client.clone());
-    let moment = |at: i64| Some(timestamp(Time::from_micros(at)));
-    let (reason, approver) = ("goodwill".to_owned(), "chief".to_owned());
-    if let Do::Extend(before, to) = command {
-        let (expiring_before, expire_time) = (moment(before), moment(to));
-        let request = pb::ExtendExpiryRequest {
-            request_id,
-            member_id,
-            expiring_before,
-            expire_time,
-            reason,
-            approver,
-            currency_code,
-        };
-        let done = service.extend_expiry(request).await?.into_inner();
-        return Ok((Told::Points(done.points_extended), done.balance));
-    }
-    let Do::Reinstate(since) = command else { panic!("{command:?} lets nothing live longer") };
-    let (expired_since, expire_time) = (moment(since), None);
-    let request = pb::ReinstatePointsRequest {
-        request_id,
-        member_id,
-        expired_since,
-        expire_time,
-        reason,
-        approver,
-        currency_code,
-    };
-    let done = service.reinstate_points(request).await?.into_inner();
-    Ok((Told::Points(done.points_reinstated), done.balance))
-}
-
-async fn adjust(
-    client: &Client,
-    request_id: String,
-    member_id: String,
-    (currency_code, points): (String, i64),
-) -> Result<(Told, Option<pb::Balance>), Status> {
-    let mut service = pb::points_service_client::PointsServiceClient::new(client.clone());
-    let request = pb::AdjustPointsRequest {
-        request_id,
-        member_id,
-        points,
-        reason: "goodwill".into(),
-        approver: "chief".into(),
-        expected_version: 0,
-        for_review: false,
-        currency_code,
-    };
-    Ok((Told::Done, service.adjust_points(request).await?.into_inner().balance))
 }
 
 fn back(r: &pb::Reversal) -> Told {
