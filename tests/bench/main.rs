@@ -1,11 +1,8 @@
 //! Speed as ratios: earn and balance against a bare tonic echo and against the same rows written by hand,
 //! interleaved in one run on one machine.
 //!
-//! `cargo run --release -p rapport-tests --bin bench` prints medians over rounds; `--quick` takes three
-//! minutes, `--smoke` runs each once, shortly, without judging; `--only TEXT` leaves out what is not named
-//! so; `--sustained` earns for a minute with scoring and notification attached and watches how far they
-//! are. PostgreSQL flushes every commit (`fsync` on). The suite, the echo server, the load, PostgreSQL and
-//! Redis share the machine.
+//! `cargo run --release -p rapport-tests --bin bench` prints medians over rounds. PostgreSQL flushes every
+//! commit (`fsync` on). The suite, the echo server, the load, PostgreSQL and Redis share the machine.
 
 #![expect(clippy::print_stdout, reason = "prints what it measured")]
 
@@ -16,6 +13,7 @@ mod report;
 
 use std::time::Duration;
 
+use clap::Parser;
 use harness::database;
 use harness::process::Process;
 use harness::processes::Processes;
@@ -37,22 +35,43 @@ struct Shape {
 
 const CALLERS: [usize; 3] = [1, 64, 256];
 
+/// Measures the suite's speed against a bare echo and against the same rows written by hand, interleaved in
+/// one run, and prints medians and ratios. Takes a quarter of an hour.
+#[derive(Parser)]
+struct Asked {
+    /// Shorter rounds, and fewer: six minutes
+    #[arg(long)]
+    quick: bool,
+    /// Each once, shortly: shows that it runs, not how fast
+    #[arg(long, conflicts_with = "quick")]
+    smoke: bool,
+    /// Leave out what does not have this text in its name
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    only: String,
+    /// Earn for a minute with scoring and notification attached, and watch how far they are
+    #[arg(long, conflicts_with = "only")]
+    sustained: bool,
+    /// Be the echo server
+    #[arg(long, hide = true)]
+    echo: bool,
+}
+
 fn main() {
-    if std::env::args().any(|a| a == "--echo") {
+    let asked = Asked::parse();
+    if asked.echo {
         return run(echo::serve());
     }
-    let asked = |flag: &str| std::env::args().any(|a| a == flag);
-    let shape = if asked("--smoke") {
+    let shape = if asked.smoke {
         Shape { rounds: 1, time: Duration::from_millis(500), members: 500, lots: 2_000 }
-    } else if asked("--quick") {
+    } else if asked.quick {
         Shape { rounds: 3, time: Duration::from_secs(2), members: 10_000, lots: 60_000 }
     } else {
         Shape { rounds: 5, time: Duration::from_secs(5), members: 10_000, lots: 60_000 }
     };
-    if asked("--sustained") {
+    if asked.sustained {
         return run(sustain(shape));
     }
-    run(measure(shape));
+    run(measure(shape, asked.only));
 }
 
 /// Earns alone, then for a minute with scoring and notification attached, then alone again.
@@ -92,18 +111,12 @@ async fn postings(url: &str) -> i64 {
     database::count(&db, COUNT).await
 }
 
-/// The part of a name that is asked for; the empty text is part of all.
-fn only() -> String {
-    let mut arguments = std::env::args().skip_while(|a| a != "--only").skip(1);
-    arguments.next().unwrap_or_default()
-}
-
 fn run(work: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     runtime.expect("a runtime").block_on(work);
 }
 
-async fn measure(shape: Shape) {
+async fn measure(shape: Shape, only: String) {
     let postgres = Postgres::private(Durability::Full);
     let redis = Redis::private();
     let url = postgres.fresh_database().await;
@@ -112,7 +125,7 @@ async fn measure(shape: Shape) {
     let attached = Processes::start_on(&postgres, redis.url(), &[]).await;
     let embedded = Process::embedded();
     let echo = echo::Server::start();
-    let mut report = Report::only(only());
+    let mut report = Report::only(only);
     let on_postgres = Load::prepare(&service.target(), shape.members).await;
     let under_rules = Load::under_rules(&service.target(), shape.members).await;
     let laden = Load::laden(&service.target(), shape.lots).await;
