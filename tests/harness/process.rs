@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 
 use suite::compose::Role;
 use tempfile::TempDir;
@@ -167,12 +167,22 @@ impl Process {
         self.restart();
     }
 
+    /// Its number.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// SIGTERM; it must end by itself and say that it ended well.
-    pub fn terminate(mut self) {
-        let killed = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
-        assert!(killed.expect("kill").success());
-        let status = self.child.wait().expect("the process ends");
+    pub fn terminate(self) {
+        let status = self.stop();
         assert!(status.success(), "rapport ended with {status}");
+    }
+
+    /// SIGTERM; what it said when it had ended.
+    pub fn stop(mut self) -> ExitStatus {
+        let killed = Command::new("kill").args(["-TERM", &self.id().to_string()]).status();
+        assert!(killed.expect("kill").success());
+        self.child.wait().expect("the process ends")
     }
 }
 

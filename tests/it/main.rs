@@ -110,6 +110,7 @@ mod services_survive_being_killed;
 mod state_is_brought_past_the_log;
 mod statements_do_the_same_on_both_databases;
 mod statistics_may_be_wrong;
+mod stopping_ends;
 mod the_last_unit_goes_to_one;
 mod tidy;
 mod tiers_change_from_the_next_day;

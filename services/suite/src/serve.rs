@@ -1,11 +1,17 @@
 //! `rapport all` and the roles of one service: start, say so, wait for a signal, stop in order.
 
+use std::time::Duration;
+
 use serde::Serialize;
+use tokio::time::timeout;
 
 use crate::cli::ServerArgs;
 use crate::compose::{self, Plan, Role, Store, Suite};
 use crate::settings::{self, Settings};
 use crate::{Failure, output};
+
+/// What stopping may take besides the time to drain.
+const STOP_MAX: Duration = Duration::from_secs(20);
 
 /// The whole suite in one process.
 pub(crate) async fn all(args: &ServerArgs) -> Result<(), Failure> {
@@ -44,9 +50,13 @@ async fn serve(settings: &Settings, command: &'static str, plan: Plan) -> Result
     say_ready(&Ready::of(&suite, command, store))?;
     let signal = signals.wait().await;
     tracing::info!(signal, "stopping");
-    match suite.shutdown(Some(&telemetry)).await {
-        true => Ok(()),
-        false => Err(Failure::failed("calls were still under way when the time to drain was over")),
+    let stop_max = Duration::from_millis(settings.server.drain_ms) + STOP_MAX;
+    match timeout(stop_max, suite.shutdown(Some(&telemetry))).await {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Failure::failed("calls were still under way when the time to drain was over")),
+        Err(_) => Err(Failure::failed(
+            "a database or a receiver did not answer while stopping; what was acknowledged is kept",
+        )),
     }
 }
 
