@@ -28,10 +28,10 @@ const LEASE_MICROS: i64 = 30_000_000;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The database is in the way.
-    #[error("deliveries could not be read or written")]
+    #[error("deliveries could not be read or written: {0}")]
     Database(#[from] db::Error),
     /// The file is in the way.
-    #[error("the file of messages could not be read or written")]
+    #[error("the file of messages could not be read or written: {0}")]
     File(#[from] std::io::Error),
 }
 
@@ -158,8 +158,7 @@ impl Sender {
             full = match self.run_once().await {
                 Ok(count) => count as u64 == BATCH_MAX,
                 Err(error) => {
-                    let cause = std::error::Error::source(&error).map(ToString::to_string);
-                    tracing::warn!(%error, cause, "messages could not be handed over; trying again");
+                    tracing::warn!(%error, "messages could not be handed over; trying again");
                     false
                 }
             };
