@@ -6,11 +6,13 @@
 
 #![expect(clippy::print_stdout, reason = "prints what it measured")]
 
+mod against;
 mod baseline;
 mod echo;
 mod load;
 mod report;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
@@ -31,6 +33,8 @@ struct Shape {
     members: usize,
     /// Of the member who has most.
     lots: usize,
+    /// Of turns of two executables.
+    pairs: usize,
 }
 
 const CALLERS: [usize; 3] = [1, 64, 256];
@@ -51,6 +55,10 @@ struct Asked {
     /// Earn for a minute with scoring and notification attached, and watch how far they are
     #[arg(long, conflicts_with = "only")]
     sustained: bool,
+    /// Earn with this executable of rapport and the one that was built with the benchmark, in turns: says
+    /// what a change is worth, however noisy the machine is
+    #[arg(long, value_name = "RAPPORT", conflicts_with_all = ["only", "sustained"])]
+    against: Option<PathBuf>,
     /// Be the echo server
     #[arg(long, hide = true)]
     echo: bool,
@@ -62,12 +70,15 @@ fn main() {
         return run(echo::serve());
     }
     let shape = if asked.smoke {
-        Shape { rounds: 1, time: Duration::from_millis(500), members: 500, lots: 2_000 }
+        Shape { rounds: 1, time: Duration::from_millis(500), members: 500, lots: 2_000, pairs: 2 }
     } else if asked.quick {
-        Shape { rounds: 3, time: Duration::from_secs(2), members: 10_000, lots: 60_000 }
+        Shape { rounds: 3, time: Duration::from_secs(2), members: 10_000, lots: 60_000, pairs: 20 }
     } else {
-        Shape { rounds: 5, time: Duration::from_secs(5), members: 10_000, lots: 60_000 }
+        Shape { rounds: 5, time: Duration::from_secs(5), members: 10_000, lots: 60_000, pairs: 60 }
     };
+    if let Some(other) = &asked.against {
+        return run(against::compare(other, shape.members, shape.pairs));
+    }
     if asked.sustained {
         return run(sustain(shape));
     }

@@ -32,7 +32,9 @@ pub async fn ask(
     let id = |name: usize| ids[name].clone();
     let mut points = PointsServiceClient::new(client.clone());
     let balance = match deed {
-        Deed::Buy(..) | Deed::Reverse(..) => return shop(client, ids, request_id, deed).await,
+        Deed::Buy(..) | Deed::Reverse(..) | Deed::Confirm(..) | Deed::Cancel(..) => {
+            return shop(client, ids, request_id, deed).await;
+        }
         Deed::Merge(..) | Deed::Unmerge(_) | Deed::Join(..) | Deed::Leave(_) => {
             return move_member(client, ids, request_id, deed).await;
         }
@@ -75,6 +77,10 @@ fn told((points, balance): (i64, Option<pb::Balance>)) -> Result<Told, Status> {
 }
 
 async fn shop(client: &Client, ids: &[String], request_id: String, deed: Deed) -> Result<Told, Status> {
+    let mut service = ActivityServiceClient::new(client.clone());
+    let parts = |r: &pb::Reversal| {
+        vec![r.points_owed, r.points_from_pending, r.points_from_available, r.points_waived]
+    };
     match deed {
         Deed::Buy(name, key, units) => {
             let mut request = pb::RecordActivityRequest { request_id, ..calls::purchase(&ids[name], units) };
@@ -85,17 +91,31 @@ async fn shop(client: &Client, ids: &[String], request_id: String, deed: Deed) -
             let told = [activity.points].into_iter().chain(further).map(|points| vec![points]).collect();
             Ok((told, done.balance.expect("a balance")))
         }
-        Deed::Reverse(name, key) => {
+        Deed::Reverse(name, key, dollars) => {
             let request = pb::ReverseActivityRequest {
                 request_id,
                 member_id: ids[name].clone(),
                 activity: Some(Activity::ExternalId(format!("order-{key}"))),
-                returned: Some(Returned::Whole(true)),
+                returned: Some(dollars.map_or(Returned::Whole(true), |n| Returned::Amount(calls::usd(n, 0)))),
                 reason: "random".into(),
             };
-            let mut service = ActivityServiceClient::new(client.clone());
             let done = service.reverse_activity(request).await?.into_inner();
-            let parts = |r: &pb::Reversal| vec![r.points_owed, r.points_from_available, r.points_waived];
+            let told = done.reversal.iter().chain(&done.further_reversals).map(parts).collect();
+            Ok((told, done.balance.expect("a balance")))
+        }
+        Deed::Confirm(name, key) => {
+            let activity = Some(pb::confirm_activity_request::Activity::ExternalId(format!("order-{key}")));
+            let request = pb::ConfirmActivityRequest { request_id, member_id: ids[name].clone(), activity };
+            let done = service.confirm_activity(request).await?.into_inner();
+            let further = done.further_points_released.iter().map(|further| further.points);
+            let told = [done.points_released].into_iter().chain(further).map(|points| vec![points]).collect();
+            Ok((told, done.balance.expect("a balance")))
+        }
+        Deed::Cancel(name, key) => {
+            let activity = Some(pb::cancel_activity_request::Activity::ExternalId(format!("order-{key}")));
+            let (member_id, reason) = (ids[name].clone(), "random".into());
+            let request = pb::CancelActivityRequest { request_id, member_id, activity, reason };
+            let done = service.cancel_activity(request).await?.into_inner();
             let told = done.reversal.iter().chain(&done.further_reversals).map(parts).collect();
             Ok((told, done.balance.expect("a balance")))
         }

@@ -17,8 +17,12 @@ pub const PRICE: i64 = 50;
 pub enum Deed {
     /// Buy something for so many dollars, with this key.
     Buy(usize, u32, i64),
-    /// Take back what was bought with this key.
-    Reverse(usize, u32),
+    /// Take back what was bought with this key: so many dollars of it, or all that is left.
+    Reverse(usize, u32, Option<i64>),
+    /// Have the points for what was bought with this key at once.
+    Confirm(usize, u32),
+    /// Call off what was bought with this key.
+    Cancel(usize, u32),
     /// Get a reward.
     Redeem(usize),
     /// Get so many points by hand, or lose them.
@@ -42,7 +46,7 @@ pub enum Deed {
 /// What was done: what was told, about which wallet, and which other one changed, too.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Done {
-    /// Points that moved; or points owed, taken and waived; or nothing.
+    /// Points that moved; or points owed, taken while pending, taken while available, and waived; or nothing.
     pub told: Vec<i64>,
     /// The wallet whose balance is told.
     pub wallet: usize,
@@ -57,6 +61,8 @@ pub struct Lot {
     pub wallet: usize,
     /// In whose name.
     pub name: usize,
+    /// From when on they can be spent.
+    pub(crate) from: i64,
     /// When they expire.
     pub end: i64,
     /// How many.
@@ -64,8 +70,8 @@ pub struct Lot {
     /// After those that came to the wallet before.
     pub(crate) place: usize,
     pub(crate) of: Option<u32>,
-    /// Its purchase was taken back.
-    pub(crate) over: bool,
+    /// Its purchase was taken back, or a part of it.
+    pub(crate) touched: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -74,7 +80,10 @@ pub(crate) struct Purchase {
     points: i64,
     /// What of it expired in the name of who bought it.
     pub(crate) expired: i64,
-    pub(crate) over: bool,
+    /// Dollars that were given back, and the points that were owed for them.
+    pub(crate) returned: i64,
+    owed: i64,
+    over: bool,
 }
 
 /// Where a member's points are: with another member, or in a household.
@@ -97,6 +106,8 @@ pub struct Crowd {
     pub(crate) moved: Vec<usize>,
     pub(crate) came: usize,
     pub(crate) now: i64,
+    /// How long what is bought is waited for.
+    delay: i64,
     pub(crate) kept: BTreeMap<usize, Kept>,
     /// Units of rewards by names and days.
     pub(crate) had: BTreeMap<(usize, i64), i64>,
@@ -116,10 +127,17 @@ impl Crowd {
             moved: vec![0; members],
             came: 0,
             now,
+            delay: 0,
             kept: BTreeMap::new(),
             had: BTreeMap::new(),
             limit: i64::MAX,
         }
+    }
+
+    /// Points for what is bought are pending for so long.
+    pub fn delayed(mut self, delay: i64) -> Crowd {
+        self.delay = delay;
+        self
     }
 
     /// The member whose name stands for all those merged into it.
@@ -148,9 +166,16 @@ impl Crowd {
         lots
     }
 
-    /// Points that a wallet has.
+    /// Points that a wallet may spend.
     pub fn available(&self, wallet: usize) -> i64 {
-        self.lots.iter().filter(|lot| lot.wallet == wallet).map(|lot| lot.left).sum()
+        let here = self.lots.iter().filter(|lot| lot.wallet == wallet && lot.from <= self.now);
+        here.map(|lot| lot.left).sum()
+    }
+
+    /// Points that a wallet will be able to spend.
+    pub fn pending(&self, wallet: usize) -> i64 {
+        let here = self.lots.iter().filter(|lot| lot.wallet == wallet && lot.from > self.now);
+        here.map(|lot| lot.left).sum()
     }
 
     /// Time goes on, and holds and points end.
@@ -177,15 +202,15 @@ impl Crowd {
         purchase.filter(|purchase| purchase.name == lot.name)
     }
 
-    /// The wallet in which a purchase is that was not taken back.
-    pub fn stands(&self, key: u32) -> Option<usize> {
+    /// The wallet in which a purchase is that was not taken back, and how many dollars of it stand.
+    pub fn stands(&self, key: u32) -> Option<(usize, i64)> {
         let purchase = self.purchases.get(&key).filter(|purchase| !purchase.over)?;
-        Some(self.wallet(purchase.name))
+        Some((self.wallet(purchase.name), purchase.points - purchase.returned))
     }
 
     /// Somebody is given points.
     pub fn credit(&mut self, name: usize, points: i64) {
-        self.add(name, self.now + LIFE, points, None);
+        self.add(name, (self.now, self.now + LIFE), points, None);
     }
 
     /// Does what is asked, or changes nothing.
@@ -195,7 +220,9 @@ impl Crowd {
     pub fn run(&mut self, deed: Deed) -> Result<Done, Refused> {
         let (name, before) = match deed {
             Deed::Buy(name, ..)
-            | Deed::Reverse(name, _)
+            | Deed::Reverse(name, ..)
+            | Deed::Confirm(name, _)
+            | Deed::Cancel(name, _)
             | Deed::Redeem(name)
             | Deed::Adjust(name, _)
             | Deed::Extend(name, ..)
@@ -208,7 +235,9 @@ impl Crowd {
         };
         let told = match deed {
             Deed::Buy(_, key, points) => self.buy(name, key, points)?,
-            Deed::Reverse(_, key) => self.reverse(name, key)?,
+            Deed::Reverse(_, key, dollars) => self.reverse(name, key, dollars)?,
+            Deed::Confirm(_, key) => vec![self.confirm(name, key)?],
+            Deed::Cancel(_, key) => self.cancel(name, key)?,
             Deed::Redeem(_) => self.have(name).map(|_| vec![])?,
             Deed::Adjust(_, points) if points > 0 => {
                 self.credit(name, points);
@@ -240,25 +269,29 @@ impl Crowd {
         (0..self.with.len()).filter(|from| leads(*from)).collect()
     }
 
-    fn add(&mut self, name: usize, end: i64, left: i64, of: Option<u32>) {
+    fn add(&mut self, name: usize, (from, end): (i64, i64), left: i64, of: Option<u32>) {
         self.came += 1;
         let (wallet, place) = (self.wallet(name), self.came);
-        self.lots.push(Lot { wallet, name, end, left, place, of, over: false });
+        self.lots.push(Lot { wallet, name, from, end, left, place, of, touched: false });
     }
 
     fn buy(&mut self, name: usize, key: u32, points: i64) -> Result<Vec<i64>, Refused> {
-        let bought = Purchase { name, points, expired: 0, over: false };
+        let bought = Purchase { name, points, expired: 0, returned: 0, owed: 0, over: false };
         assert!(self.purchases.insert(key, bought).is_none(), "a key is of one purchase");
-        self.add(name, self.now + LIFE, points, Some(key));
+        let from = self.now + self.delay;
+        self.add(name, (from, from + LIFE), points, Some(key));
         Ok(vec![points])
     }
 
-    /// Takes points from a wallet: those of a purchase first, then those that end first.
+    /// Takes points from a wallet: those of a purchase first, of these those that are pending, then those
+    /// that end first.
     fn take(&mut self, wallet: usize, of: Option<(u32, usize)>, mut points: i64) -> Vec<Lot> {
         let mut taken = Vec::new();
         let own = |lot: &Lot| of.is_some() && lot.of.map(|key| (key, lot.name)) == of;
-        self.lots.sort_by_key(|lot| (!own(lot), lot.end, lot.place));
-        for lot in self.lots.iter_mut().filter(|lot| lot.wallet == wallet) {
+        let now = self.now;
+        self.lots.sort_by_key(|lot| (!own(lot), lot.from <= now, lot.end, lot.place));
+        let here = |lot: &&mut Lot| lot.wallet == wallet && (lot.from <= now || own(lot));
+        for lot in self.lots.iter_mut().filter(here) {
             let n = lot.left.min(points);
             (lot.left, points) = (lot.left - n, points - n);
             taken.push(Lot { left: n, ..lot.clone() });
@@ -281,28 +314,60 @@ impl Crowd {
             return Err("RECIPIENT_SHARES_WALLET");
         }
         for lot in self.spend(from, points)? {
-            self.add(to, lot.end, lot.left, lot.of);
+            self.add(to, (lot.from, lot.end), lot.left, lot.of);
         }
         Ok(())
     }
 
-    /// What is owed beyond what there is, is waived.
-    fn reverse(&mut self, name: usize, key: u32) -> Result<Vec<i64>, Refused> {
-        let wallet = self.wallet(name);
-        let found = self.purchases.get(&key).filter(|purchase| self.wallet(purchase.name) == wallet);
-        let Purchase { name: buyer, points, expired, over } = *found.ok_or("ACTIVITY_NOT_FOUND")?;
-        if over {
-            return Err("ACTIVITY_OVER");
+    fn counting(&self, name: usize, key: u32) -> Result<Purchase, Refused> {
+        let here = |purchase: &&Purchase| self.wallet(purchase.name) == self.wallet(name);
+        let purchase = self.purchases.get(&key).filter(here).ok_or("ACTIVITY_NOT_FOUND")?;
+        if purchase.over { Err("ACTIVITY_OVER") } else { Ok(purchase.clone()) }
+    }
+
+    fn confirm(&mut self, name: usize, key: u32) -> Result<i64, Refused> {
+        let (buyer, now) = (self.counting(name, key)?.name, self.now);
+        let own = |lot: &&mut Lot| lot.of == Some(key) && lot.name == buyer && lot.from > now;
+        let released = self.lots.iter_mut().filter(own).map(|lot| {
+            lot.from = now;
+            lot.left
+        });
+        Ok(released.sum())
+    }
+
+    /// Only before its points are released.
+    fn cancel(&mut self, name: usize, key: u32) -> Result<Vec<i64>, Refused> {
+        let buyer = self.counting(name, key)?.name;
+        let waits = |lot: &Lot| lot.of == Some(key) && lot.name == buyer && lot.from > self.now;
+        if !self.lots.iter().any(waits) {
+            return Err("ACTIVITY_RELEASED");
         }
-        self.purchases.entry(key).and_modify(|purchase| purchase.over = true);
+        self.reverse(name, key, None)
+    }
+
+    /// What is owed beyond what there is, is waived.
+    fn reverse(&mut self, name: usize, key: u32, dollars: Option<i64>) -> Result<Vec<i64>, Refused> {
+        let (wallet, mut purchase) = (self.wallet(name), self.counting(name, key)?);
+        let (buyer, left) = (purchase.name, purchase.points - purchase.returned);
+        let back = dollars.unwrap_or(left);
+        if back > left {
+            return Err("RETURN_EXCEEDS_ACTIVITY");
+        }
+        purchase.returned += back;
+        purchase.over = back == left;
+        let kept = (left - back).max(purchase.expired);
+        let owed = (purchase.points - kept - purchase.owed).max(0);
+        purchase.owed += owed;
+        self.purchases.insert(key, purchase);
         // Also those that hold nothing, unless they were left behind.
         let kept = self.kept.values_mut().flat_map(|kept| &mut kept.from);
         let kept = kept.filter(|(moved, lot)| self.moved[lot.name] == *moved).map(|(_, lot)| lot);
         let lots = self.lots.iter_mut().chain(&mut self.gone).chain(kept);
-        lots.filter(|lot| lot.of == Some(key) && lot.name == buyer).for_each(|lot| lot.over = true);
-        let owed = points - expired;
-        let taken = self.take(wallet, Some((key, buyer)), owed).iter().map(|lot| lot.left).sum();
-        Ok(vec![owed, taken, owed - taken])
+        lots.filter(|lot| lot.of == Some(key) && lot.name == buyer).for_each(|lot| lot.touched = true);
+        let taken = self.take(wallet, Some((key, buyer)), owed);
+        let (pending, available): (Vec<&Lot>, Vec<&Lot>) = taken.iter().partition(|lot| lot.from > self.now);
+        let [pending, available] = [pending, available].map(|lots| lots.iter().map(|lot| lot.left).sum());
+        Ok(vec![owed, pending, available, owed - pending - available])
     }
 
     fn move_to(&mut self, name: usize, with: With) -> Vec<i64> {

@@ -124,7 +124,7 @@ impl Crowd {
                 (lot.wallet, lot.place) = (wallet, self.came);
             }
             if left && self.wallet(lot.name) == wallet {
-                lot.over |= self.purchase_of(&lot).is_some_and(|purchase| purchase.over);
+                lot.touched |= self.purchase_of(&lot).is_some_and(|purchase| purchase.returned > 0);
             } else if left {
                 lot.name = kept.name;
             }

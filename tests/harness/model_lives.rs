@@ -28,7 +28,7 @@ impl Crowd {
     /// of what was taken back.
     pub(crate) fn reinstate(&mut self, name: usize, since: i64) -> i64 {
         let (wallet, end) = (self.wallet(name), self.now + LIFE);
-        let lives = |lot: &Lot| lot.wallet == wallet && lot.end >= since && !lot.over;
+        let lives = |lot: &Lot| lot.wallet == wallet && lot.end >= since && !lot.touched;
         let (again, gone) = std::mem::take(&mut self.gone).into_iter().partition(lives);
         self.gone = gone;
         let again: Vec<Lot> = again;

@@ -1,7 +1,7 @@
 //! `rapport` as a process of its own, over real sockets.
 
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 
 use suite::compose::Role;
@@ -9,6 +9,7 @@ use tempfile::TempDir;
 
 /// A running `rapport`; killed when dropped.
 pub struct Process {
+    executable: PathBuf,
     child: Child,
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
@@ -41,7 +42,11 @@ pub fn executable() -> PathBuf {
 
 /// Runs `rapport` with these arguments to its end.
 pub fn rapport(arguments: &[&str]) -> Output {
-    Command::new(executable()).args(arguments).stdin(Stdio::null()).output().expect("rapport runs")
+    run(&executable(), arguments)
+}
+
+fn run(executable: &Path, arguments: &[&str]) -> Output {
+    Command::new(executable).args(arguments).stdin(Stdio::null()).output().expect("rapport runs")
 }
 
 impl Process {
@@ -52,12 +57,21 @@ impl Process {
 
     /// Applies the migrations that a service's database lacks.
     pub fn migrate_service(service: &str, database_url: &str) {
-        let output = rapport(&["migrate", service, "--database-url", database_url]);
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        migrate(&executable(), service, database_url);
     }
 
     /// Starts the process of one service on free ports and returns when it is ready.
     pub fn service(
+        role: Role,
+        database_url: &str,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Process {
+        Process::service_of(&executable(), role, database_url, arguments, environment)
+    }
+
+    fn service_of(
+        executable: &Path,
         role: Role,
         database_url: &str,
         arguments: &[&str],
@@ -68,7 +82,14 @@ impl Process {
         let events = if role.takes_events() { &events[..] } else { &[] };
         let arguments = [&[role.name()], &ANY_PORT[..], events, arguments].concat();
         let environment = [&[(variable.as_str(), database_url)], environment].concat();
-        Process::start(&arguments, &environment, None)
+        Process::start(executable, &arguments, &environment, None)
+    }
+
+    /// Starts `rapport loyalty` of another executable on free ports, on a database that it migrates, and
+    /// returns when it is ready.
+    pub fn loyalty_of(executable: &Path, database_url: &str, arguments: &[&str]) -> Process {
+        migrate(executable, "loyalty", database_url);
+        Process::service_of(executable, Role::Loyalty, database_url, arguments, &[])
     }
 
     /// Starts `rapport loyalty` on free ports and returns when it is ready.
@@ -102,15 +123,20 @@ impl Process {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let data_dir = dir.path().join("data").display().to_string();
         let arguments = [&["all", "--data-dir", &data_dir], &ANY_PORT[..]].concat();
-        Process::start(&arguments, environment, Some(dir))
+        Process::start(&executable(), &arguments, environment, Some(dir))
     }
 
-    fn start(arguments: &[&str], environment: &[(&str, &str)], data_dir: Option<TempDir>) -> Process {
+    fn start(
+        executable: &Path,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+        data_dir: Option<TempDir>,
+    ) -> Process {
         let arguments: Vec<String> = arguments.iter().map(|a| (*a).to_owned()).collect();
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         let environment: Vec<_> = environment.iter().map(owned).collect();
-        let (child, addresses) = start(&arguments, &environment);
-        Process { child, arguments, environment, addresses, data_dir }
+        let (child, addresses) = start(executable, &arguments, &environment);
+        Process { executable: executable.to_owned(), child, arguments, environment, addresses, data_dir }
     }
 
     /// Where calls are answered.
@@ -157,7 +183,7 @@ impl Process {
                 self.arguments[at + 1] = address;
             }
         }
-        (self.child, self.addresses) = start(&self.arguments, &self.environment);
+        (self.child, self.addresses) = start(&self.executable, &self.arguments, &self.environment);
     }
 
     /// Starts it again after a kill, on the same ports and another database.
@@ -193,16 +219,16 @@ impl Drop for Process {
     }
 }
 
-fn start(arguments: &[String], environment: &[(String, String)]) -> (Child, Addresses) {
+fn migrate(executable: &Path, service: &str, database_url: &str) {
+    let output = run(executable, &["migrate", service, "--database-url", database_url]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn start(executable: &Path, arguments: &[String], environment: &[(String, String)]) -> (Child, Addresses) {
     // A write beyond what files may have is an error then, and does not end the process.
     const KEEP_ON: &str = "trap '' XFSZ; exec \"$0\" \"$@\"";
     let mut command = Command::new("sh");
-    command
-        .args(["-c", KEEP_ON])
-        .arg(executable())
-        .args(arguments)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped());
+    command.args(["-c", KEEP_ON]).arg(executable).args(arguments).stdin(Stdio::null()).stdout(Stdio::piped());
     command.envs(environment.iter().map(|(name, value)| (name, value)));
     let mut child = command.spawn().expect("rapport starts");
     let mut line = String::new();

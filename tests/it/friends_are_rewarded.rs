@@ -18,6 +18,7 @@ use tonic::{Code, Status};
 in_process! {
     both_are_rewarded_once_the_purchase_stands;
     what_is_taken_back_is_not_rewarded_but_the_next_is;
+    what_is_left_of_a_purchase_must_be_enough;
     nobody_brings_themselves_or_in_a_circle;
     who_may_not_act_is_rewarded_later_and_who_left_is_not;
     a_friend_that_joined_stays_one_answer;
@@ -115,11 +116,20 @@ async fn bought(client: &Client, member: &pb::Member, units: i64) -> pb::Activit
 }
 
 async fn take_back(client: &Client, member: &pb::Member, activity: pb::Activity) {
+    take_back_part(client, member, activity, pb::reverse_activity_request::Returned::Whole(true)).await;
+}
+
+async fn take_back_part(
+    client: &Client,
+    member: &pb::Member,
+    activity: pb::Activity,
+    part: pb::reverse_activity_request::Returned,
+) {
     let request = pb::ReverseActivityRequest {
         request_id: request_id(),
         member_id: member.member_id.clone(),
         activity: Some(pb::reverse_activity_request::Activity::ActivityId(activity.activity_id)),
-        returned: Some(pb::reverse_activity_request::Returned::Whole(true)),
+        returned: Some(part),
         ..Default::default()
     };
     ActivityServiceClient::new(client.clone()).reverse_activity(request).await.unwrap();
@@ -181,6 +191,29 @@ async fn what_is_taken_back_is_not_rewarded_but_the_next_is(house: House) {
     bought(&client, &ben, 30).await;
     house.clock().advance_to(day(28));
     house.settle().await;
+    assert_eq!((available(&client, &anna).await, available(&client, &ben).await), (500, 200));
+    house.end().await;
+}
+
+async fn what_is_left_of_a_purchase_must_be_enough(house: House) {
+    use pb::ReferralState::{Open, Rewarded};
+    use pb::reverse_activity_request::Returned;
+    let client = house.client();
+    create_club(&client).await;
+    let anna = joined(&client, "anna", "").await;
+    let ben = joined(&client, "ben", &anna.referral_code).await;
+    // A cent less than the 20 dollars that the program asks for is left.
+    let first = bought(&client, &ben, 30).await;
+    take_back_part(&client, &ben, first, Returned::Amount(usd(10, 1))).await;
+    house.clock().advance_to(day(14));
+    house.settle().await;
+    assert_eq!(referrals(&client, &anna.member_id).await[0].1, Open);
+    assert_eq!((available(&client, &anna).await, available(&client, &ben).await), (0, 0));
+    let second = bought(&client, &ben, 30).await;
+    take_back_part(&client, &ben, second, Returned::Amount(usd(10, 0))).await;
+    house.clock().advance_to(day(28));
+    house.settle().await;
+    assert_eq!(referrals(&client, &anna.member_id).await[0].1, Rewarded);
     assert_eq!((available(&client, &anna).await, available(&client, &ben).await), (500, 200));
     house.end().await;
 }

@@ -234,9 +234,18 @@ async fn suspended_members_wait_outside(house: House) {
     let given = PointsServiceClient::new(client.clone()).transfer_points(gift(&outsider, &ben, 1)).await;
     assert_eq!(reason(&given.unwrap_err()), "RECIPIENT_SUSPENDED");
     redeem(&client, redemption(&anna, "mug")).await.unwrap();
+    // Nor does somebody else spend what a suspended member has alone.
+    suspend(&client, &outsider).await;
+    let refused = join(&client, &home, &outsider, Redeemer).await.unwrap_err();
+    assert_eq!(reason(&refused), "MEMBER_SUSPENDED");
+    let refused = merge(&client, merger(&outsider, &anna)).await.unwrap_err();
+    assert_eq!(reason(&refused), "MEMBER_SUSPENDED");
+    leave(&client, &ben).await.unwrap();
+    assert_eq!(reason(&record(&client, purchase(&ben, 1)).await.unwrap_err()), "MEMBER_SUSPENDED");
     let (member_id, why) = (ben.clone(), String::new());
     let request = pb::ReactivateMemberRequest { request_id: request_id(), member_id, reason: why };
     MemberServiceClient::new(client.clone()).reactivate_member(request).await.unwrap();
+    join(&client, &home, &ben, Redeemer).await.unwrap();
     redeem(&client, redemption(&ben, "mug")).await.unwrap();
     house.end().await;
 }

@@ -193,11 +193,13 @@ async fn what_waits_is_done_once_or_never(house: House) {
     assert_eq!((first.limit_id.as_str(), &first.member_id), ("large", &anna));
     assert_eq!(first.command, Some(pb::review::Command::RecordActivity(large.clone())));
 
-    // Sixteen approve at once: it is done once, under one id and as one activity.
+    // Sixteen approve at once: it is done once, under one id and as one activity, of when it was told of.
+    house.clock().advance_to(START.plus_micros(3_600_000_000));
     let calls = join_all((0..16).map(|_| approve(&client, approval(first)))).await;
     let done: Vec<_> = calls.iter().flatten().collect();
     assert_eq!(done.len(), 1);
-    assert_eq!(done[0].activity.as_ref().unwrap().points, 1_500);
+    let activity = done[0].activity.as_ref().unwrap();
+    assert_eq!((activity.points, activity.occurred_time), (1_500, first.create_time));
     assert_eq!(done[0].balance.as_ref().unwrap().available, 2_400);
     let over = calls.iter().filter_map(|call| call.as_ref().err()).map(reason);
     assert!(over.into_iter().all(|reason| reason == "REVIEW_OVER"));

@@ -267,7 +267,8 @@ impl Both {
             let Some((key, _)) = due else { continue };
             let wallets = [friend.name, friend.referrer].map(|name| self.crowd.wallet(name));
             let same_customer = wallets[0] == wallets[1] && wallets[0] < MEMBERS;
-            if self.crowd.stands(key) == Some(wallets[0]) && !same_customer {
+            let stands = |(wallet, dollars): (usize, i64)| wallet == wallets[0] && dollars >= QUALIFIES;
+            if self.crowd.stands(key).is_some_and(stands) && !same_customer {
                 friend.rewarded = true;
                 expected.extend([
                     (wallets[0], friend.name, REWARDS[0]),

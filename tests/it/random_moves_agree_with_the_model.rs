@@ -30,6 +30,8 @@ in_process! {
 const STEPS: usize = 1_500;
 const MEMBERS: usize = 6;
 const HOUSEHOLDS: usize = 2;
+/// How long points for what is bought are pending.
+const DELAY_DAYS: i32 = 2;
 /// How many units of a reward a wallet may have on a day.
 const UNITS: i64 = 6;
 const CODES: [&str; 2] = ["points", COINS];
@@ -53,7 +55,8 @@ pub(crate) fn any_deed(
         12 => Deed::Adjust(name, -points),
         13..15 if !bought.is_empty() => {
             let n = rng.random_range(bought.len().saturating_sub(40)..bought.len());
-            Deed::Reverse(bought[n], u32::try_from(n + 1).unwrap())
+            let part = rng.random_bool(0.7).then(|| rng.random_range(1..150));
+            Deed::Reverse(bought[n], u32::try_from(n + 1).unwrap(), part)
         }
         15 => Deed::Merge(name, other),
         16 => Deed::Unmerge(name),
@@ -67,6 +70,13 @@ fn any_goodwill(rng: &mut StdRng, now: i64) -> Deed {
     let (name, mut hours) = (rng.random_range(0..MEMBERS), |range| rng.random_range(range) * HOUR);
     let (before, to, since) = (hours(0..2_000), hours(-50..3_000), hours(0..500));
     if rng.random() { Deed::Extend(name, now + before, now + to) } else { Deed::Reinstate(name, now - since) }
+}
+
+/// What was bought some time ago is waited for no longer.
+fn any_end_of_waiting(rng: &mut StdRng, bought: &[usize]) -> Option<Deed> {
+    let n = rng.random_range(bought.len().saturating_sub(30)..=bought.len());
+    let (name, key) = (*bought.get(n)?, u32::try_from(n + 1).unwrap());
+    Some(if rng.random() { Deed::Confirm(name, key) } else { Deed::Cancel(name, key) })
 }
 
 /// The suite beside its model.
@@ -88,6 +98,8 @@ impl Both {
             }
             Deed::Buy(..)
             | Deed::Reverse(..)
+            | Deed::Confirm(..)
+            | Deed::Cancel(..)
             | Deed::Merge(..)
             | Deed::Unmerge(_)
             | Deed::Join(..)
@@ -157,7 +169,9 @@ impl Both {
 
     async fn check(&self, name: usize) {
         let wallet = self.model.wallet(name);
-        assert_eq!(balance_of(&self.client, &self.ids[name]).await.available, self.model.available(wallet));
+        let balance = balance_of(&self.client, &self.ids[name]).await;
+        let wanted = (self.model.pending(wallet), self.model.available(wallet));
+        assert_eq!((balance.pending, balance.available), wanted);
         let request = pb::ListLotsRequest {
             member_id: self.ids[name].clone(),
             open_only: true,
@@ -181,7 +195,13 @@ async fn wherever_points_go_they_are_the_ones_of_the_model(house: House) {
     let mut rng = seeded();
     let client = house.client();
     let coins = pb::FurtherCurrency { expiry_policy: program(PROGRAM).expiry_policy, ..coins() };
-    create_program_like(&client, pb::Program { further_currencies: vec![coins], ..program(PROGRAM) }).await;
+    let after = pb::release_policy::Policy::AfterDays(DELAY_DAYS);
+    let wanted = pb::Program {
+        further_currencies: vec![coins],
+        release_policy: Some(pb::ReleasePolicy { policy: Some(after) }),
+        ..program(PROGRAM)
+    };
+    create_program_like(&client, wanted).await;
     under(&client, vec![per_dollar("points", 1), of(COINS, per_dollar("coins", 1))]).await;
     for purse in 0..CODES.len() {
         let limit = Some(Limit { units: UNITS, daily: true });
@@ -195,7 +215,7 @@ async fn wherever_points_go_they_are_the_ones_of_the_model(house: House) {
         ids.push(household(&client, PROGRAM).await);
     }
     let mut now = START.micros();
-    let model = Crowd::new(MEMBERS, now).limited(UNITS);
+    let model = Crowd::new(MEMBERS, now).limited(UNITS).delayed(24 * HOUR * i64::from(DELAY_DAYS));
     let mut both = Both { client, model, ids, kept: Vec::new() };
     let mut bought = Vec::new();
     for _ in 0..STEPS {
@@ -208,6 +228,10 @@ async fn wherever_points_go_they_are_the_ones_of_the_model(house: House) {
             both.keep(&mut rng).await;
         } else if rng.random_bool(0.1) {
             both.run(any_goodwill(&mut rng, now)).await;
+        } else if rng.random_bool(0.1)
+            && let Some(deed) = any_end_of_waiting(&mut rng, &bought)
+        {
+            both.run(deed).await;
         } else {
             both.run(any_deed(&mut rng, (MEMBERS, HOUSEHOLDS), &mut bought)).await;
         }

@@ -2,7 +2,7 @@
 
 use db::sea_orm::sea_query::ArrayType;
 use db::sea_orm::{FromQueryResult, Statement};
-use db::{Keyed, select_in};
+use db::{Keyed, Pick, select_in};
 use events::Relay;
 use harness::database;
 use harness::log::{On, Teller, position};
@@ -58,8 +58,7 @@ async fn and_rows_are_found_by_keys() {
         types: &[ArrayType::Int, ArrayType::String, ArrayType::Uuid, ArrayType::BigInt],
         filter: "",
         order: "t.aggregate_seq",
-        first: None,
-        lock: false,
+        pick: Pick::All,
         more: "",
     };
     let found: Vec<Row> = select_in(teller.db.reader(), select, &keys).await.expect("rows");

@@ -10,7 +10,7 @@ use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolO
 use sea_orm::sqlx::{ConnectOptions as _, Connection as _};
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, DbErr, RuntimeErr};
 
-use crate::{Error, Tx};
+use crate::{Error, Plan};
 
 /// How soon an acknowledged commit survives a power cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,31 +45,8 @@ const SQLITE_READERS: u32 = 4;
 const STATEMENT_CACHE: usize = 500;
 /// Milliseconds.
 const BOUNDS: [(&str, &str); 2] = [("lock_timeout", "2000"), ("statement_timeout", "10000")];
-/// Writers and readers find rows by keys. A plan made while a table was empty reads it whole, and stays until
-/// the statistics catch up with a table that grows; these leave nothing but indexes to plan with.
-const BY_KEY: [(&str, &str); 6] = [
-    ("enable_seqscan", "off"),
-    ("enable_bitmapscan", "off"),
-    ("enable_hashjoin", "off"),
-    ("enable_mergejoin", "off"),
-    // A small table without an index counts as costly then, and would be compiled for.
-    ("jit", "off"),
-    // No value makes another plan better, and planning a wide statement costs more than running it.
-    ("plan_cache_mode", "force_generic_plan"),
-];
-/// What lets a statement read whole tables where others find rows by keys, for the values at hand. No merge
-/// joins: without statistics they go by the first column of a key, and compare all rows that share it.
-const BY_TABLE: [(&str, &str); 6] = [
-    ("enable_seqscan", "on"),
-    ("enable_bitmapscan", "on"),
-    ("enable_hashjoin", "on"),
-    ("enable_mergejoin", "off"),
-    // Rows of few groups are hashed faster than sorted, however few of them are expected.
-    ("enable_sort", "off"),
-    ("plan_cache_mode", "force_custom_plan"),
-];
-/// What makes a join read each of its tables once, whole, whatever the statistics expect of them.
-const BY_HASH: [(&str, &str); 2] = [("enable_hashjoin", "on"), ("enable_nestloop", "off")];
+/// Without sequential scans a small table that has no index counts as costly, and would be compiled for.
+const NO_JIT: [(&str, &str); 1] = [("jit", "off")];
 /// Scans read whole tables and may take their time; milliseconds.
 const SCAN: [(&str, &str); 1] = [("statement_timeout", "600000")];
 
@@ -140,9 +117,9 @@ impl Db {
         reach(check_url(url)?).await?;
         let connections = connections_max.max(4);
         let mut write = postgres_options(url, connections / 2);
-        write.map_sqlx_postgres_opts(|options| tuned(options).options(BY_KEY));
+        write.map_sqlx_postgres_opts(by_key);
         let mut read = postgres_options(url, connections - connections / 2);
-        read.map_sqlx_postgres_opts(|options| tuned(options).options(BY_KEY));
+        read.map_sqlx_postgres_opts(by_key);
         let mut scan = postgres_options(url, 1);
         scan.min_connections(0).map_sqlx_postgres_opts(|options| tuned(options).options(SCAN));
         let writer = open(write).await.map_err(Error::Unavailable)?;
@@ -182,33 +159,6 @@ impl Db {
     }
 }
 
-/// Plans further statements of a transaction as for whole tables, or again as for rows found by keys, which
-/// may still be many that are summed up in few groups. Nothing of it is left after the transaction.
-///
-/// # Errors
-/// That the database refused.
-pub async fn plan_tables(tx: &Tx, whole: bool) -> Result<(), Error> {
-    set(tx, if whole { &BY_TABLE } else { &BY_KEY }).await
-}
-
-/// Plans further statements of a transaction so that joins read each table once, whole: for many keys of a
-/// table that has few rows besides them. Nothing of it is left after the transaction.
-///
-/// # Errors
-/// That the database refused.
-pub async fn plan_hashes(tx: &Tx) -> Result<(), Error> {
-    set(tx, &BY_HASH).await
-}
-
-async fn set(tx: &Tx, settings: &[(&str, &str)]) -> Result<(), Error> {
-    if tx.get_database_backend() != DbBackend::Postgres {
-        return Ok(());
-    }
-    let set = settings.iter().map(|(name, value)| format!("set_config('{name}', '{value}', true)"));
-    tx.execute_unprepared(&format!("SELECT {}", set.collect::<Vec<_>>().join(", "))).await?;
-    Ok(())
-}
-
 /// Connects once, so that a server that cannot be reached is named by its cause: a pool only says that it
 /// waited.
 async fn reach(options: PgConnectOptions) -> Result<(), Error> {
@@ -238,6 +188,10 @@ fn postgres_options(url: &str, connections: u32) -> ConnectOptions {
 
 fn tuned(options: PgConnectOptions) -> PgConnectOptions {
     options.application_name("rapport").statement_cache_capacity(STATEMENT_CACHE).options(BOUNDS)
+}
+
+fn by_key(options: PgConnectOptions) -> PgConnectOptions {
+    tuned(options).options(NO_JIT).options(Plan::ByKey.settings().iter().copied())
 }
 
 fn sqlite_options(connections: u32) -> ConnectOptions {

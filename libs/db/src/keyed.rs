@@ -10,7 +10,7 @@ use crate::transact::Tx;
 /// What to select: the rows of `table` whose columns `on` equal the first values of one of the keys.
 ///
 /// `filter` is SQL that may name the row `t` and further values of its key as `k.c0`, `k.c1`, ..; `order`
-/// is SQL after ORDER BY. With `first` only that many rows of each key are returned.
+/// is SQL after ORDER BY.
 #[derive(Clone, Copy, Debug)]
 pub struct Keyed<'a> {
     /// The table.
@@ -21,14 +21,23 @@ pub struct Keyed<'a> {
     pub types: &'a [ArrayType],
     /// A further condition, or the empty text.
     pub filter: &'a str,
-    /// An order, or the empty text. With `first` it is the order within a key.
+    /// An order, or the empty text. With [`Pick::First`] it is the order within a key.
     pub order: &'a str,
-    /// At most this many rows per key.
-    pub first: Option<u32>,
-    /// Lock the rows until the transaction ends (SQLite's one writer holds everything anyway).
-    pub lock: bool,
+    /// Which of these rows, and whether to lock them.
+    pub pick: Pick,
     /// Further items of the SELECT list, each after a comma, or the empty text.
     pub more: &'a str,
+}
+
+/// Which rows of a key to select.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pick {
+    /// All of them.
+    All,
+    /// At most this many.
+    First(u32),
+    /// All, locked until the transaction ends (SQLite's one writer holds everything anyway).
+    Locked,
 }
 
 /// Selects rows by keys, each a list of values of `select.types`. Keys should be distinct.
@@ -114,7 +123,7 @@ impl Keyed<'_> {
     fn postgres(&self, item: &str) -> String {
         let (table, more, condition, order) = (self.table, self.more, self.condition(), self.order_by());
         let keys = format!("{item} AS k({})", self.key_columns());
-        if self.lock {
+        if self.pick == Pick::Locked {
             return format!(
                 "SELECT t.*{more} FROM {keys} JOIN \"{table}\" t ON {condition}{order} FOR UPDATE OF t"
             );
@@ -122,9 +131,9 @@ impl Keyed<'_> {
         // Each key is looked up in turn, whatever the statistics expect: all rows of a table that was empty
         // when they were made, and has filled since, would be compared with all keys.
         let each = format!("SELECT t.*{more} FROM \"{table}\" t WHERE {condition}");
-        let (each, order) = match self.first {
-            Some(first) => (format!("{each}{order} LIMIT {first}"), String::new()),
-            None => (format!("{each} OFFSET 0"), order),
+        let (each, order) = match self.pick {
+            Pick::First(first) => (format!("{each}{order} LIMIT {first}"), String::new()),
+            Pick::All | Pick::Locked => (format!("{each} OFFSET 0"), order),
         };
         format!("SELECT t.* FROM {keys} CROSS JOIN LATERAL ({each}) t{order}")
     }
@@ -132,7 +141,7 @@ impl Keyed<'_> {
     fn sqlite(&self, keys: usize) -> String {
         let (table, more, condition, order) = (self.table, self.more, self.condition(), self.order_by());
         let width = self.types.len();
-        if let Some(first) = self.first {
+        if let Pick::First(first) = self.pick {
             let one = format!(
                 "SELECT * FROM (WITH k({}) AS (VALUES {}) SELECT t.*{more} FROM k CROSS JOIN \"{table}\" t \
                  WHERE {condition}{order} LIMIT {first})",

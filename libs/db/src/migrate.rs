@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use sea_orm::{ConnectionTrait, DbBackend, IntoDatabaseExecutor, TransactionTrait};
 use sea_orm_migration::MigratorTrait;
 
-use crate::{Db, Error, plan_tables};
+use crate::{Db, Error, Plan, plan};
 
 const LOCK_TABLE: &str = "CREATE TABLE IF NOT EXISTS rapport_migration_lock (id INTEGER PRIMARY KEY)";
 const LOCK_INSERT: &str = "INSERT INTO rapport_migration_lock (id) VALUES (1) ON CONFLICT DO NOTHING";
@@ -50,7 +50,7 @@ async fn locked_apply<M: MigratorTrait>(db: &Db) -> Result<usize, Error> {
     let work = db.writer().begin().await?;
     work.execute_unprepared("SET LOCAL statement_timeout = 0").await?;
     // What a migration changes, it changes of whole tables.
-    plan_tables(&work, true).await?;
+    plan(&work, Plan::ByTable).await?;
     let applied = apply::<M, _>(&work).await?;
     work.commit().await?;
     lock.commit().await?;

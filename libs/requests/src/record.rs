@@ -7,7 +7,7 @@ use db::schema::Kind::{Big, Bytes, Int, Text, Uuid as Id};
 use db::schema::NewTable;
 use db::sea_orm::sea_query::{ArrayType, Expr};
 use db::sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
-use db::{Keyed, Owner, Tx, select_in};
+use db::{Keyed, Owner, Pick, Tx, select_in};
 use uuid::Uuid;
 
 use crate::entity::command;
@@ -67,8 +67,7 @@ pub async fn find(
         types: &[ArrayType::Int, ArrayType::String, ArrayType::Uuid, ArrayType::Uuid],
         filter: "",
         order: "",
-        first: None,
-        lock: false,
+        pick: Pick::All,
         more: "",
     };
     let keys: Vec<_> = requests.iter().map(|(owner, id)| owner.key_with([(*id).into()])).collect();

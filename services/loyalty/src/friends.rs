@@ -14,7 +14,7 @@ use crate::ledger::{Answer, Failure, Request};
 use crate::rpc::record_activity;
 use crate::rpc::refusal::DOMAIN;
 use crate::store::referrals::{self, Referral};
-use crate::store::{Owner, activities, wallets};
+use crate::store::{Owner, activities, programs, wallets};
 use crate::workers::Settler;
 
 /// Referrals rewarded per look.
@@ -73,7 +73,7 @@ impl Settler {
         Ok(true)
     }
 
-    /// What qualified stands, and friend and referrer are two.
+    /// Enough of what qualified stands, and friend and referrer are two.
     async fn stands(&self, referral: &Referral, referrer: Owner) -> Result<bool, db::Error> {
         let (friend, activity_id) = (referral.friend.clone(), referral.activity_id);
         // One look: both may be on the way to other wallets.
@@ -85,8 +85,10 @@ impl Settler {
                 if !found.wallet.shared && with.is_some_and(|(other, _)| other == owner) {
                     return Ok(false);
                 }
+                let program = programs::find(tx, owner.tenant(), &found.wallet.program_id).await?;
+                let policy = program.as_ref().and_then(|program| program.referral.as_ref());
                 let found = activities::find(tx, &[(owner, activity_id)]).await?;
-                Ok(found.into_values().any(|activity| activity.stands()))
+                Ok(found.into_values().any(|activity| activity.still_rewards(policy)))
             }
             .boxed()
         });

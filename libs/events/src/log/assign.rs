@@ -214,7 +214,7 @@ impl Plan {
         if tx.get_database_backend() == DbBackend::Postgres {
             // This table is emptied all the time: by statistics from such a moment, comparing all events with
             // all keys looks cheap.
-            db::plan_hashes(tx).await?;
+            db::plan(tx, db::Plan::ByHash).await?;
             // One look at each row instead of two.
             return execute_in(tx, &KEY, &self.moves, |k| {
                 format!(

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use db::Keyed;
 use db::sea_orm::sea_query::ArrayType;
 use db::sea_orm::{FromQueryResult, Value};
+use db::{Keyed, Pick};
 use uuid::Uuid;
 
 use super::{Buckets, Log};
@@ -140,8 +140,7 @@ impl Log {
             types: &[ArrayType::Int, ArrayType::BigInt, ArrayType::BigInt, ArrayType::String],
             filter: "t.position > k.c1 AND t.position <= k.c2 AND k.c3 LIKE '%,' || t.kind || ',%'",
             order: "t.position",
-            first: u32::try_from(first).ok(),
-            lock: false,
+            pick: u32::try_from(first).map_or(Pick::All, Pick::First),
             more: "",
         };
         let mut events: Vec<Entry> = db::select_in(self.db.reader(), select, &keys).await?;
@@ -177,8 +176,7 @@ impl Log {
             types: &[ArrayType::Int, ArrayType::BigInt],
             filter: "",
             order: "",
-            first: None,
-            lock: false,
+            pick: Pick::All,
             more: "",
         };
         let keys: Vec<_> = positions.iter().map(|(b, p)| vec![(*b).into(), (*p).into()]).collect();

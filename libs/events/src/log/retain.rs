@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use db::Keyed;
 use db::sea_orm::sea_query::ArrayType;
 use db::sea_orm::{ConnectionTrait, FromQueryResult, Statement};
+use db::{Keyed, Pick};
 use futures::FutureExt;
 
 use super::{Leases, Log, machine_now};
@@ -144,8 +144,7 @@ impl Log {
             types: &[ArrayType::Int],
             filter: "",
             order: "t.position",
-            first: Some(each),
-            lock: false,
+            pick: Pick::First(each),
             more: "",
         };
         let keys: Vec<_> = buckets.map(|bucket| vec![bucket.into()]).collect();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use db::sea_orm::sea_query::ArrayType;
 use db::sea_orm::{ConnectionTrait, FromQueryResult, Statement};
-use db::{Keyed, Tx};
+use db::{Keyed, Pick, Tx};
 use uuid::Uuid;
 
 use crate::Place;
@@ -56,8 +56,7 @@ async fn load(
         types: &[ArrayType::String, ArrayType::Uuid, ArrayType::Int],
         filter: "",
         order: "t.bucket",
-        first: None,
-        lock: true,
+        pick: Pick::Locked,
         more: "",
     };
     let keys: Vec<_> =

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use db::sea_orm::sea_query::ArrayType;
 use db::sea_orm::{FromQueryResult, Statement};
-use db::{Keyed, Tx};
+use db::{Keyed, Pick, Tx};
 use futures::FutureExt;
 use std::sync::atomic::Ordering;
 use uuid::Uuid;
@@ -145,8 +145,7 @@ async fn queues(
         types: &[ArrayType::String, ArrayType::Uuid, ArrayType::Int, ArrayType::Uuid],
         filter: "",
         order: "t.position",
-        first: Some(1),
-        lock: false,
+        pick: Pick::First(1),
         more: "",
     };
     let found: Vec<Queue> = db::select_in(tx, select, &keys).await?;

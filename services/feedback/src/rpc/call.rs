@@ -1,6 +1,6 @@
 //! The way of a mutation of a case there and back.
 
-use db::Tx;
+use db::{Pick, Tx};
 use futures::FutureExt;
 use prost::Message;
 use proto::rapport::feedback::v1 as pb;
@@ -82,7 +82,7 @@ async fn step<R: Message>(
     respond: fn(pb::Case) -> R,
 ) -> Result<Written, db::Error> {
     let Asked { owner, work: wanted, version, note, call } = asked;
-    let Some(case) = cases::find(tx, owner, true).await? else {
+    let Some(case) = cases::find(tx, owner, Pick::Locked).await? else {
         return Ok(Written::refused(&case_not_found(owner.id())));
     };
     let (mut case, step) = match work(&case, wanted, *version, (&call.subject, note), now) {

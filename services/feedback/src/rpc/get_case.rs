@@ -1,5 +1,6 @@
 //! GetCase: one case with its steps.
 
+use db::Pick;
 use futures::FutureExt;
 use proto::rapport::feedback::v1 as pb;
 use proto::{Path, Violations};
@@ -26,7 +27,7 @@ pub(super) async fn handle(
     let read = api.db.snapshot(move |tx| {
         let owner = owner.clone();
         async move {
-            let case = cases::find(tx, &owner, false).await?;
+            let case = cases::find(tx, &owner, Pick::All).await?;
             Ok((case, cases::steps(tx, &owner).await?))
         }
         .boxed()

@@ -5,7 +5,7 @@ use db::sea_orm::sea_query::ExprTrait;
 use db::sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
 };
-use db::{Keyed, OWNER_TYPES, Owner, Tenant, Tx, select_in};
+use db::{Keyed, OWNER_TYPES, Owner, Pick, Tenant, Tx, select_in};
 use uuid::Uuid;
 
 use super::entity::{case_step, service_case};
@@ -31,19 +31,18 @@ pub struct Place {
     pub case_id: Uuid,
 }
 
-/// Finds a case; with `lock` nobody else changes it until the transaction ends.
+/// Finds a case; if it is locked, nobody else changes it until the transaction ends.
 ///
 /// # Errors
 /// That the database refused, or `Damaged` for a row that does not make sense.
-pub async fn find(db: &impl ConnectionTrait, owner: &Owner, lock: bool) -> Result<Option<Case>, db::Error> {
+pub async fn find(db: &impl ConnectionTrait, owner: &Owner, pick: Pick) -> Result<Option<Case>, db::Error> {
     let select = Keyed {
         table: "service_case",
         on: &["bucket", "tenant_id", "case_id"],
         types: &OWNER_TYPES,
         filter: "",
         order: "",
-        first: None,
-        lock,
+        pick,
         more: "",
     };
     let rows: Vec<service_case::Model> = select_in(db, select, &[owner.key()]).await?;

@@ -7,7 +7,7 @@ use db::sea_orm::sea_query::{ArrayType, ExprTrait};
 use db::sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
 };
-use db::{Keyed, OWNER_TYPES, Owner, Tenant, Tx, select_in};
+use db::{Keyed, OWNER_TYPES, Owner, Pick, Tenant, Tx, select_in};
 use uuid::Uuid;
 
 use super::entity::{answer, feedback};
@@ -77,7 +77,7 @@ pub async fn insert(tx: &Tx, taken: &[(Owner, Feedback)]) -> Result<(), db::Erro
 
 fn keyed<'a>(table: &'a str, order: &'a str) -> Keyed<'a> {
     const TYPES: [ArrayType; 3] = OWNER_TYPES;
-    Keyed { table, on: &KEY, types: &TYPES, filter: "", order, first: None, lock: false, more: "" }
+    Keyed { table, on: &KEY, types: &TYPES, filter: "", order, pick: Pick::All, more: "" }
 }
 
 /// The records of these rows, in their order.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use db::{Db, Keyed, OWNER_TYPES, Owner, Walk, select_in, walk};
+use db::{Db, Keyed, OWNER_TYPES, Owner, Pick, Walk, select_in, walk};
 use futures::stream::{BoxStream, StreamExt};
 
 use super::entity::{case_step, feedback as submission, service_case};
@@ -60,8 +60,7 @@ async fn with_steps(
         types: &OWNER_TYPES,
         filter: "",
         order: "t.bucket, t.tenant_id, t.case_id, t.seq",
-        first: None,
-        lock: false,
+        pick: Pick::All,
         more: "",
     };
     let keys: Vec<_> = page.iter().map(|row| owner(row).key()).collect();

@@ -16,8 +16,8 @@ use super::book::{Book, plus};
 use super::purse::{Points, add};
 use super::tiers::DayCredits;
 use super::{
-    Account, Activity, Context, Earning, Event, HouseholdRole, MemberMoved, Reason, Redemption, Refusal,
-    Reply, Source, State, Wallet, settle,
+    Account, Activity, Context, Earning, Event, HouseholdRole, MemberMoved, MemberState, Reason, Redemption,
+    Refusal, Reply, Source, State, Wallet, settle,
 };
 
 /// The command. It is decided on the wallet that has the member's points, and on that which gets them.
@@ -174,6 +174,10 @@ fn target<'a>(
     }
     if own.state.is_over() {
         return Err(Refusal::MemberClosed);
+    }
+    // Whoever may not spend must not have it done by others.
+    if own.state == MemberState::Suspended && !command.to.is_own() {
+        return Err(Refusal::MemberSuspended);
     }
     match (command.to, own.moved_to, own.role) {
         (Destination::Member(_) | Destination::Household(..), None, _)

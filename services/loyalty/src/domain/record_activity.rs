@@ -105,7 +105,7 @@ fn grant(book: &mut Book<'_>, activity: &mut Activity, context: Context<'_>) -> 
             activity.earned.push(Earning { purse, points, lots, ..Earning::default() });
         }
     }
-    // What no cap could have cut need not be kept to evaluate it again.
+    // What no cap can cut, of the whole or a part, need not be kept to evaluate it again.
     activity.pinned.room.retain(|counter, _| evaluation.looked_at.contains(counter));
     let mut counted = evaluation.counted.into_iter();
     counted.try_for_each(|(counter, points)| book.count(activity.member_id, counter, points))

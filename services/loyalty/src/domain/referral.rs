@@ -74,9 +74,16 @@ impl ReferralPolicy {
 }
 
 impl Activity {
-    /// It still stands, at least in part.
-    pub fn stands(&self) -> bool {
-        matches!(self.state, ActivityState::Recorded | ActivityState::PartlyReversed)
+    /// Whether it still rewards a friend, under what the program asks now: nothing of it was taken back, or
+    /// what is left of it would be enough.
+    pub fn still_rewards(&self, policy: Option<&ReferralPolicy>) -> bool {
+        match self.state {
+            ActivityState::Recorded => true,
+            ActivityState::PartlyReversed => {
+                policy.is_none_or(|policy| self.residual_micros() >= policy.min_micros)
+            }
+            ActivityState::Reversed | ActivityState::Cancelled => false,
+        }
     }
 }
 
@@ -140,6 +147,22 @@ mod tests {
         assert_eq!(visits.due(&visit, joined), Some(later(17)));
         let part = Activity { returned_micros: 10, ..purchase(59, later(3)) };
         assert_eq!(visits.due(&Activity { kind: ActivityKind::Visit, ..part }, joined), None);
+    }
+
+    #[test]
+    fn what_is_left_must_be_enough() {
+        let policy = ReferralPolicy { kinds: Vec::new(), min_micros: 50, wait_days: 14, within_days: 30 };
+        let rest = |state: ActivityState, left: i64| {
+            let whole = purchase(80, at("2024-01-01T00:00:00Z"));
+            Activity { state, returned_micros: 80 - left, ..whole }.still_rewards(Some(&policy))
+        };
+        assert!(rest(ActivityState::PartlyReversed, 50));
+        assert!(!rest(ActivityState::PartlyReversed, 49));
+        assert!(!rest(ActivityState::Reversed, 0));
+        assert!(!rest(ActivityState::Cancelled, 0));
+        let asked_more_since = ReferralPolicy { min_micros: 90, ..policy };
+        let whole = purchase(80, at("2024-01-01T00:00:00Z"));
+        assert!(whole.still_rewards(Some(&asked_more_since)) && whole.still_rewards(None));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use ambient::Time;
-use db::Tx;
+use db::{Pick, Tx};
 use uuid::Uuid;
 
 use super::batch::{Batch, Open};
@@ -161,7 +161,7 @@ impl Batch {
             counted.extend(holds.map(|hold| pool(owner, hold)));
         }
         let counted: Vec<rewards::Key> = counted.into_iter().collect();
-        let stock = rewards::stock(tx, &counted, true).await?;
+        let stock = rewards::stock(tx, &counted, Pick::Locked).await?;
         let mut wanted: BTreeMap<rewards::Key, i64> = BTreeMap::new();
         for request in requests {
             let Some(key) = self.pool_key(request) else { continue };

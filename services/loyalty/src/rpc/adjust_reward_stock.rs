@@ -1,5 +1,6 @@
 //! AdjustRewardStock: units added to or taken from a reward's stock.
 
+use db::Pick;
 use futures::FutureExt;
 use proto::rapport::loyalty::v1 as pb;
 use requests::{Caller, Once, Written};
@@ -36,7 +37,7 @@ pub(super) async fn handle(
 }
 
 async fn adjust(tx: &db::Tx, key: &rewards::Key, units: i64) -> Result<Written, db::Error> {
-    let stock = rewards::stock(tx, std::slice::from_ref(key), true).await?;
+    let stock = rewards::stock(tx, std::slice::from_ref(key), Pick::Locked).await?;
     let reward = rewards::find(tx, key).await?;
     let (Some(Counted { added, remaining, .. }), Some(reward)) = (stock.get(key).copied(), reward) else {
         return Ok(Written::refused(&stock_unlimited(&key.reward_id)));

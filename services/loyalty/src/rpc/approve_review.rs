@@ -14,7 +14,7 @@ use super::call::{ledger_request, told};
 use super::redemption_wire::redemption_message;
 use super::refusal::{DOMAIN, problem, review_not_found};
 use super::waiting::Waiting;
-use super::wire::{balance_after, read_token, uuid};
+use super::wire::{balance_after, read_token, timestamp, uuid};
 use super::{adjust_points, create_redemption, record_activity, redeem_reward, transfer_points};
 use crate::domain::{Command, Review};
 use crate::ledger::{self, Answered, Asked, Decides};
@@ -87,9 +87,16 @@ impl Known {
         review_id: &str,
     ) -> Result<Command, Status> {
         let missing = || review_not_found(review_id).to_status();
-        let record = self.reviews.get(key).and_then(|_| self.records.get(key)).ok_or_else(missing)?;
+        let review = self.reviews.get(key).ok_or_else(missing)?;
+        let record = self.records.get(key).ok_or_else(missing)?;
         let (_, command, _) = match Waiting::of(record).ok_or_else(missing)? {
-            Waiting::Activity(message) => record_activity::decode(api, caller, &message)?,
+            Waiting::Activity(mut message) => {
+                // It happened when it was told of, not when it is approved.
+                if let Some(activity) = &mut message.activity {
+                    activity.occurred_time.get_or_insert_with(|| timestamp(review.create_time));
+                }
+                record_activity::decode(api, caller, &message)?
+            }
             Waiting::Redemption(message) => redeem_reward::decode(api, caller, &message)?,
             Waiting::Hold(message) => create_redemption::decode(api, caller, &message)?,
             Waiting::Transfer(message) => transfer_points::decode(caller, &message)?,

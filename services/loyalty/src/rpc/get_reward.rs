@@ -1,5 +1,6 @@
 //! GetReward: one reward with its stock.
 
+use db::Pick;
 use proto::rapport::loyalty::v1 as pb;
 use requests::Caller;
 use tonic::{Request, Status};
@@ -22,6 +23,6 @@ pub(super) async fn handle(
         version => rewards::find_version(db, &key, version).await,
     };
     let reward = found.map_err(|e| told(&e))?.ok_or_else(|| reward_not_found(&message.reward_id))?;
-    let stock = rewards::stock(db, std::slice::from_ref(&key), false).await.map_err(|e| told(&e))?;
+    let stock = rewards::stock(db, std::slice::from_ref(&key), Pick::All).await.map_err(|e| told(&e))?;
     Ok(pb::GetRewardResponse { reward: Some(reward_message(&reward, left(stock.get(&key)))) })
 }

@@ -1,5 +1,6 @@
 //! ListEligibleRewards: what a member can have, and what keeps it from the rest.
 
+use db::Pick;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -55,7 +56,7 @@ pub(super) async fn handle(
     let next_page_token = list.next(&mut offered, |_| 0, |reward| reward.id.as_bytes().to_vec());
     let keys: Vec<_> = offered.iter().map(|one| rewards::Key::new(tenant, &program_id, &one.id)).collect();
     looking.meet(api, &Owner::new(tenant, member_id), &offered, &message.language_code).await?;
-    let stock = rewards::stock(db, &keys, false).await.map_err(|e| told(&e))?;
+    let stock = rewards::stock(db, &keys, Pick::All).await.map_err(|e| told(&e))?;
     let counters = looking.program.velocity_counters(&redeeming(member_id), looking.now);
     let units = offered.iter().filter_map(|one| one.counter(&looking.program, looking.now));
     let counters = counters.into_iter().chain(units);

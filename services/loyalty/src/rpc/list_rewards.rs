@@ -1,5 +1,6 @@
 //! ListRewards: the rewards of a program with their stock, page by page.
 
+use db::Pick;
 use proto::rapport::loyalty::v1 as pb;
 use requests::Caller;
 use tonic::{Request, Status};
@@ -27,7 +28,7 @@ pub(super) async fn handle(
         rewards::page(db, &caller.tenant, program_id, &after, list.limit()).await.map_err(|e| told(&e))?;
     let next_page_token = list.next(&mut found, |_| 0, |r| r.id.as_bytes().to_vec());
     let keys: Vec<_> = found.iter().map(|r| rewards::Key::new(&caller.tenant, program_id, &r.id)).collect();
-    let stock = rewards::stock(db, &keys, false).await.map_err(|e| told(&e))?;
+    let stock = rewards::stock(db, &keys, Pick::All).await.map_err(|e| told(&e))?;
     let rewards = found.iter().zip(&keys).map(|(reward, key)| reward_message(reward, left(stock.get(key))));
     Ok(pb::ListRewardsResponse { rewards: rewards.collect(), next_page_token })
 }

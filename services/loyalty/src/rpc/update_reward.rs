@@ -1,6 +1,6 @@
 //! UpdateReward: a reward gets another version.
 
-use db::Tx;
+use db::{Pick, Tx};
 use futures::FutureExt;
 use proto::rapport::loyalty::v1 as pb;
 use proto::{Path, Violations};
@@ -109,7 +109,7 @@ async fn write(
         reward.version = before.version.saturating_add(1);
         rewards::update(tx, tenant, &before, &reward).await?;
     }
-    let stock = rewards::stock(tx, std::slice::from_ref(&key), false).await?;
+    let stock = rewards::stock(tx, std::slice::from_ref(&key), Pick::All).await?;
     let reward = Some(reward_message(&reward, left(stock.get(&key))));
     Ok(Written::done(&pb::UpdateRewardResponse { reward, replayed: false }))
 }

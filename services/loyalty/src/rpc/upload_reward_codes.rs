@@ -1,6 +1,7 @@
 //! UploadRewardCodes: a stream of codes for the pool of a reward. Each message is added in a transaction of
 //! its own; what a reward was given before is passed over, so that an upload can be repeated.
 
+use db::Pick;
 use futures::FutureExt;
 use proto::rapport::loyalty::v1 as pb;
 use proto::{Path, Violations};
@@ -48,7 +49,7 @@ pub(super) async fn handle(
     }
     let passed_over = i64::try_from(given).unwrap_or(i64::MAX).saturating_sub(added);
     let db = api.db.reader();
-    let stock = rewards::stock(db, std::slice::from_ref(&key), false).await.map_err(|e| told(&e))?;
+    let stock = rewards::stock(db, std::slice::from_ref(&key), Pick::All).await.map_err(|e| told(&e))?;
     let reward = Some(reward_message(&reward, left(stock.get(&key))));
     Ok(pb::UploadRewardCodesResponse { added, passed_over, reward })
 }
@@ -84,7 +85,7 @@ async fn add(api: &Api, caller: &Caller, key: &Key, codes: Vec<String>) -> Resul
         let adding = db.transact(move |tx| {
             let (key, codes) = (key.clone(), codes.clone());
             async move {
-                let stock = rewards::stock(tx, std::slice::from_ref(&key), true).await?;
+                let stock = rewards::stock(tx, std::slice::from_ref(&key), Pick::Locked).await?;
                 let lost = || db::Error::Damaged(format!("reward {} lost its stock row", key.reward_id));
                 rewards::add_codes(tx, &key, *stock.get(&key).ok_or_else(lost)?, &codes).await
             }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use ambient::Time;
 use db::sea_orm::sea_query::ArrayType;
 use db::sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
-use db::{Keyed, Owner, select_in};
+use db::{Keyed, Owner, Pick, select_in};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
@@ -31,8 +31,7 @@ pub async fn find_external(
         types: &[ArrayType::Int, ArrayType::String, ArrayType::Uuid, ArrayType::String, ArrayType::Uuid],
         filter: "t.external_id <> ''",
         order: "",
-        first: None,
-        lock: false,
+        pick: Pick::All,
         more: "",
     };
     let key =
@@ -60,8 +59,7 @@ pub async fn find(
         types: &[ArrayType::Int, ArrayType::String, ArrayType::Uuid, ArrayType::Uuid],
         filter: "",
         order: "",
-        first: None,
-        lock: false,
+        pick: Pick::All,
         more: "",
     };
     let keys: Vec<_> = wanted.iter().map(|(owner, id)| owner.key_with([(*id).into()])).collect();
@@ -130,8 +128,7 @@ pub async fn of_wallets(
         types: &[ArrayType::Int, ArrayType::String, ArrayType::Uuid, ArrayType::BigInt, ArrayType::BigInt],
         filter: "t.occurred_time >= k.c3 AND t.occurred_time < k.c4",
         order: "",
-        first: None,
-        lock: false,
+        pick: Pick::All,
         more: "",
     };
     let times = [from.micros().into(), to.micros().into()];

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use db::sea_orm::ConnectionTrait;
 use db::sea_orm::sea_query::ArrayType;
-use db::{Keyed, Owner, Tenant, Tx, Writes, select_in};
+use db::{Keyed, Owner, Pick, Tenant, Tx, Writes, select_in};
 use uuid::Uuid;
 
 use super::entity::{member_counter, program_counter};
@@ -53,7 +53,7 @@ impl Counters {
     /// That the database refused.
     pub async fn read(db: &impl ConnectionTrait, wanted: &BTreeSet<Key>) -> Result<Counters, db::Error> {
         let mut points = of_wallets(db, wanted).await?;
-        points.extend(of_programs(db, wanted, false).await?);
+        points.extend(of_programs(db, wanted, Pick::All).await?);
         Ok(Counters { points, changed: BTreeSet::new() })
     }
 
@@ -65,14 +65,14 @@ impl Counters {
     pub async fn lock(tx: &Tx, wanted: &BTreeSet<Key>) -> Result<Counters, db::Error> {
         let mut points = of_wallets(tx, wanted).await?;
         let of_program = |key: &&Key| matches!(key.whose, Whose::Program(..));
-        let found = of_programs(tx, wanted, true).await?;
+        let found = of_programs(tx, wanted, Pick::Locked).await?;
         if wanted.iter().filter(of_program).all(|key| found.contains_key(key)) {
             points.extend(found);
         } else {
             let rows = wanted.iter().filter(|key| !found.contains_key(*key)).map(|key| (key, 0));
             let rows: Vec<program_counter::Model> = rows.filter_map(program_row).collect();
             db::bulk_upsert::<program_counter::Entity>(tx, &rows, "ON CONFLICT DO NOTHING").await?;
-            points.extend(of_programs(tx, wanted, true).await?);
+            points.extend(of_programs(tx, wanted, Pick::Locked).await?);
         }
         Ok(Counters { points, changed: BTreeSet::new() })
     }
@@ -136,8 +136,7 @@ async fn of_wallets(db: &impl ConnectionTrait, wanted: &BTreeSet<Key>) -> Result
         types: &[ArrayType::Int, ArrayType::String, ArrayType::Uuid, ArrayType::String, ArrayType::Int],
         filter: "",
         order: "",
-        first: None,
-        lock: false,
+        pick: Pick::All,
         more: "",
     };
     let keys = wanted.iter().filter_map(|key| match &key.whose {
@@ -159,7 +158,7 @@ async fn of_wallets(db: &impl ConnectionTrait, wanted: &BTreeSet<Key>) -> Result
 async fn of_programs(
     db: &impl ConnectionTrait,
     wanted: &BTreeSet<Key>,
-    lock: bool,
+    pick: Pick,
 ) -> Result<Rows, db::Error> {
     let select = Keyed {
         table: "program_counter",
@@ -167,8 +166,7 @@ async fn of_programs(
         types: &[ArrayType::String, ArrayType::String, ArrayType::String, ArrayType::Int],
         filter: "",
         order: "t.tenant_id, t.program_id, t.name, t.period_start",
-        first: None,
-        lock,
+        pick,
         more: "",
     };
     let keys = wanted.iter().filter_map(|key| match &key.whose {

@@ -10,7 +10,7 @@ use std::ops::Range;
 use ambient::Time;
 use chrono_tz::Tz;
 use db::sea_orm::{ConnectionTrait, FromQueryResult, Statement, Value};
-use db::{Tenant, Tx};
+use db::{Plan, Tenant, Tx};
 
 use super::audit::column;
 use super::entity::liability_month;
@@ -133,10 +133,10 @@ pub async fn roll_up(tx: &Tx, scope: &Scope, now: Time, buckets: Range<i32>) -> 
     let Book { round, sealed_month } = lock(tx, scope).await?;
     let mut values = scope.values();
     values.extend([buckets.start.into(), buckets.end.into(), round.into()]);
-    db::plan_tables(tx, true).await?;
+    db::plan(tx, Plan::ByTable).await?;
     let backend = tx.get_database_backend();
     let marked = tx.execute_raw(Statement::from_sql_and_values(backend, MARK, values.clone())).await?;
-    db::plan_tables(tx, false).await?;
+    db::plan(tx, Plan::ByKey).await?;
     if marked.rows_affected() > 0 {
         let calendar = Calendar::new(scope.zone, now, Month::from_number(sealed_month));
         let marked = "rolled_wallet r CROSS JOIN posting p WHERE r.tenant_id = $1 AND r.program_id = $2 \

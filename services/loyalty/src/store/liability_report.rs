@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use ambient::Time;
 use db::sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, Statement};
-use db::{Tenant, Tx};
+use db::{Plan, Tenant, Tx};
 
 use super::entity::liability_month;
 use super::liability::{BUCKETS, Calendar, Months, Scope, Sum, damaged, domain, moved, slot};
@@ -65,7 +65,7 @@ pub async fn waiting(tx: &Tx, postings: i64) -> Result<Vec<(Scope, Vec<Range<i32
          WHERE w.posting_seq > COALESCE(r.seq, 0) GROUP BY w.tenant_id, w.program_id, p.time_zone, w.bucket \
          ORDER BY w.tenant_id, w.program_id, w.bucket"
     );
-    db::plan_tables(tx, true).await?;
+    db::plan(tx, Plan::ByTable).await?;
     let statement = Statement::from_string(tx.get_database_backend(), sql);
     let found = Waiting::find_by_statement(statement).all(tx).await?;
     let of_programs = found.chunk_by(|a, b| (&a.tenant_id, &a.program_id) == (&b.tenant_id, &b.program_id));
@@ -113,7 +113,7 @@ async fn behind(tx: &Tx, scope: &Scope) -> Result<Vec<Behind>, db::Error> {
          WHERE w.tenant_id = $1 AND w.program_id = $2 AND w.posting_seq > COALESCE(r.seq, 0) \
          GROUP BY w.bucket ORDER BY w.bucket"
     );
-    db::plan_tables(tx, true).await?;
+    db::plan(tx, Plan::ByTable).await?;
     let statement = Statement::from_sql_and_values(tx.get_database_backend(), sql, scope.values());
     let found = Behind::find_by_statement(statement).all(tx).await?;
     Ok(found.into_iter().filter(|behind| BUCKETS.contains(&behind.bucket)).collect())
@@ -136,7 +136,7 @@ pub async fn read(tx: &Tx, scope: &Scope, now: Time, with_lots: bool) -> Result<
             }
         }
     }
-    db::plan_tables(tx, true).await?;
+    db::plan(tx, Plan::ByTable).await?;
     let owed = owed(tx, scope).await?;
     let lots = if with_lots { Some(sample(tx, scope, &calendar).await?) } else { None };
     Ok(Snapshot { months, owed, seals, lots })
@@ -149,7 +149,7 @@ async fn posted_since(tx: &Tx, scope: &Scope, calendar: &Calendar) -> Result<Mon
          AND p.bucket = w.bucket AND p.tenant_id = w.tenant_id AND p.wallet_id = w.wallet_id \
          AND p.seq > COALESCE(r.seq, 0) AND p.seq <= w.posting_seq"
     );
-    db::plan_tables(tx, false).await?;
+    db::plan(tx, Plan::ByKey).await?;
     moved(tx, &posted, calendar, scope.values()).await
 }
 
@@ -234,7 +234,7 @@ async fn sample(tx: &Tx, scope: &Scope, calendar: &Calendar) -> Result<Sample, d
         taken = true;
     }
     let percent = end.saturating_mul(100).checked_div(BUCKETS.end).unwrap_or(100);
-    db::plan_tables(tx, false).await?;
+    db::plan(tx, Plan::ByKey).await?;
     let (open, endings) =
         (open_lots(tx, scope, calendar, end).await?, ended(tx, scope, calendar, end).await?);
     Ok(Sample { percent, open, endings })

@@ -9,7 +9,7 @@ use db::sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect,
     Statement, Value,
 };
-use db::{Keyed, Owner, select_in};
+use db::{Keyed, Owner, Pick, select_in};
 use uuid::Uuid;
 
 use super::OWNER;
@@ -240,7 +240,7 @@ async fn add(
     loaded: &mut HashMap<Owner, Vec<Lot>>,
 ) -> Result<(), db::Error> {
     let types = &[ArrayType::Int, ArrayType::String, ArrayType::Uuid, last];
-    let select = Keyed { table: "lot", on, types, filter, order: "", first: None, lock: false, more: "" };
+    let select = Keyed { table: "lot", on, types, filter, order: "", pick: Pick::All, more: "" };
     gather(select_in(db, select, &keys).await?, loaded, |owner, _| owner);
     Ok(())
 }
@@ -274,8 +274,7 @@ async fn in_order(
             types: &TYPES,
             filter: order.after,
             order: order.columns,
-            first: Some(first),
-            lock: false,
+            pick: Pick::First(first),
             more: "",
         };
         let rows = select_in(db, select, &keys).await?;

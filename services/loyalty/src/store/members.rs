@@ -7,7 +7,7 @@ use db::sea_orm::sea_query::{ArrayType, Expr, ExprTrait};
 use db::sea_orm::{
     ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Statement,
 };
-use db::{Keyed, OWNER_TYPES, Owner, Tenant, Tx, select_in};
+use db::{Keyed, OWNER_TYPES, Owner, Pick, Tenant, Tx, select_in};
 use uuid::Uuid;
 
 use super::entity::member;
@@ -44,8 +44,7 @@ pub async fn find_many(
         types: &OWNER_TYPES,
         filter: "",
         order: "",
-        first: None,
-        lock: false,
+        pick: Pick::All,
         more: "",
     };
     let keys: Vec<_> = wanted.iter().map(Owner::key).collect();
@@ -104,8 +103,7 @@ pub async fn find_all_external(
         types: &[ArrayType::String, ArrayType::String, ArrayType::String],
         filter: "",
         order: "",
-        first: None,
-        lock: false,
+        pick: Pick::All,
         more: "",
     };
     let value = |(program_id, external_id): &ExternalKey| {

@@ -7,7 +7,7 @@ use db::sea_orm::sea_query::{ArrayType, Expr};
 use db::sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect,
 };
-use db::{Keyed, OWNER_TYPES, Owner, select_in};
+use db::{Keyed, OWNER_TYPES, Owner, Pick, select_in};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -22,8 +22,7 @@ const BY_ID: Keyed<'static> = Keyed {
     types: &[ArrayType::Int, ArrayType::String, ArrayType::Uuid, ArrayType::Uuid],
     filter: "",
     order: "",
-    first: None,
-    lock: false,
+    pick: Pick::All,
     more: "",
 };
 

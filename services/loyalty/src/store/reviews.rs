@@ -7,7 +7,7 @@ use db::sea_orm::sea_query::{ArrayType, Expr};
 use db::sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
 };
-use db::{Keyed, Owner, Tenant, Tx, select_in};
+use db::{Keyed, Owner, Pick, Tenant, Tx, select_in};
 use uuid::Uuid;
 
 use super::entity::review;
@@ -27,8 +27,7 @@ pub async fn find(
         types: &[ArrayType::Int, ArrayType::String, ArrayType::Uuid, ArrayType::Uuid],
         filter: "",
         order: "",
-        first: None,
-        lock: false,
+        pick: Pick::All,
         more: "",
     };
     let keys: Vec<_> = wanted.iter().map(|(owner, id)| owner.key_with([(*id).into()])).collect();

@@ -7,7 +7,7 @@ use db::sea_orm::sea_query::{ArrayType, Expr};
 use db::sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect,
 };
-use db::{Keyed, Tenant, Tx, select_in};
+use db::{Keyed, Pick, Tenant, Tx, select_in};
 use serde::{Deserialize, Serialize};
 
 use super::entity::{reward, reward_code, reward_stock, reward_version};
@@ -169,14 +169,14 @@ pub async fn update(tx: &Tx, tenant: &Tenant, before: &Reward, reward: &Reward) 
     db::bulk_update::<reward::Entity>(tx, &[row(tenant, reward)?], &CHANGING).await
 }
 
-/// Reads the stock of rewards that have any; with `lock`, holds the rows until the transaction ends.
+/// Reads the stock of rewards that have any; if they are locked, until the transaction ends.
 ///
 /// # Errors
 /// That the database refused.
 pub async fn stock(
     db: &impl ConnectionTrait,
     keys: &[Key],
-    lock: bool,
+    pick: Pick,
 ) -> Result<HashMap<Key, Counted>, db::Error> {
     let select = Keyed {
         table: "reward_stock",
@@ -184,8 +184,7 @@ pub async fn stock(
         types: &KEY_TYPES,
         filter: "",
         order: "t.tenant_id, t.program_id, t.reward_id",
-        first: None,
-        lock,
+        pick,
         more: "",
     };
     let keys: Vec<_> = keys.iter().map(Key::values).collect();
@@ -266,8 +265,7 @@ pub async fn add_codes(tx: &Tx, key: &Key, stock: Counted, codes: &[String]) -> 
         types: &[ArrayType::String, ArrayType::String, ArrayType::String, ArrayType::String],
         filter: "t.tenant_id || '' = k.c1 AND t.program_id || '' = k.c2 AND t.reward_id || '' = k.c3",
         order: "",
-        first: None,
-        lock: false,
+        pick: Pick::All,
         more: "",
     };
     let mut seen = HashSet::new();

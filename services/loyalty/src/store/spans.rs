@@ -2,7 +2,7 @@
 
 use db::sea_orm::sea_query::ArrayType;
 use db::sea_orm::{ConnectionTrait, FromQueryResult, Value};
-use db::{Keyed, OWNER_TYPES, Owner, select_in};
+use db::{Keyed, OWNER_TYPES, Owner, Pick, select_in};
 
 use super::OWNER;
 
@@ -35,15 +35,7 @@ pub(super) async fn rows<M: FromQueryResult>(
         span.owner.key_with(numbers.map(Value::from))
     };
     let keys: Vec<_> = spans.iter().map(key).collect();
-    let select = Keyed {
-        table,
-        on: &OWNER,
-        types: &types,
-        filter: &filter,
-        order: &order,
-        first: None,
-        lock: false,
-        more: "",
-    };
+    let select =
+        Keyed { table, on: &OWNER, types: &types, filter: &filter, order: &order, pick: Pick::All, more: "" };
     select_in(db, select, &keys).await
 }

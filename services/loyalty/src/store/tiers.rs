@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use ambient::Time;
 use chrono::NaiveDate;
 use db::sea_orm::ConnectionTrait;
-use db::{Keyed, OWNER_TYPES, Owner, select_in};
+use db::{Keyed, OWNER_TYPES, Owner, Pick, select_in};
 
 use super::OWNER;
 use super::days::{date_of, number_of};
@@ -52,8 +52,7 @@ const CREDITS: Keyed<'static> = Keyed {
     types: &OWNER_TYPES,
     filter: "",
     order: "",
-    first: None,
-    lock: false,
+    pick: Pick::All,
     more: "",
 };
 

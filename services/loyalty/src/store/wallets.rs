@@ -8,7 +8,7 @@ use db::sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QueryResult,
     QuerySelect, Statement,
 };
-use db::{Keyed, OWNER_TYPES, Owner, Tenant, Tx, Writes, select_in};
+use db::{Keyed, OWNER_TYPES, Owner, Pick, Tenant, Tx, Writes, select_in};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -47,8 +47,7 @@ const SELECT: Keyed<'static> = Keyed {
     types: &OWNER_TYPES,
     filter: "",
     order: "t.bucket, t.tenant_id, t.wallet_id",
-    first: None,
-    lock: false,
+    pick: Pick::All,
     more: PROGRAM_VERSION,
 };
 
@@ -69,7 +68,7 @@ impl FromQueryResult for Row {
 /// # Errors
 /// That the database refused, or `Damaged` for a row that does not make sense.
 pub async fn lock(tx: &Tx, owners: &[Owner]) -> Result<HashMap<Owner, Versioned>, db::Error> {
-    let select = Keyed { lock: true, ..SELECT };
+    let select = Keyed { pick: Pick::Locked, ..SELECT };
     let keys: Vec<_> = owners.iter().map(Owner::key).collect();
     let rows: Vec<Row> = select_in(tx, select, &keys).await?;
     let locked = rows.into_iter().map(|row| {

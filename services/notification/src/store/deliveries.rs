@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use db::sea_orm::ConnectionTrait;
 use db::sea_orm::sea_query::ArrayType;
-use db::{Keyed, OWNER_TYPES, Owner, Tx, select_in};
+use db::{Keyed, OWNER_TYPES, Owner, Pick, Tx, select_in};
 use uuid::Uuid;
 
 use super::entity::delivery;
@@ -26,8 +26,7 @@ pub async fn of(
         types: &[bucket, tenant, recipient, ArrayType::BigInt],
         filter: "",
         order: "t.seq, t.channel",
-        first: None,
-        lock: false,
+        pick: Pick::All,
         more: "",
     };
     let keys: Vec<_> = messages.iter().map(|message| owner.key_with([message.seq.into()])).collect();

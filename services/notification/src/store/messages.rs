@@ -7,7 +7,7 @@ use db::sea_orm::sea_query::{ArrayType, Expr};
 use db::sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect,
 };
-use db::{Keyed, OWNER_TYPES, Owner, Tx, select_in};
+use db::{Keyed, OWNER_TYPES, Owner, Pick, Tx, select_in};
 use uuid::Uuid;
 
 use super::entity::message;
@@ -20,7 +20,7 @@ const BY_ID: [&str; 4] = ["bucket", "tenant_id", "recipient_id", "notification_i
 const BY_SEQ: [&str; 4] = ["bucket", "tenant_id", "recipient_id", "seq"];
 
 fn keyed<'a>(on: &'a [&'a str], types: &'a [ArrayType]) -> Keyed<'a> {
-    Keyed { table: "message", on, types, filter: "", order: "", first: None, lock: false, more: "" }
+    Keyed { table: "message", on, types, filter: "", order: "", pick: Pick::All, more: "" }
 }
 
 fn types(last: ArrayType) -> Vec<ArrayType> {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use db::sea_orm::ConnectionTrait;
-use db::{Keyed, OWNER_TYPES, Owner, Tx, select_in};
+use db::{Keyed, OWNER_TYPES, Owner, Pick, Tx, select_in};
 
 use super::OWNER;
 use super::entity::recipient;
@@ -27,7 +27,7 @@ pub async fn open(tx: &Tx, owners: &[Owner]) -> Result<HashMap<Owner, Inbox>, db
 /// # Errors
 /// That the database refused.
 pub async fn lock(tx: &Tx, owners: &[Owner]) -> Result<HashMap<Owner, Inbox>, db::Error> {
-    load(tx, owners, true).await
+    load(tx, owners, Pick::Locked).await
 }
 
 /// Loads one recipient without locking it; empty if there never was a message.
@@ -35,13 +35,13 @@ pub async fn lock(tx: &Tx, owners: &[Owner]) -> Result<HashMap<Owner, Inbox>, db
 /// # Errors
 /// That the database refused.
 pub async fn find(db: &impl ConnectionTrait, owner: &Owner) -> Result<Inbox, db::Error> {
-    Ok(load(db, std::slice::from_ref(owner), false).await?.remove(owner).unwrap_or_default())
+    Ok(load(db, std::slice::from_ref(owner), Pick::All).await?.remove(owner).unwrap_or_default())
 }
 
 async fn load(
     db: &impl ConnectionTrait,
     owners: &[Owner],
-    lock: bool,
+    pick: Pick,
 ) -> Result<HashMap<Owner, Inbox>, db::Error> {
     let select = Keyed {
         table: "recipient",
@@ -49,8 +49,7 @@ async fn load(
         types: &OWNER_TYPES,
         filter: "",
         order: "t.bucket, t.tenant_id, t.recipient_id",
-        first: None,
-        lock,
+        pick,
         more: "",
     };
     let keys: Vec<_> = owners.iter().map(Owner::key).collect();

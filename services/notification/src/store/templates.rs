@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use ambient::Time;
 use db::sea_orm::sea_query::ArrayType;
 use db::sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
-use db::{Keyed, Tenant, Tx, select_in};
+use db::{Keyed, Pick, Tenant, Tx, select_in};
 use serde::{Deserialize, Serialize};
 
 use super::entity::template;
@@ -44,8 +44,7 @@ pub async fn newest(db: &impl ConnectionTrait, keys: &[Key]) -> Result<HashMap<K
         types: &[ArrayType::String, ArrayType::String],
         filter: "",
         order: "t.version DESC",
-        first: Some(1),
-        lock: false,
+        pick: Pick::First(1),
         more: "",
     };
     let values: Vec<_> =

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use ambient::Time;
 use db::sea_orm::sea_query::ArrayType;
 use db::sea_orm::{ConnectionTrait, FromQueryResult};
-use db::{Keyed, OWNER_TYPES, Owner, Tx, Walk, select_in};
+use db::{Keyed, OWNER_TYPES, Owner, Pick, Tx, Walk, select_in};
 use uuid::Uuid;
 
 use super::codes;
@@ -34,8 +34,7 @@ pub async fn existing(
         types: &[a, b, c, ArrayType::Uuid],
         filter: "",
         order: "",
-        first: None,
-        lock: false,
+        pick: Pick::All,
         more: "",
     };
     let keys: Vec<_> = facts.iter().map(|(owner, id)| owner.key_with([(*id).into()])).collect();

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use ambient::Time;
 use db::sea_orm::{ConnectionTrait, FromQueryResult, Statement};
-use db::{Keyed, OWNER_TYPES, Owner, Tx, select_in};
+use db::{Keyed, OWNER_TYPES, Owner, Pick, Tx, select_in};
 use uuid::Uuid;
 
 use super::OWNER;
@@ -98,8 +98,7 @@ async fn load(tx: &Tx, owners: &[Owner]) -> Result<HashMap<Owner, Profile>, db::
         types: &OWNER_TYPES,
         filter: "",
         order: "t.bucket, t.tenant_id, t.customer_id",
-        first: None,
-        lock: true,
+        pick: Pick::Locked,
         more: "",
     };
     let keys: Vec<_> = owners.iter().map(Owner::key).collect();

@@ -1,12 +1,15 @@
 //! What rules grant for one activity: the same facts and the same room give the same grants, bit for bit.
 //!
 //! Rules are asked in the order of their priority. Of those that apply, each group keeps those that its
-//! stacking says; multipliers then add to what the others grant; caps cut; the tier adds at last.
+//! stacking says, by what their caps leave of them; multipliers then add to what the others grant; caps cut;
+//! the tier adds at last.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use cel::Context;
 use serde::{Deserialize, Serialize};
+
+use ambient::Time;
 
 use super::super::Refusal;
 use super::super::purse::{Points, add};
@@ -60,7 +63,8 @@ pub struct Evaluation {
     pub grants: Vec<Grant>,
     /// Points that count for caps.
     pub counted: BTreeMap<Counter, i64>,
-    /// Counters of the rules that applied.
+    /// Counters of all rules for the kind and the moment of the activity: those of a rule that does not apply
+    /// to the whole, too, for it may apply to a part.
     pub looked_at: BTreeSet<Counter>,
 }
 
@@ -104,7 +108,8 @@ fn with_caps(
     for grant in grants.iter_mut().filter(|grant| grant.outcome == Matched::Applied) {
         grant.desired = base(&rules.rules()[grant.rule], facts, &grant.items)?;
     }
-    stack(rules, &mut grants, |grant| !is_multiplier(rules, grant));
+    let worth = |grant: &Grant| worth(rules, grant, facts.at, room);
+    stack(rules, &mut grants, worth, |grant| !is_multiplier(rules, grant));
     let plain: Vec<Grant> = grants
         .iter()
         .filter(|g| g.outcome == Matched::Applied && !is_multiplier(rules, g))
@@ -113,7 +118,7 @@ fn with_caps(
     for grant in grants.iter_mut().filter(|g| g.outcome == Matched::Applied && is_multiplier(rules, g)) {
         grant.desired = multiplied(rules, grant, &plain, facts)?;
     }
-    stack(rules, &mut grants, |grant| is_multiplier(rules, grant));
+    stack(rules, &mut grants, worth, |grant| is_multiplier(rules, grant));
     cut(rules, grants, facts, room, may_reject)
 }
 
@@ -234,8 +239,23 @@ fn more(points: i64, percent: i64) -> Result<i64, Refusal> {
     super::Rounding::Down.points(points, percent.saturating_sub(100), 100)
 }
 
+/// What the caps of a rule leave of what it desires; caps that reject do so after the choice.
+fn worth(rules: &Compiled, grant: &Grant, at: Time, room: &Room) -> i64 {
+    let cuts = rules.rules()[grant.rule].caps.iter().filter(|cap| cap.overflow == Overflow::Cap);
+    let left = cuts.map(|cap| {
+        let counter = rules.counter(grant.rule, cap, at);
+        left(cap, counter.as_ref(), room, &BTreeMap::new())
+    });
+    left.fold(grant.desired, i64::min)
+}
+
 /// Leaves in each group those that count.
-fn stack(rules: &Compiled, grants: &mut [Grant], looked_at: impl Fn(&Grant) -> bool) {
+fn stack(
+    rules: &Compiled,
+    grants: &mut [Grant],
+    worth: impl Fn(&Grant) -> i64,
+    looked_at: impl Fn(&Grant) -> bool,
+) {
     let mut kept: BTreeMap<&str, usize> = BTreeMap::new();
     let mut groups: BTreeMap<&str, Stacking> = BTreeMap::new();
     for (place, grant) in grants.iter().enumerate() {
@@ -246,7 +266,7 @@ fn stack(rules: &Compiled, grants: &mut [Grant], looked_at: impl Fn(&Grant) -> b
         }
         groups.insert(group, stacking);
         let best = kept.entry(group).or_insert(place);
-        if stacking == Stacking::BestOf && grant.desired > grants[*best].desired {
+        if stacking == Stacking::BestOf && worth(grant) > worth(&grants[*best]) {
             *best = place;
         }
     }
@@ -268,12 +288,17 @@ fn cut(
     may_reject: bool,
 ) -> Result<Evaluation, Refusal> {
     let mut evaluation = Evaluation::default();
-    for grant in grants.iter_mut().filter(|grant| grant.outcome == Matched::Applied) {
+    let ruled_out = |grant: &&mut Grant| matches!(grant.outcome, Matched::Kind | Matched::Window);
+    for grant in grants.iter_mut().filter(|grant| !ruled_out(grant)) {
         let rule = &rules.rules()[grant.rule];
+        let counter = |cap: &Cap| rules.counter(grant.rule, cap, facts.at);
+        let counters: Vec<Option<Counter>> = rule.caps.iter().map(counter).collect();
+        evaluation.looked_at.extend(counters.iter().flatten().cloned());
+        if grant.outcome != Matched::Applied {
+            continue;
+        }
         grant.granted = grant.desired;
-        let mut counters = Vec::new();
-        for (place, cap) in rule.caps.iter().enumerate() {
-            let counter = rules.counter(grant.rule, cap, facts.at);
+        for (place, (cap, counter)) in rule.caps.iter().zip(&counters).enumerate() {
             let left = left(cap, counter.as_ref(), room, &evaluation.counted);
             if left < grant.granted {
                 if may_reject && cap.overflow == Overflow::Reject {
@@ -285,11 +310,9 @@ fn cut(
                 }
                 (grant.granted, grant.capped_by) = (left, Some(place));
             }
-            evaluation.looked_at.extend(counter.clone());
-            counters.extend(counter);
         }
         // Two caps of one rule may count under one budget: it counts once.
-        let counters: BTreeSet<Counter> = counters.into_iter().collect();
+        let counters: BTreeSet<Counter> = counters.into_iter().flatten().collect();
         for counter in counters.into_iter().filter(|_| grant.granted > 0) {
             let counted = evaluation.counted.entry(counter).or_default();
             *counted = counted.checked_add(grant.granted).ok_or(Refusal::AmountOverflow)?;

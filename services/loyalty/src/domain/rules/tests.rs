@@ -363,3 +363,27 @@ fn grants_that_do_not_fit_are_refused() {
     let rules = compiled(vec![fixed("a", i64::MAX), multiplier("m", 200)], &[]);
     assert_eq!(evaluate(&rules, &basket(&attributes), &Room::new()), Err(Refusal::AmountOverflow));
 }
+
+#[test]
+fn the_best_of_a_group_is_what_its_caps_leave_most_of() {
+    let capped = |points_max: i64, overflow: Overflow, rule: Rule| {
+        let (of, period) = (CapOf::Member, Period::Month);
+        let cap = Cap { points_max, of, period, overflow, budget: String::new() };
+        Rule { caps: vec![cap], group: "one".into(), ..rule }
+    };
+    let base = || Rule { group: "one".into(), ..per_dollar("base", 1) };
+    let of = |promo: Rule| {
+        let rules = compiled(vec![promo, base()], &[("one", Stacking::BestOf)]);
+        granted(&rules, &basket(&BTreeMap::new()))
+    };
+    let promo = || per_dollar("promo", 10);
+    assert_eq!(of(capped(30, Overflow::Cap, promo())), [("promo".to_owned(), 30)]);
+    assert_eq!(of(capped(24, Overflow::Cap, promo())), [("base".to_owned(), 25)]);
+    assert_eq!(of(capped(25, Overflow::Cap, promo())), [("base".to_owned(), 25)], "the first of equal ones");
+    let rejecting =
+        compiled(vec![capped(24, Overflow::Reject, promo()), base()], &[("one", Stacking::BestOf)]);
+    let facts = BTreeMap::new();
+    let facts = basket(&facts);
+    let refused = evaluate(&rejecting, &facts, &rejecting.counters(facts.at));
+    assert!(matches!(refused, Err(Refusal::LimitReached { left: 24, .. })), "{refused:?}");
+}

@@ -1,0 +1,228 @@
+//! Tests of returns: what is owed, and what is taken.
+#![expect(clippy::arithmetic_side_effects, reason = "tests count in small numbers")]
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::domain::fixture::{DAY, Ledger, adjust, at, purchase, redeem, reverse, usd_micros};
+use crate::domain::rules::{Cap, CapOf, Effect, LineItem, Overflow, Period, Rule, Rules};
+use crate::domain::{Command, ConfirmActivity, Context, Release, decide};
+
+fn reversal(answer: Result<Reply, Refusal>) -> Reversal {
+    answer.unwrap().reversals().first().copied().unwrap_or_default()
+}
+
+fn part(micros: i64) -> Command {
+    reverse(Returned::Amount(usd_micros(micros)))
+}
+
+fn cancel() -> Command {
+    let (member_id, activity) = (Uuid::from_u128(1), ActivityRef::Id(Uuid::from_u128(7)));
+    Command::CancelActivity(CancelActivity { member_id, activity, note: String::new() })
+}
+
+#[test]
+fn what_was_spent_is_waived_or_owed_and_repaid_first() {
+    let now = at("2017-01-01T00:00:00Z");
+    for (policy, [pending, available, arrears, waived]) in [
+        (ReturnPolicy::OnlyPending, [0, 0, 0, 150]),
+        (ReturnPolicy::WithinBalance, [0, 50, 0, 100]),
+        (ReturnPolicy::Unlimited, [0, 50, 100, 0]),
+    ] {
+        let mut ledger = Ledger::opened(now);
+        ledger.program.return_policy = policy;
+        ledger.earn(150, now, now).unwrap();
+        ledger.run(&redeem(1), now).unwrap();
+        let taken = reversal(ledger.run(&reverse(Returned::Whole), now));
+        let expected = Reversal {
+            purse: 0,
+            owed: 150,
+            from_pending: pending,
+            from_available: available,
+            arrears,
+            waived,
+        };
+        assert_eq!(taken, expected, "{policy:?}");
+        ledger.run(&adjust(130, None), now).unwrap();
+        let totals = ledger.state.wallet.main().totals;
+        assert_eq!((totals.arrears, totals.available), (0, 50 - available + 130 - arrears));
+    }
+}
+
+#[test]
+fn points_that_expired_are_not_owed() {
+    let now = at("2017-01-01T00:00:00Z");
+    let mut ledger = Ledger::opened(now);
+    ledger.program.return_policy = ReturnPolicy::Unlimited;
+    ledger.earn(150, now, now).unwrap();
+    ledger.run(&redeem(1), now).unwrap();
+    let later = now.plus_micros(90 * DAY);
+    let taken = reversal(ledger.run(&reverse(Returned::Whole), later));
+    assert_eq!((taken.owed, taken.arrears), (100, 100), "50 expired");
+}
+
+#[test]
+fn a_return_corrects_the_tier_and_a_second_one_is_refused() {
+    let now = at("2017-01-01T00:00:00Z");
+    let mut ledger = Ledger::opened(now);
+    ledger.earn(1_000, now, now).unwrap();
+    assert_eq!(ledger.state.wallet.tier.rank, 2);
+    ledger.run(&part(1), now).unwrap();
+    assert_eq!(ledger.state.wallet.tier.rank, 1);
+    assert_eq!(ledger.state.wallet.tier.progress, 999_999_999);
+    let exceeding =
+        Refusal::ReturnExceedsActivity { returned_micros: 1_000_000_000, residual_micros: 999_999_999 };
+    assert_eq!(ledger.run(&part(1_000_000_000), now), Err(exceeding));
+    ledger.run(&reverse(Returned::Whole), now).unwrap();
+    let over = Refusal::ActivityOver { activity_id: Uuid::from_u128(7), state: ActivityState::Reversed };
+    assert_eq!(ledger.run(&reverse(Returned::Whole), now), Err(over));
+    assert_eq!(ledger.state.wallet.main().totals.reversed, 1_000);
+}
+
+#[test]
+fn only_what_is_pending_can_be_cancelled() {
+    let now = at("2017-01-01T00:00:00Z");
+    let mut ledger = Ledger::opened(now);
+    ledger.program.release = Release::OnConfirmation;
+    ledger.earn(70, now, now).unwrap();
+    assert_eq!((ledger.state.wallet.main().totals.pending, ledger.available()), (70, 0));
+    let mut other = ledger.clone();
+    assert_eq!(reversal(other.run(&cancel(), now)).from_pending, 70);
+    assert_eq!(other.state.wallet.main().totals.pending, 0);
+    let (member_id, activity) = (Uuid::from_u128(1), ActivityRef::Id(Uuid::from_u128(7)));
+    let confirm = Command::ConfirmActivity(ConfirmActivity { member_id, activity });
+    let later = now.plus_micros(200 * DAY);
+    assert_eq!(ledger.run(&confirm, later).unwrap().points(), &Points::from([(0, 70)]));
+    assert_eq!(ledger.state.wallet.next_expire(), later.plus_micros(90 * DAY), "counted from the release");
+    assert_eq!(ledger.run(&confirm, later).unwrap().points(), &Points::new(), "once");
+    let released = Refusal::ActivityReleased { activity_id: Uuid::from_u128(7) };
+    assert_eq!(ledger.run(&cancel(), later), Err(released));
+}
+
+#[test]
+fn points_of_long_ago_are_released_and_expire_each_at_its_own_moment() {
+    let (occurred, now) = (at("2017-01-01T00:00:00Z"), at("2018-01-01T00:00:00Z"));
+    let mut ledger = Ledger::opened(now);
+    ledger.program.release = Release::AfterDays(14);
+    ledger.earn(30, occurred, now).unwrap();
+    let when: Vec<_> = ledger.postings.iter().map(|p| (p.reason, p.effective_time)).collect();
+    let day = |n: i64| occurred.plus_micros(n * DAY);
+    let expected = [(Reason::Earn, occurred), (Reason::Release, day(14)), (Reason::Expire, day(104))];
+    assert_eq!(when, expected);
+}
+
+#[test]
+fn a_release_repays_arrears_at_its_own_moment() {
+    let now = at("2017-01-01T00:00:00Z");
+    let mut ledger = Ledger::opened(now);
+    ledger.program.return_policy = ReturnPolicy::Unlimited;
+    ledger.earn(100, now, now).unwrap();
+    ledger.run(&redeem(1), now).unwrap();
+    ledger.run(&reverse(Returned::Whole), now).unwrap();
+    ledger.program.release = Release::AfterDays(5);
+    ledger.run(&purchase(300_000_000, None), now).unwrap();
+    assert_eq!(ledger.state.wallet.main().totals.arrears, 100, "pending points do not repay");
+    ledger.run(&Command::Settle, now.plus_micros(400 * DAY)).unwrap();
+    let tail: Vec<_> = ledger.postings.iter().rev().take(3).map(|p| (p.reason, p.points)).collect();
+    assert_eq!(tail, [(Reason::Expire, 200), (Reason::Repay, 100), (Reason::Release, 300)]);
+    let repaid = ledger.postings.iter().find(|p| p.reason == Reason::Repay).unwrap();
+    assert_eq!(repaid.effective_time, now.plus_micros(5 * DAY));
+}
+
+#[test]
+fn what_is_taken_back_is_taken_off_the_name_that_it_was_counted_in() {
+    let now = at("2017-01-01T00:00:00Z");
+    let mut ledger = Ledger::opened(now);
+    let (of, period, overflow) = (CapOf::Member, Period::Day, Overflow::Cap);
+    let mut rules = Rules::per_purchase(1, 1_000_000);
+    rules.rules[0].caps = vec![Cap { points_max: 100, of, period, overflow, budget: String::new() }];
+    ledger.program.rule_sets[0].rules = ledger.program.compile(rules).unwrap();
+    let earned = ledger.earn(130, now, now).unwrap();
+    let Command::ReverseActivity(of_owner) = part(100_000_000) else { panic!("a return") };
+    let member_id = Uuid::from_u128(2);
+    let by_another = Command::ReverseActivity(ReverseActivity { member_id, ..of_owner });
+    let context = Context { activity: earned.activity(), ..Context::of(&ledger.program) };
+    let counted = decide(&ledger.state, &by_another, context, now).outcome.counted;
+    let counted: Vec<_> = counted.into_iter().map(|((_, name), points)| (name, points)).collect();
+    assert_eq!(counted, [(Uuid::from_u128(1), -70)]);
+}
+
+proptest! {
+    /// Any split and any order of returns owes what one return of the whole owes.
+    #[test]
+    fn parts_owe_what_the_whole_owes(
+        micros in 1..5_000_000_000_i64,
+        weights in proptest::collection::vec(0..1_000_i64, 1..12),
+        spent in any::<bool>(),
+    ) {
+        let now = at("2017-01-01T00:00:00Z");
+        let mut ledger = Ledger::opened(now);
+        ledger.program.return_policy = ReturnPolicy::Unlimited;
+        ledger.run(&purchase(micros, None), now).unwrap();
+        let granted = ledger.state.wallet.main().totals.issued;
+        if spent {
+            let _ = ledger.run(&redeem(1), now);
+        }
+        let (mut owed, mut left) = (0, micros);
+        for weight in weights {
+            let returned = micros / 3_000 * weight / 4;
+            if returned < left {
+                owed += reversal(ledger.run(&part(returned), now)).owed;
+                left -= returned;
+            }
+        }
+        owed += reversal(ledger.run(&reverse(Returned::Whole), now)).owed;
+        prop_assert_eq!(owed, granted);
+        prop_assert_eq!(ledger.state.wallet.main().totals.reversed, granted);
+    }
+}
+
+/// A purchase of two items of 50 dollars each.
+fn two_items() -> Command {
+    let Command::RecordActivity(mut of) = purchase(100_000_000, None) else { panic!("a purchase") };
+    let item = |sku: &str| LineItem {
+        sku: sku.into(),
+        category: String::new(),
+        quantity: 1,
+        amount_micros: 50_000_000,
+    };
+    of.detail.lines = ["a", "b"].map(|sku| Line { item: item(sku), returned: 0 }).into();
+    Command::RecordActivity(of)
+}
+
+#[test]
+fn items_and_amounts_owe_the_same_in_any_order() {
+    let now = at("2017-01-01T00:00:00Z");
+    let mut ledger = Ledger::opened(now);
+    let mut rules = Rules::per_purchase(1, 1_000_000);
+    let welcome =
+        Rule { id: "welcome".into(), effect: Effect::Fixed { points: 500 }, ..rules.rules[0].clone() };
+    rules.rules.push(welcome);
+    ledger.program.rule_sets[0].rules = ledger.program.compile(rules).unwrap();
+    ledger.run(&two_items(), now).unwrap();
+    assert_eq!(ledger.available(), 600);
+    let item = || reverse(Returned::Items(vec![(1, None)]));
+    for parts in [[part(50_000_000), item()], [item(), part(50_000_000)]] {
+        let mut ledger = ledger.clone();
+        let owed: i64 = parts.iter().map(|part| reversal(ledger.run(part, now)).owed).sum();
+        assert_eq!((owed, ledger.available()), (600, 0), "{parts:?}");
+        assert!(matches!(ledger.run(&item(), now), Err(Refusal::ActivityOver { .. })));
+    }
+}
+
+#[test]
+fn a_rule_that_is_for_the_rest_alone_has_the_room_of_then() {
+    let now = at("2017-01-01T00:00:00Z");
+    let mut ledger = Ledger::opened(now);
+    let mut rules = Rules::per_purchase(1, 1_000_000);
+    let (of, period, overflow) = (CapOf::Member, Period::Month, Overflow::Cap);
+    rules.rules[0].caps = vec![Cap { points_max: 500, of, period, overflow, budget: String::new() }];
+    rules.rules[0].condition = "activity.amount < 100.0".into();
+    let mut large = Rules::per_purchase(2, 1_000_000).rules.remove(0);
+    (large.id, large.condition) = ("large".into(), "activity.amount >= 100.0".into());
+    rules.rules.push(large);
+    ledger.program.rule_sets[0].rules = ledger.program.compile(rules).unwrap();
+    ledger.run(&purchase(120_000_000, None), now).unwrap();
+    assert_eq!(ledger.available(), 240);
+    assert_eq!(reversal(ledger.run(&part(30_000_000), now)).owed, 240 - 90);
+}
