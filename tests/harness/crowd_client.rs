@@ -1,9 +1,7 @@
 //! Asks the service for the deeds of a crowd.
 
 use ambient::Time;
-use pb::activity_service_client::ActivityServiceClient;
 use pb::points_service_client::PointsServiceClient;
-use pb::reverse_activity_request::{Activity, Returned};
 use proto::rapport::loyalty::v1 as pb;
 use rpc::client::Client;
 use tonic::Status;
@@ -13,6 +11,7 @@ use crate::goodwill::{self, Purse};
 use crate::model_client::code;
 use crate::model_crowd::Deed;
 use crate::moves;
+use crate::orders::{self, Order};
 use crate::reward_client::reward_id;
 
 /// What was told of each currency, or of that which the deed is about, and the balance of that one after it.
@@ -77,50 +76,37 @@ fn told((points, balance): (i64, Option<pb::Balance>)) -> Result<Told, Status> {
 }
 
 async fn shop(client: &Client, ids: &[String], request_id: String, deed: Deed) -> Result<Told, Status> {
-    let mut service = ActivityServiceClient::new(client.clone());
+    let order =
+        |name: usize, key| Order { request_id: request_id.clone(), member_id: ids[name].clone(), key };
     let parts = |r: &pb::Reversal| {
         vec![r.points_owed, r.points_from_pending, r.points_from_available, r.points_waived]
     };
-    match deed {
+    let (told, balance) = match deed {
         Deed::Buy(name, key, units) => {
             let mut request = pb::RecordActivityRequest { request_id, ..calls::purchase(&ids[name], units) };
-            request.activity.as_mut().expect("an activity").external_id = format!("order-{key}");
+            request.activity.as_mut().expect("an activity").external_id = orders::external_id(key);
             let done = calls::record(client, request).await?;
             let activity = done.activity.expect("an activity");
             let further = activity.further_points.iter().map(|earned| earned.points);
             let told = [activity.points].into_iter().chain(further).map(|points| vec![points]).collect();
-            Ok((told, done.balance.expect("a balance")))
+            (told, done.balance)
         }
         Deed::Reverse(name, key, dollars) => {
-            let request = pb::ReverseActivityRequest {
-                request_id,
-                member_id: ids[name].clone(),
-                activity: Some(Activity::ExternalId(format!("order-{key}"))),
-                returned: Some(dollars.map_or(Returned::Whole(true), |n| Returned::Amount(calls::usd(n, 0)))),
-                reason: "random".into(),
-            };
-            let done = service.reverse_activity(request).await?.into_inner();
-            let told = done.reversal.iter().chain(&done.further_reversals).map(parts).collect();
-            Ok((told, done.balance.expect("a balance")))
+            let part = dollars.map(|dollars| calls::usd(dollars, 0));
+            let (back, balance) = orders::take_back(client, order(name, key), part).await?;
+            (back.iter().map(parts).collect(), balance)
         }
         Deed::Confirm(name, key) => {
-            let activity = Some(pb::confirm_activity_request::Activity::ExternalId(format!("order-{key}")));
-            let request = pb::ConfirmActivityRequest { request_id, member_id: ids[name].clone(), activity };
-            let done = service.confirm_activity(request).await?.into_inner();
-            let further = done.further_points_released.iter().map(|further| further.points);
-            let told = [done.points_released].into_iter().chain(further).map(|points| vec![points]).collect();
-            Ok((told, done.balance.expect("a balance")))
+            let (released, balance) = orders::confirm(client, order(name, key)).await?;
+            (released.into_iter().map(|points| vec![points]).collect(), balance)
         }
         Deed::Cancel(name, key) => {
-            let activity = Some(pb::cancel_activity_request::Activity::ExternalId(format!("order-{key}")));
-            let (member_id, reason) = (ids[name].clone(), "random".into());
-            let request = pb::CancelActivityRequest { request_id, member_id, activity, reason };
-            let done = service.cancel_activity(request).await?.into_inner();
-            let told = done.reversal.iter().chain(&done.further_reversals).map(parts).collect();
-            Ok((told, done.balance.expect("a balance")))
+            let (back, balance) = orders::cancel(client, order(name, key)).await?;
+            (back.iter().map(parts).collect(), balance)
         }
         _ => panic!("{deed:?} has nothing to do with a shop"),
-    }
+    };
+    Ok((told, balance.expect("a balance")))
 }
 
 async fn move_member(

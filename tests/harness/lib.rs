@@ -19,6 +19,7 @@ pub mod model_rewards;
 pub mod model_tiers;
 pub mod moves;
 pub mod offers;
+pub mod orders;
 mod postgres;
 pub mod process;
 pub mod processes;

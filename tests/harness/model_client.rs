@@ -11,6 +11,7 @@ use crate::goodwill::{self, Purse};
 use crate::model::{Do, Policy, Release, Returns, Told, Totals};
 use crate::model_purses::Shop;
 use crate::model_tiers::{Falls, Later, Span, Tiers};
+use crate::orders::{self, Order};
 use crate::reward_client::{self, Redemptions};
 
 /// The code of the further currency of a shop.
@@ -236,7 +237,7 @@ async fn ask(
                 r#type: pb::ActivityType::Purchase.into(),
                 amount: Some(money(cents)),
                 occurred_time: Some(timestamp(Time::from_micros(at))),
-                external_id: format!("order-{key}"),
+                external_id: orders::external_id(key),
                 ..Default::default()
             };
             let request = pb::RecordActivityRequest { request_id, member_id, activity: Some(activity) };
@@ -246,30 +247,17 @@ async fn ask(
             Ok(([Told::Earned(activity.points)].into_iter().chain(further).collect(), done.balance))
         }
         Do::Confirm(key) => {
-            let activity = Some(pb::confirm_activity_request::Activity::ExternalId(format!("order-{key}")));
-            let request = pb::ConfirmActivityRequest { request_id, member_id, activity };
-            let done = activities.confirm_activity(request).await?.into_inner();
-            let further = done.further_points_released.iter().map(|one| Told::Released(one.points));
-            Ok(([Told::Released(done.points_released)].into_iter().chain(further).collect(), done.balance))
+            let (released, balance) = orders::confirm(client, Order { request_id, member_id, key }).await?;
+            Ok((released.into_iter().map(Told::Released).collect(), balance))
         }
         Do::Cancel(key) => {
-            let activity = Some(pb::cancel_activity_request::Activity::ExternalId(format!("order-{key}")));
-            let request =
-                pb::CancelActivityRequest { request_id, member_id, activity, reason: "changed".into() };
-            let done = activities.cancel_activity(request).await?.into_inner();
-            Ok((done.reversal.iter().chain(&done.further_reversals).map(back).collect(), done.balance))
+            let (back, balance) = orders::cancel(client, Order { request_id, member_id, key }).await?;
+            Ok((back.iter().map(told_back).collect(), balance))
         }
         Do::Return(key, part) => {
-            use pb::reverse_activity_request::{Activity, Returned};
-            let request = pb::ReverseActivityRequest {
-                request_id,
-                member_id,
-                activity: Some(Activity::ExternalId(format!("order-{key}"))),
-                returned: Some(part.map_or(Returned::Whole(true), |part| Returned::Amount(money(part)))),
-                reason: "broken".into(),
-            };
-            let done = activities.reverse_activity(request).await?.into_inner();
-            Ok((done.reversal.iter().chain(&done.further_reversals).map(back).collect(), done.balance))
+            let order = Order { request_id, member_id, key };
+            let (back, balance) = orders::take_back(client, order, part.map(money)).await?;
+            Ok((back.iter().map(told_back).collect(), balance))
         }
         _ => {
             panic!("{command:?} is not about all currencies")
@@ -303,7 +291,7 @@ async fn ask_of(
     }
 }
 
-fn back(r: &pb::Reversal) -> Told {
+fn told_back(r: &pb::Reversal) -> Told {
     let taken = [r.points_from_pending, r.points_from_available];
     Told::Back([r.points_owed, taken[0], taken[1], r.points_in_arrears, r.points_waived])
 }

@@ -1,6 +1,7 @@
 //! Tests of returns: what is owed, and what is taken.
 #![expect(clippy::arithmetic_side_effects, reason = "tests count in small numbers")]
 
+use ambient::Time;
 use proptest::prelude::*;
 
 use super::*;
@@ -19,6 +20,20 @@ fn part(micros: i64) -> Command {
 fn cancel() -> Command {
     let (member_id, activity) = (Uuid::from_u128(1), ActivityRef::Id(Uuid::from_u128(7)));
     Command::CancelActivity(CancelActivity { member_id, activity, note: String::new() })
+}
+
+/// A point for each dollar, and not more than so many in a period.
+fn capped(points_max: i64, period: Period) -> Rules {
+    let (of, overflow, budget) = (CapOf::Member, Overflow::Cap, String::new());
+    let mut rules = Rules::per_purchase(1, 1_000_000);
+    rules.rules[0].caps = vec![Cap { points_max, of, period, overflow, budget }];
+    rules
+}
+
+fn under(rules: Rules, now: Time) -> Ledger {
+    let mut ledger = Ledger::opened(now);
+    ledger.program.rule_sets[0].rules = ledger.program.compile(rules).unwrap();
+    ledger
 }
 
 #[test]
@@ -132,11 +147,7 @@ fn a_release_repays_arrears_at_its_own_moment() {
 #[test]
 fn what_is_taken_back_is_taken_off_the_name_that_it_was_counted_in() {
     let now = at("2017-01-01T00:00:00Z");
-    let mut ledger = Ledger::opened(now);
-    let (of, period, overflow) = (CapOf::Member, Period::Day, Overflow::Cap);
-    let mut rules = Rules::per_purchase(1, 1_000_000);
-    rules.rules[0].caps = vec![Cap { points_max: 100, of, period, overflow, budget: String::new() }];
-    ledger.program.rule_sets[0].rules = ledger.program.compile(rules).unwrap();
+    let mut ledger = under(capped(100, Period::Day), now);
     let earned = ledger.earn(130, now, now).unwrap();
     let Command::ReverseActivity(of_owner) = part(100_000_000) else { panic!("a return") };
     let member_id = Uuid::from_u128(2);
@@ -193,12 +204,11 @@ fn two_items() -> Command {
 #[test]
 fn items_and_amounts_owe_the_same_in_any_order() {
     let now = at("2017-01-01T00:00:00Z");
-    let mut ledger = Ledger::opened(now);
     let mut rules = Rules::per_purchase(1, 1_000_000);
     let welcome =
         Rule { id: "welcome".into(), effect: Effect::Fixed { points: 500 }, ..rules.rules[0].clone() };
     rules.rules.push(welcome);
-    ledger.program.rule_sets[0].rules = ledger.program.compile(rules).unwrap();
+    let mut ledger = under(rules, now);
     ledger.run(&two_items(), now).unwrap();
     assert_eq!(ledger.available(), 600);
     let item = || reverse(Returned::Items(vec![(1, None)]));
@@ -213,15 +223,12 @@ fn items_and_amounts_owe_the_same_in_any_order() {
 #[test]
 fn a_rule_that_is_for_the_rest_alone_has_the_room_of_then() {
     let now = at("2017-01-01T00:00:00Z");
-    let mut ledger = Ledger::opened(now);
-    let mut rules = Rules::per_purchase(1, 1_000_000);
-    let (of, period, overflow) = (CapOf::Member, Period::Month, Overflow::Cap);
-    rules.rules[0].caps = vec![Cap { points_max: 500, of, period, overflow, budget: String::new() }];
+    let mut rules = capped(500, Period::Month);
     rules.rules[0].condition = "activity.amount < 100.0".into();
     let mut large = Rules::per_purchase(2, 1_000_000).rules.remove(0);
     (large.id, large.condition) = ("large".into(), "activity.amount >= 100.0".into());
     rules.rules.push(large);
-    ledger.program.rule_sets[0].rules = ledger.program.compile(rules).unwrap();
+    let mut ledger = under(rules, now);
     ledger.run(&purchase(120_000_000, None), now).unwrap();
     assert_eq!(ledger.available(), 240);
     assert_eq!(reversal(ledger.run(&part(30_000_000), now)).owed, 240 - 90);
