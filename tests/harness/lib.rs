@@ -15,6 +15,7 @@ pub mod model_holds;
 pub mod model_kept;
 pub mod model_lives;
 pub mod model_purses;
+pub(crate) mod model_returns;
 pub mod model_rewards;
 pub mod model_tiers;
 pub mod moves;

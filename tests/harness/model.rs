@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, NaiveDate};
 
 use crate::model_holds::{Hold, Stage};
+use crate::model_returns::Purchase;
 use crate::model_rewards::{Part, Receipt, Wish};
 use crate::model_tiers::Tiers;
 
@@ -128,25 +129,13 @@ pub type Totals = [i64; 10];
 
 #[derive(Clone, Debug)]
 pub(crate) struct Lot {
-    key: Option<u32>,
+    pub(crate) key: Option<u32>,
     number: usize,
     points: i64,
     pub(crate) left: i64,
-    pending: bool,
+    pub(crate) pending: bool,
     release: i64,
     pub(crate) expiry: i64,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Purchase {
-    cents: i64,
-    at: i64,
-    points: i64,
-    returned: i64,
-    owed: i64,
-    /// Something of it was given back, be it for nothing.
-    touched: bool,
-    over: bool,
 }
 
 /// One wallet.
@@ -158,13 +147,15 @@ pub struct Model {
     /// No points expire before this moment.
     alive_until: i64,
     pub(crate) lots: Vec<Lot>,
-    purchases: BTreeMap<u32, Purchase>,
+    pub(crate) purchases: BTreeMap<u32, Purchase>,
     pub(crate) holds: Vec<Hold>,
-    expired: BTreeMap<usize, i64>,
-    arrears: i64,
+    pub(crate) expired: BTreeMap<usize, i64>,
+    pub(crate) arrears: i64,
     pub(crate) redeemed: i64,
     adjusted: i64,
-    waived: i64,
+    pub(crate) waived: i64,
+    /// What was waived because points were gone, and when: it is taken of those that come back.
+    pub(crate) outstanding: Vec<(i64, i64)>,
 }
 
 impl Model {
@@ -183,6 +174,7 @@ impl Model {
             redeemed: 0,
             adjusted: 0,
             waived: 0,
+            outstanding: Vec::new(),
         }
     }
 
@@ -230,8 +222,8 @@ impl Model {
                 }
                 Some((at, _, i)) => {
                     self.holds[i].stage = Stage::Expired;
-                    let all = self.holds[i].from.clone();
-                    self.come_back(&all, at);
+                    let hold = self.holds[i].clone();
+                    self.come_back(&hold.from, at, hold.made);
                 }
             }
         }
@@ -270,7 +262,7 @@ impl Model {
     }
 
     /// A lot that is emptied keeps the end that it had then.
-    fn take(&mut self, i: usize, points: i64) {
+    pub(crate) fn take(&mut self, i: usize, points: i64) {
         self.lots[i].left -= points;
         if self.lots[i].left == 0 && points > 0 && !self.lots[i].pending {
             self.lots[i].expiry = self.expiry(&self.lots[i]);
@@ -278,7 +270,7 @@ impl Model {
     }
 
     /// Earliest expiry first, then the oldest. Tells the lot of each point.
-    fn spend(&mut self, mut points: i64) -> Vec<usize> {
+    pub(crate) fn spend(&mut self, mut points: i64) -> Vec<usize> {
         let mut from = Vec::new();
         let mut order: Vec<usize> = (0..self.lots.len()).filter(|i| !self.lots[*i].pending).collect();
         order.sort_by_key(|i| (self.lots[*i].expiry, self.lots[*i].number));
@@ -309,7 +301,7 @@ impl Model {
         number
     }
 
-    fn worth(&self, cents: i64) -> i64 {
+    pub(crate) fn worth(&self, cents: i64) -> i64 {
         cents * self.policy.points_per_dollar / 100
     }
 
@@ -397,8 +389,7 @@ impl Model {
         }
         let at = at.min(self.now);
         let points = self.worth(cents);
-        self.purchases
-            .insert(key, Purchase { cents, at, points, returned: 0, owed: 0, touched: false, over: false });
+        self.purchases.insert(key, Purchase::made(cents, at, points));
         self.slide(at);
         if points > 0 {
             let release = match self.policy.release {
@@ -413,65 +404,6 @@ impl Model {
             self.repay();
         }
         Ok(Told::Earned(points))
-    }
-
-    fn counting(&self, key: u32) -> Result<Purchase, &'static str> {
-        let purchase = *self.purchases.get(&key).ok_or("ACTIVITY_NOT_FOUND")?;
-        if purchase.over { Err("ACTIVITY_OVER") } else { Ok(purchase) }
-    }
-
-    fn cancel(&mut self, key: u32) -> Result<Told, &'static str> {
-        let purchase = self.counting(key)?;
-        let mut own = self.lots.iter_mut().filter(|lot| lot.key == Some(key));
-        let mut points = 0;
-        if let Some(lot) = own.next() {
-            if !lot.pending {
-                return Err("ACTIVITY_RELEASED");
-            }
-            points = std::mem::take(&mut lot.left);
-        }
-        let (returned, owed) = (purchase.cents, purchase.owed + points);
-        self.purchases.insert(key, Purchase { returned, owed, touched: true, over: true, ..purchase });
-        Ok(Told::Back([points, points, 0, 0, 0]))
-    }
-
-    fn give_back(&mut self, key: u32, cents: Option<i64>) -> Result<Told, &'static str> {
-        let mut purchase = self.counting(key)?;
-        let left = purchase.cents - purchase.returned;
-        let back = cents.unwrap_or(left);
-        if back > left {
-            return Err("RETURN_EXCEEDS_ACTIVITY");
-        }
-        purchase.returned += back;
-        purchase.touched = true;
-        purchase.over = cents.is_none() || back == left;
-        let mut own: Vec<usize> = (0..self.lots.len()).filter(|i| self.lots[*i].key == Some(key)).collect();
-        own.sort_by_key(|i| (!self.lots[*i].pending, self.lots[*i].expiry, *i));
-        let expired: i64 = own.iter().filter_map(|i| self.expired.get(i)).sum();
-        let kept = if purchase.over { 0 } else { self.worth(left - back) };
-        let owed = ((purchase.points - kept).min(purchase.points - expired) - purchase.owed).max(0);
-        purchase.owed += owed;
-        self.purchases.insert(key, purchase);
-        let returns = self.policy.returns;
-        let (mut pending, mut available, mut rest) = (0, 0, owed);
-        for i in own {
-            let waits = self.lots[i].pending;
-            let taken =
-                if waits || returns != Returns::OnlyPending { rest.min(self.lots[i].left) } else { 0 };
-            self.take(i, taken);
-            rest -= taken;
-            *(if waits { &mut pending } else { &mut available }) += taken;
-        }
-        if returns != Returns::OnlyPending {
-            let taken = rest.min(self.available());
-            self.spend(taken);
-            available += taken;
-            rest -= taken;
-        }
-        let (arrears, waived) = if returns == Returns::Unlimited { (rest, 0) } else { (0, rest) };
-        self.arrears += arrears;
-        self.waived += waived;
-        Ok(Told::Back([owed, pending, available, arrears, waived]))
     }
 
     /// Points of all lots, and what became of them, must always add up.

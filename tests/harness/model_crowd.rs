@@ -76,13 +76,15 @@ pub struct Lot {
 
 #[derive(Clone, Debug)]
 pub(crate) struct Purchase {
-    name: usize,
+    pub(crate) name: usize,
     points: i64,
     /// What of it expired in the name of who bought it.
     pub(crate) expired: i64,
     /// Dollars that were given back, and the points that were owed for them.
     pub(crate) returned: i64,
     owed: i64,
+    /// What was waived of it because points were gone, and when: it is taken of those that come back.
+    pub(crate) outstanding: Vec<(i64, i64)>,
     over: bool,
 }
 
@@ -100,7 +102,7 @@ pub struct Crowd {
     pub(crate) lots: Vec<Lot>,
     /// What expired of lots and may be given back.
     pub(crate) gone: Vec<Lot>,
-    purchases: BTreeMap<u32, Purchase>,
+    pub(crate) purchases: BTreeMap<u32, Purchase>,
     with: Vec<With>,
     /// How often each moved.
     pub(crate) moved: Vec<usize>,
@@ -112,6 +114,8 @@ pub struct Crowd {
     /// Units of rewards by names and days.
     pub(crate) had: BTreeMap<(usize, i64), i64>,
     pub(crate) limit: i64,
+    /// Points that came back after their purchase was given back, and were taken then.
+    pub taken_late: i64,
 }
 
 pub(crate) type Refused = &'static str;
@@ -131,6 +135,7 @@ impl Crowd {
             kept: BTreeMap::new(),
             had: BTreeMap::new(),
             limit: i64::MAX,
+            taken_late: 0,
         }
     }
 
@@ -180,8 +185,15 @@ impl Crowd {
 
     /// Time goes on, and holds and points end.
     pub fn wait_until(&mut self, now: i64) {
+        for (until, key) in self.ends_of_holds(now) {
+            self.expire_until(until);
+            self.time_out(key);
+        }
+        self.expire_until(now);
         self.now = now;
-        self.time_out();
+    }
+
+    fn expire_until(&mut self, now: i64) {
         let (over, lots) = std::mem::take(&mut self.lots).into_iter().partition(|lot| lot.end <= now);
         self.lots = lots;
         let over: Vec<Lot> = over;
@@ -276,7 +288,8 @@ impl Crowd {
     }
 
     fn buy(&mut self, name: usize, key: u32, points: i64) -> Result<Vec<i64>, Refused> {
-        let bought = Purchase { name, points, expired: 0, returned: 0, owed: 0, over: false };
+        let bought =
+            Purchase { name, points, expired: 0, returned: 0, owed: 0, outstanding: vec![], over: false };
         assert!(self.purchases.insert(key, bought).is_none(), "a key is of one purchase");
         let from = self.now + self.delay;
         self.add(name, (from, from + LIFE), points, Some(key));
@@ -345,7 +358,7 @@ impl Crowd {
         self.reverse(name, key, None)
     }
 
-    /// What is owed beyond what there is, is waived.
+    /// What is owed beyond what there is, is waived until points come back.
     fn reverse(&mut self, name: usize, key: u32, dollars: Option<i64>) -> Result<Vec<i64>, Refused> {
         let (wallet, mut purchase) = (self.wallet(name), self.counting(name, key)?);
         let (buyer, left) = (purchase.name, purchase.points - purchase.returned);
@@ -358,13 +371,15 @@ impl Crowd {
         let kept = (left - back).max(purchase.expired);
         let owed = (purchase.points - kept - purchase.owed).max(0);
         purchase.owed += owed;
-        self.purchases.insert(key, purchase);
         // Also those that hold nothing, unless they were left behind.
         let kept = self.kept.values_mut().flat_map(|kept| &mut kept.from);
         let kept = kept.filter(|(moved, lot)| self.moved[lot.name] == *moved).map(|(_, lot)| lot);
         let lots = self.lots.iter_mut().chain(&mut self.gone).chain(kept);
         lots.filter(|lot| lot.of == Some(key) && lot.name == buyer).for_each(|lot| lot.touched = true);
         let taken = self.take(wallet, Some((key, buyer)), owed);
+        let waived = owed - taken.iter().map(|lot| lot.left).sum::<i64>();
+        purchase.outstanding.push((self.now, waived));
+        self.purchases.insert(key, purchase);
         let (pending, available): (Vec<&Lot>, Vec<&Lot>) = taken.iter().partition(|lot| lot.from > self.now);
         let [pending, available] = [pending, available].map(|lots| lots.iter().map(|lot| lot.left).sum());
         Ok(vec![owed, pending, available, owed - pending - available])

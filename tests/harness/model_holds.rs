@@ -129,19 +129,26 @@ impl Model {
                 hold.from.clone()
             }
         };
+        let made = hold.made;
         self.holds[i] = hold;
-        self.come_back(&back, self.now);
+        self.come_back(&back, self.now, made);
         Ok(())
     }
 
     /// Points go back to the lots that they were taken from.
-    pub(crate) fn come_back(&mut self, points: &[usize], at: i64) {
+    pub(crate) fn come_back(&mut self, points: &[usize], at: i64, redeemed: i64) {
         let mut to: BTreeMap<usize, usize> = BTreeMap::new();
+        let mut back: Vec<(usize, i64)> = Vec::new();
         for i in points {
             let to = *to.entry(*i).or_insert_with(|| self.continued(*i));
             self.lots[to].left += 1;
+            match back.last_mut() {
+                Some((last, points)) if *last == to => *points += 1,
+                _ => back.push((to, 1)),
+            }
         }
         let late: Vec<usize> = to.into_values().filter(|i| self.expiry(&self.lots[*i]) <= at).collect();
+        back.into_iter().for_each(|(i, points)| self.take_outstanding(i, points, redeemed));
         self.repay();
         for i in late {
             match self.policy.grace_days {

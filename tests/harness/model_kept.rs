@@ -88,25 +88,39 @@ impl Crowd {
         Ok(lots)
     }
 
-    /// Holds that nobody resolved are over, before any points end: these end on the hour.
-    pub(crate) fn time_out(&mut self) {
-        let mut over: Vec<(i64, usize)> = self
-            .kept
-            .iter()
-            .filter(|(_, kept)| kept.stage == Stage::Held && kept.until <= self.now)
-            .map(|(key, kept)| (kept.until, *key))
-            .collect();
-        over.sort_unstable();
-        for (_, key) in over {
-            let kept = self.kept[&key].clone();
-            self.count(kept.name, kept.made, -1);
-            self.come_back(&kept, kept.until);
-            self.kept.insert(key, Kept { stage: Stage::Expired, ..kept });
-        }
+    /// When holds end that nobody resolved, and their keys.
+    pub(crate) fn ends_of_holds(&self, now: i64) -> Vec<(i64, usize)> {
+        let open = self.kept.iter().filter(|(_, kept)| kept.stage == Stage::Held && kept.until <= now);
+        let mut ends: Vec<(i64, usize)> = open.map(|(key, kept)| (kept.until, *key)).collect();
+        ends.sort_unstable();
+        ends
+    }
+
+    pub(crate) fn time_out(&mut self, key: usize) {
+        let kept = self.kept[&key].clone();
+        self.count(kept.name, kept.made, -1);
+        self.come_back(&kept, kept.until);
+        self.kept.insert(key, Kept { stage: Stage::Expired, ..kept });
     }
 
     fn count(&mut self, name: usize, at: i64, units: i64) {
         *self.had.entry((name, at.div_euclid(DAY))).or_default() += units;
+    }
+
+    /// What was waived of returns in a wallet since points were redeemed is taken of them, the first of them
+    /// first.
+    fn take_outstanding(&mut self, wallet: usize, redeemed: i64, lot: &mut Lot) {
+        let names: Vec<bool> = (0..self.moved.len()).map(|name| self.wallet(name) == wallet).collect();
+        let here = self.purchases.iter_mut().filter(|(_, purchase)| names[purchase.name]);
+        let returns =
+            here.flat_map(|(key, of)| of.outstanding.iter_mut().map(move |of| (of.0, *key, &mut of.1)));
+        let mut returns: Vec<_> = returns.filter(|(since, ..)| *since >= redeemed).collect();
+        returns.sort_by_key(|(since, key, _)| (*since, *key));
+        for (_, _, owed) in returns {
+            let points = lot.left.min(*owed);
+            (lot.left, *owed) = (lot.left - points, *owed - points);
+            self.taken_late += points;
+        }
     }
 
     /// Points go back to the lots that they were taken from, if they are where these are and those in whose
@@ -127,6 +141,10 @@ impl Crowd {
                 lot.touched |= self.purchase_of(&lot).is_some_and(|purchase| purchase.returned > 0);
             } else if left {
                 lot.name = kept.name;
+            }
+            self.take_outstanding(wallet, kept.made, &mut lot);
+            if lot.left == 0 {
+                continue;
             }
             if late {
                 self.end(Lot { end: at, ..lot });

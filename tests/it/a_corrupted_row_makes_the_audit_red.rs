@@ -55,6 +55,10 @@ const DAMAGES: &[(&str, &str)] = &[
     ("UPDATE allocation SET credit = 1", "postings_match_their_allocations"),
     ("UPDATE activity SET points = points + 1", "activities_match_their_postings"),
     ("UPDATE activity SET points_reversed = 1", "activities_match_their_postings"),
+    (
+        "UPDATE activity SET outstanding = '[{\"purse\":1,\"since\":0,\"points\":1}]'",
+        "outstanding_was_waived",
+    ),
     ("UPDATE activity SET returned_micros = 1", "tier_credits_match_activities"),
     ("UPDATE activity SET amount_micros = 1", "tier_credits_match_activities"),
     ("UPDATE tier_credit SET credits = 1", "tier_credits_match_activities"),

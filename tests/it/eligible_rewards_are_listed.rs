@@ -86,6 +86,17 @@ async fn a_list_tells_everything_that_is_in_the_way(house: House) {
     let bert = enroll(&client, "bert").await;
     record(&client, purchase(&bert, 100)).await.unwrap();
     redeem(&client, redemption(&bert, "e-bert")).await.unwrap();
+
+    // A household that is named itself is no member of whom anything is known.
+    let others = "member.external_id != 'bert'".to_owned();
+    offer(&client, pb::Reward { eligibility: others, ..reward("h-others", 10) }).await.unwrap();
+    let home = household(&client, PROGRAM).await;
+    join(&client, &home, &anna, pb::HouseholdRole::Redeemer).await.unwrap();
+    assert!(!obstacles(&client, &anna).await.iter().any(|(id, _)| id == "h-others"));
+    assert!(obstacles(&client, &home).await.contains(&("h-others".to_owned(), vec![Why::NotEligible])));
+    let refused = redeem(&client, redemption(&home, "h-others")).await.unwrap_err();
+    assert_eq!(reason(&refused), "NOT_ELIGIBLE");
+    redeem(&client, redemption(&anna, "h-others")).await.unwrap();
     house.end().await;
 }
 

@@ -24,6 +24,8 @@ in_process! {
     a_friend_that_joined_stays_one_answer;
     a_household_gets_the_rewards_of_both;
     one_customer_is_not_its_own_friend;
+    one_customer_in_a_household_is_not_its_own_friend;
+    a_friend_who_is_merged_may_qualify_again_as_another;
 }
 
 const DAY: i64 = 86_400_000_000;
@@ -271,6 +273,51 @@ async fn one_customer_is_not_its_own_friend(house: House) {
     house.end().await;
 }
 
+async fn one_customer_in_a_household_is_not_its_own_friend(house: House) {
+    let client = house.client();
+    create_club(&client).await;
+    let anna = joined(&client, "anna", "").await;
+    let ben = joined(&client, "ben", &anna.referral_code).await;
+    bought(&client, &ben, 30).await;
+    moves::merge(&client, moves::merger(&anna.member_id, &ben.member_id)).await.unwrap();
+    let home = household(&client, PROGRAM).await;
+    moves::join(&client, &home, &ben.member_id, pb::HouseholdRole::Redeemer).await.unwrap();
+    house.clock().advance_to(day(14));
+    house.settle().await;
+    assert_eq!(balance_of(&client, &home).await.available, 0, "nobody is rewarded");
+    assert_eq!(referrals(&client, &anna.member_id).await[0].1, pb::ReferralState::Open);
+    // As two, they are; whether the friend has come home or not.
+    moves::leave(&client, &ben.member_id).await.unwrap();
+    moves::unmerge(&client, &anna.member_id).await.unwrap();
+    bought(&client, &ben, 30).await;
+    house.clock().advance_to(day(28));
+    house.settle().await;
+    assert_eq!((available(&client, &anna).await, available(&client, &ben).await), (500, 200));
+    house.end().await;
+}
+
+async fn a_friend_who_is_merged_may_qualify_again_as_another(house: House) {
+    let client = house.client();
+    create_club(&client).await;
+    let anna = joined(&client, "anna", "").await;
+    let ben = joined(&client, "ben", &anna.referral_code).await;
+    bought(&client, &ben, 30).await;
+    moves::merge(&client, moves::merger(&ben.member_id, &anna.member_id)).await.unwrap();
+    house.clock().advance_to(day(14));
+    house.settle().await;
+    assert_eq!(available(&client, &anna).await, 0, "nobody is rewarded");
+    assert_eq!(referrals(&client, &anna.member_id).await[0].1, pb::ReferralState::Open);
+    moves::unmerge(&client, &ben.member_id).await.unwrap();
+    house.clock().advance_to(day(20));
+    house.settle().await;
+    assert_eq!(available(&client, &ben).await, 0, "what was bought before counts no more");
+    bought(&client, &ben, 30).await;
+    house.clock().advance_to(day(34));
+    house.settle().await;
+    assert_eq!((available(&client, &anna).await, available(&client, &ben).await), (500, 200));
+    house.end().await;
+}
+
 async fn nobody_brings_themselves_or_in_a_circle(house: House) {
     let client = house.client();
     create_club(&client).await;
@@ -284,6 +331,15 @@ async fn nobody_brings_themselves_or_in_a_circle(house: House) {
     let ben = join(&client, joining("ben", "ben@home.example", &anna.referral_code)).await.unwrap();
     let carla = join(&client, joining("carla", "carla@home.example", &ben.referral_code)).await.unwrap();
     let circle = joining("anna-3", "anna@home.example", &carla.referral_code);
+    assert_eq!(told(circle).await, (Code::FailedPrecondition, "REFERRAL_LOOP".into()));
+    // Under whatever name somebody was merged, it is the same customer.
+    let old = join(&client, joining("anna-4", "old@home.example", "")).await.unwrap();
+    moves::merge(&client, moves::merger(&anna.member_id, &old.member_id)).await.unwrap();
+    for (email, code) in [("anna@home.example", &old), ("old@home.example", &anna)] {
+        let again = joining("anna-5", email, &code.referral_code);
+        assert_eq!(told(again).await, (Code::FailedPrecondition, "SELF_REFERRAL".into()));
+    }
+    let circle = joining("anna-5", "old@home.example", &carla.referral_code);
     assert_eq!(told(circle).await, (Code::FailedPrecondition, "REFERRAL_LOOP".into()));
     let unknown = joining("dora", "dora@home.example", "0000-0000-0000");
     assert_eq!(told(unknown).await, (Code::NotFound, "REFERRAL_CODE_NOT_FOUND".into()));
@@ -306,6 +362,13 @@ async fn who_may_not_act_is_rewarded_later_and_who_left_is_not(house: House) {
     for friend in [&ben, &dora] {
         bought(&client, friend, 30).await;
     }
+    // Who takes everything back and leaves is due no reward, and holds up nobody's.
+    let fred = joined(&client, "fred", &anna.referral_code).await;
+    let taken_back = bought(&client, &fred, 30).await;
+    take_back(&client, &fred, taken_back).await;
+    let member_id = fred.member_id.clone();
+    let close = pb::CloseMemberRequest { request_id: request_id(), member_id, reason: String::new() };
+    members(&client).close_member(close).await.unwrap();
     let member_id = anna.member_id.clone();
     let suspend = pb::SuspendMemberRequest { request_id: request_id(), member_id, reason: String::new() };
     members(&client).suspend_member(suspend).await.unwrap();
@@ -318,6 +381,9 @@ async fn who_may_not_act_is_rewarded_later_and_who_left_is_not(house: House) {
     house.settle().await;
     assert_eq!((available(&client, &anna).await, available(&client, &ben).await), (0, 200));
     assert_eq!((available(&client, &carla).await, available(&client, &dora).await), (0, 200));
+    let due =
+        format!("SELECT COUNT(*) AS n FROM referral WHERE due_time <= {} AND state = 2", day(14).micros());
+    assert_eq!(house.count(&due).await, 0);
     let member_id = anna.member_id.clone();
     let back = pb::ReactivateMemberRequest { request_id: request_id(), member_id, reason: String::new() };
     members(&client).reactivate_member(back).await.unwrap();

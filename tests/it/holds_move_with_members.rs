@@ -236,7 +236,8 @@ async fn what_moved_and_expired_is_neither_owed_nor_reinstated(house: House) {
 
 async fn what_came_back_after_its_return_is_not_reinstated(house: House) {
     let client = house.client();
-    create_program(&client).await;
+    let lenient = pb::ReturnPolicy::OnlyPending.into();
+    create_program_like(&client, pb::Program { return_policy: lenient, ..program(PROGRAM) }).await;
     create_reward(&client, "mug", 30, None).await;
     let anna = enroll(&client, "anna").await;
     let card = enroll(&client, "card").await;

@@ -266,7 +266,7 @@ impl Both {
             let due = friend.qualified.filter(|(_, due)| *due <= self.now && !friend.rewarded);
             let Some((key, _)) = due else { continue };
             let wallets = [friend.name, friend.referrer].map(|name| self.crowd.wallet(name));
-            let same_customer = wallets[0] == wallets[1] && wallets[0] < MEMBERS;
+            let same_customer = self.crowd.customer(friend.name) == self.crowd.customer(friend.referrer);
             let stands = |(wallet, dollars): (usize, i64)| wallet == wallets[0] && dollars >= QUALIFIES;
             if self.crowd.stands(key).is_some_and(stands) && !same_customer {
                 friend.rewarded = true;

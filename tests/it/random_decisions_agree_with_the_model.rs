@@ -283,7 +283,7 @@ impl Ledger {
         for ((counter, _), units) in &decision.outcome.counted {
             *self.counted.entry(counter.clone()).or_default() += units;
         }
-        for activity in decision.outcome.recorded.into_iter().chain(decision.outcome.changed) {
+        for activity in decision.outcome.recorded.into_iter().chain(decision.outcome.changed.into_values()) {
             self.activities.insert(activity.id, activity);
         }
         let redemptions =

@@ -121,7 +121,6 @@ impl Both {
     /// Holds points and then coins, or does something with what one of the last few holds took.
     async fn keep(&mut self, rng: &mut StdRng) {
         let (name, count) = (rng.random_range(0..MEMBERS), self.kept.len());
-        // No two holds end at the same moment.
         let seconds = 60 + i64::try_from(count % 800).unwrap();
         let what = match rng.random_range(0..8) {
             0..4 => Keep::Hold(seconds),
@@ -165,6 +164,17 @@ impl Both {
             Keep::Refund => refunded(client, refund(&of, None)).await.map(|done| done.redemption),
         };
         told.map(|redemption| redemption.unwrap().redemption_id).map_err(|status| reason(&status))
+    }
+
+    /// Nothing is left of what was bought when it is given back, but what is on hold, or is refunded later.
+    async fn give_back_what_is_gone(&mut self, rng: &mut StdRng, bought: &[usize]) {
+        let n = rng.random_range(bought.len().saturating_sub(20)..=bought.len());
+        let Some(name) = bought.get(n).copied() else { return };
+        let points = self.model.available(self.model.wallet(name));
+        if points > 0 {
+            self.run(Deed::Adjust(name, -points)).await;
+        }
+        self.run(Deed::Reverse(name, u32::try_from(n + 1).unwrap(), None)).await;
     }
 
     async fn check(&self, name: usize) {
@@ -219,13 +229,17 @@ async fn wherever_points_go_they_are_the_ones_of_the_model(house: House) {
     let mut both = Both { client, model, ids, kept: Vec::new() };
     let mut bought = Vec::new();
     for _ in 0..STEPS {
+        // No two returns are made, and no two holds end, at the same moment.
+        now += 1_000_001;
         if rng.random_bool(0.05) {
             now += rng.random_range(1..200) * HOUR;
-            house.clock().advance_to(Time::from_micros(now));
-            both.model.wait_until(now);
         }
+        house.clock().advance_to(Time::from_micros(now));
+        both.model.wait_until(now);
         if rng.random_bool(0.3) {
             both.keep(&mut rng).await;
+        } else if rng.random_bool(0.1) {
+            both.give_back_what_is_gone(&mut rng, &bought).await;
         } else if rng.random_bool(0.1) {
             both.run(any_goodwill(&mut rng, now)).await;
         } else if rng.random_bool(0.1)
@@ -240,5 +254,6 @@ async fn wherever_points_go_they_are_the_ones_of_the_model(house: House) {
     for name in 0..MEMBERS + HOUSEHOLDS {
         both.check(name).await;
     }
+    assert!(both.model.taken_late > 0, "nothing of what was given back came back");
     house.end().await;
 }

@@ -44,7 +44,8 @@ impl Plan {
                 ("enable_hashjoin", "off"),
                 ("enable_mergejoin", "off"),
                 ("enable_sort", "on"),
-                // No value makes another plan better, and planning a wide statement costs more than it.
+                // No value makes another plan better, and planning a wide statement costs more than to run
+                // it.
                 ("plan_cache_mode", "force_generic_plan"),
             ],
             // For the values at hand. No merge joins: without statistics they go by the first column of a

@@ -9,11 +9,12 @@ use rpc::Problem;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::domain::Command;
+use crate::domain::{ActivityState, Command};
 use crate::ledger::{Answer, Failure, Request};
 use crate::rpc::record_activity;
 use crate::rpc::refusal::DOMAIN;
 use crate::store::referrals::{self, Referral};
+use crate::store::wallets::Versioned;
 use crate::store::{Owner, activities, programs, wallets};
 use crate::workers::Settler;
 
@@ -45,8 +46,12 @@ impl Settler {
     async fn reward(&self, referral: Referral, deadline: Instant) -> Result<bool, db::Error> {
         let referrer = Owner::new(referral.friend.tenant(), referral.referrer_id);
         if !self.stands(&referral, referrer.clone()).await? {
-            let reopen = Request::of_service(referral.friend, Command::ReopenReferral);
-            return Ok(matches!(self.lanes.submit(reopen, deadline).await, Ok(Answer::Given(_))));
+            let reopen = Request::of_service(referral.friend.clone(), Command::ReopenReferral);
+            if !matches!(self.lanes.submit(reopen, deadline).await, Ok(Answer::Given(_))) {
+                return Ok(false);
+            }
+            // One that could not be opened again must not be due before others for ever.
+            return self.finish(referral, true).await;
         }
         let sides = [("friend", &referral.friend), ("referrer", &referrer)];
         let requests = sides.map(|(role, owner)| self.request(&referral, role, owner)).to_vec();
@@ -56,6 +61,11 @@ impl Settler {
             return Ok(false);
         }
         let later = sides.iter().any(|side| matches!(side, Side::Later));
+        self.finish(referral, later).await
+    }
+
+    /// Writes that both were rewarded, or that it is tried again later.
+    async fn finish(&self, referral: Referral, later: bool) -> Result<bool, db::Error> {
         let again = self.clock.now().plus_micros(AGAIN_MICROS);
         self.db
             .transact(move |tx| {
@@ -80,15 +90,19 @@ impl Settler {
         let stands = self.db.snapshot(move |tx| {
             let (friend, referrer) = (friend.clone(), referrer.clone());
             async move {
-                let Some((owner, found)) = wallets::locate(tx, &friend).await? else { return Ok(false) };
-                let with = wallets::locate(tx, &referrer).await?;
-                if !found.wallet.shared && with.is_some_and(|(other, _)| other == owner) {
+                let [friend, referrer] =
+                    [wallets::way(tx, &friend).await?, wallets::way(tx, &referrer).await?];
+                if customer(&friend).is_some_and(|one| customer(&referrer) == Some(one)) {
                     return Ok(false);
                 }
+                let Some((owner, found)) = friend.into_iter().next_back() else { return Ok(false) };
+                let activities = activities::find(tx, &[(owner.clone(), activity_id)]).await?;
+                let Some(activity) = activities.into_values().next() else { return Ok(false) };
+                if activity.state != ActivityState::PartlyReversed {
+                    return Ok(activity.still_rewards(None));
+                }
                 let program = programs::find(tx, owner.tenant(), &found.wallet.program_id).await?;
-                let policy = program.as_ref().and_then(|program| program.referral.as_ref());
-                let found = activities::find(tx, &[(owner, activity_id)]).await?;
-                Ok(found.into_values().any(|activity| activity.still_rewards(policy)))
+                Ok(activity.still_rewards(program.as_ref().and_then(|program| program.referral.as_ref())))
             }
             .boxed()
         });
@@ -110,6 +124,11 @@ impl Settler {
         let (command, call) = record_activity::of_service(activity_id, (request_id, owner.id()), activity);
         Request { call: Some(call), ..Request::of_service(owner.clone(), command) }
     }
+}
+
+/// The member who stands for all that were merged into it, given the way to the wallet.
+fn customer(way: &[(Owner, Versioned)]) -> Option<&Owner> {
+    way.iter().rev().find(|(_, found)| !found.wallet.shared).map(|(owner, _)| owner)
 }
 
 /// Whoever has left, was rewarded before, or waits for a review, is done with.

@@ -126,6 +126,8 @@ pub struct Activity {
     pub state: ActivityState,
     /// What was given back of the amount so far, in millionths of the currency's unit.
     pub returned_micros: i64,
+    /// What was waived of returns because it was gone, in the order of these: points that come back pay it.
+    pub outstanding: Vec<Outstanding>,
     /// What else is known of it.
     pub detail: Detail,
     /// What its points were granted by.
@@ -146,6 +148,17 @@ pub struct Earning {
     /// The lots it opened: the number of the first, and how many; their numbers follow each other. None once
     /// it is in another wallet: lots there that continue these know their activity.
     pub lots: (i64, i64),
+}
+
+/// Points that a return owed when they were spent or on hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outstanding {
+    /// Of which purse.
+    pub purse: u32,
+    /// When it was returned. Redemptions that were made later took other points.
+    pub since: Time,
+    /// How many; positive.
+    pub points: i64,
 }
 
 /// What else is known of an activity.
@@ -232,6 +245,12 @@ impl Activity {
         self.earned.iter().filter(|earning| earning.purse > 0).copied().collect()
     }
 
+    /// Points of one purse that were waived and are taken of what comes back.
+    pub fn points_outstanding(&self, purse: u32) -> i64 {
+        let of_purse = self.outstanding.iter().filter(|of| of.purse == purse);
+        of_purse.fold(0, |sum, of| sum.saturating_add(of.points))
+    }
+
     /// The numbers of the lots that it opened.
     pub fn lot_numbers(&self) -> impl Iterator<Item = i64> + use<'_> {
         self.earned.iter().flat_map(Earning::lot_numbers)
@@ -243,7 +262,7 @@ impl Activity {
         let detail = Detail { lines: lines.collect(), ..self.detail.clone() };
         let state = ActivityState::Recorded;
         let earned = self.earned.iter().map(|earning| Earning { reversed: 0, ..*earning }).collect();
-        Activity { detail, state, earned, returned_micros: 0, ..self.clone() }
+        Activity { detail, state, earned, returned_micros: 0, outstanding: Vec::new(), ..self.clone() }
     }
 
     /// What rules see of what is left of it.

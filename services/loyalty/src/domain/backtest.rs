@@ -185,7 +185,9 @@ fn live(program: &Program, used: &mut BTreeMap<Counter, i64>, history: &History,
         if simulation.member.as_ref().is_none_or(|member| member.id != activity.member_id) {
             simulation.member = history.members.get(&activity.member_id).cloned();
         }
-        match simulation.record(program, &again(activity)) {
+        // Members who share a wallet may have used the same keys.
+        simulation.external.clear();
+        match simulation.record(program, &again(&activity.as_recorded())) {
             Ok((activity, _)) => {
                 for earning in activity.earned {
                     let points = issued.entry(earning.purse).or_default();
@@ -213,7 +215,7 @@ fn again(activity: &Activity) -> RecordActivity {
         kind: activity.kind,
         occurred_time: Some(activity.occurred_time),
         amount: activity.amount,
-        external_id: String::new(),
+        external_id: activity.external_id.clone(),
         detail: Detail::clone(&activity.detail),
     }
 }
@@ -222,8 +224,8 @@ fn again(activity: &Activity) -> RecordActivity {
 #[expect(clippy::arithmetic_side_effects, reason = "tests count in small numbers")]
 mod tests {
     use super::super::fixture::{DAY, Ledger, at, program, purchase};
-    use super::super::rules::Rules;
-    use super::super::{Command, MemberState, Profile, RuleSet};
+    use super::super::rules::{LineItem, Rules, Scope};
+    use super::super::{ActivityState, Command, Line, MemberState, Profile, RuleSet};
     use super::*;
 
     fn history(id: u128, dollars: &[i64]) -> History {
@@ -278,6 +280,31 @@ mod tests {
         let mut later = Backtest::new(program(), paying(3), at("2026-05-01T00:00:00Z"), 2);
         later.add(history(1, &[10])).unwrap();
         assert_eq!(later.findings.tried.alive[&0], 0, "expired by then");
+    }
+
+    #[test]
+    fn what_was_returned_counts_as_it_was() {
+        let mut rules = Rules::per_purchase(1, 1_000_000);
+        rules.rules[0].scope = Scope::Item;
+        rules.rules[0].condition = "item.category == 'B' && activity.external_id.startsWith('web-')".into();
+        let rules = program().compile(rules).unwrap();
+        let set = RuleSet { version: 9, start: Time::MIN, end: Time::NEVER, rules };
+        let tried = Program { rule_sets: vec![set], ..program() };
+        let mut returned = history(1, &[100, 100]);
+        for activity in &mut returned.activities {
+            let line = |category: &str, quantity: i64, returned: i64| {
+                let (category, amount_micros) = (category.to_owned(), 50_000_000);
+                let sku = String::new();
+                Line { item: LineItem { sku, category, quantity, amount_micros }, returned }
+            };
+            activity.detail.lines = vec![line("A", 2, 1), line("B", 1, 0)];
+            activity.external_id = "web-7".into();
+            (activity.returned_micros, activity.state) = (25_000_000, ActivityState::PartlyReversed);
+        }
+        let mut test = Backtest::new(program(), tried, at("2026-02-01T00:00:00Z"), 2);
+        test.add(returned).unwrap();
+        assert_eq!((test.findings.held.issued[&0], test.findings.tried.issued[&0]), (200, 100));
+        assert_eq!(test.findings.tried.refused, 0);
     }
 
     #[test]

@@ -28,8 +28,8 @@ pub struct Outcome {
     pub allocations: Vec<Allocation>,
     /// The activity recorded.
     pub recorded: Option<Activity>,
-    /// The activity of before that changed, as it is now.
-    pub changed: Option<Activity>,
+    /// Activities of before that changed, as they are now, by their ids.
+    pub changed: BTreeMap<Uuid, Activity>,
     /// Credits that count for tiers, by their local day; negative if they were taken back.
     pub credits: DayCredits,
     /// Rows of the history of tiers, new ones and such that are superseded, in the order of the changes.
@@ -90,7 +90,7 @@ impl<'a> Book<'a> {
             moved: Vec::new(),
             allocations: Vec::new(),
             recorded: None,
-            changed: None,
+            changed: BTreeMap::new(),
             credits: DayCredits::new(),
             tier_rows: Vec::new(),
             counted: BTreeMap::new(),
@@ -202,7 +202,7 @@ impl<'a> Book<'a> {
         let events = i64::try_from(out.events.len()).map_err(|_| Refusal::AmountOverflow)?;
         out.wallet.event_seq = plus(out.wallet.event_seq, events)?;
         let counted = !out.credits.is_empty() || !out.counted.is_empty();
-        let told = out.recorded.is_some() || out.changed.is_some() || out.referred.is_some();
+        let told = out.recorded.is_some() || !out.changed.is_empty() || out.referred.is_some();
         let others = !out.lots.is_empty() || !out.resolved.is_empty() || told || counted;
         if others || out.wallet != self.before.wallet {
             out.wallet.now = self.now;

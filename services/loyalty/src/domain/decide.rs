@@ -40,6 +40,9 @@ pub struct State {
     /// Activities, each with its member, that were taken back, whole or in part: all of those whose lots
     /// points cannot come back to.
     pub returned: BTreeSet<(Uuid, Uuid)>,
+    /// Activities of this wallet, by their ids, of which something is outstanding: all of them, if points may
+    /// come back. Otherwise they may be absent.
+    pub owing: BTreeMap<Uuid, Activity>,
     /// What was counted for the limits of rewards: of those that are held, and of the one that is redeemed.
     pub counted: BTreeMap<Counter, i64>,
     /// What the command needs of the time before the wallet's standing, if it does.
@@ -213,6 +216,8 @@ pub fn decide(state: &State, command: &Command, context: Context<'_>, now: Time)
     settled.named_redemption = context.redemption;
     settled.codes = context.codes;
     settle::settle(&mut settled).expect("what is due was counted when it was credited");
+    let activity = context.activity.map(|activity| settled.out.changed.get(&activity.id).unwrap_or(activity));
+    let context = Context { activity, ..context };
     let mut book = settled.clone();
     let allowed =
         allow(&book.out.wallet, context, command).and_then(|()| review::allow(context.review, command));
@@ -263,7 +268,7 @@ fn carry_out<'a>(book: &mut Book<'a>, command: &Command, context: Context<'a>) -
         Command::TransferPoints(c) => transfer_points::transfer(book, c, context),
         Command::MoveMember(c) => move_member::move_member(book, c, context),
         Command::ChangeRole(role) => household::change_role(book, *role),
-        Command::ReopenReferral => reopen_referral::reopen(book),
+        Command::ReopenReferral => reopen_referral::reopen(book, context.named),
         Command::RejectReview => Ok(Reply::Done),
     }
 }
@@ -289,6 +294,7 @@ impl State {
             origins: BTreeMap::new(),
             here: BTreeSet::new(),
             returned: BTreeSet::new(),
+            owing: BTreeMap::new(),
             counted: BTreeMap::new(),
             past: None,
         }
@@ -332,8 +338,10 @@ impl State {
         }
         self.holds.retain(|(_, id), _| !outcome.resolved.contains_key(id));
         self.hold(outcome.redemption.iter().chain(outcome.resolved.values()).cloned());
-        let returned = outcome.changed.iter().filter(|activity| activity.is_taken_back());
+        let returned = outcome.changed.values().filter(|activity| activity.is_taken_back());
         self.returned.extend(returned.map(|activity| (activity.id, activity.member_id)));
+        self.owing.extend(outcome.changed.clone());
+        self.owing.retain(|_, activity| !activity.outstanding.is_empty());
         for ((counter, _), units) in &outcome.counted {
             let known = self.counted.get_mut(counter);
             known.into_iter().for_each(|counted| *counted = counted.saturating_add(*units));

@@ -114,7 +114,7 @@ impl Ledger {
         for ((counter, _), points) in decision.outcome.counted {
             *self.used.entry(counter).or_default() += points;
         }
-        for activity in decision.outcome.recorded.into_iter().chain(decision.outcome.changed) {
+        for activity in decision.outcome.recorded.into_iter().chain(decision.outcome.changed.into_values()) {
             self.activities.insert(activity.id, activity);
         }
         for redemption in
@@ -139,6 +139,12 @@ impl Ledger {
 
     pub(super) fn redemption(&self, id: u128) -> &Redemption {
         &self.redemptions[&Uuid::from_u128(id)]
+    }
+
+    /// As of activities that were granted when all periods of a rule had one counter.
+    pub(super) fn forget_rooms_of_named_periods(&mut self) {
+        let rooms = self.activities.values_mut().map(|activity| &mut activity.pinned.room);
+        rooms.for_each(|room| room.retain(|counter, _| !counter.name.contains('/')));
     }
 
     pub(super) fn available(&self) -> i64 {

@@ -1,4 +1,9 @@
 //! Points of redemptions come back to the lots that they were taken from.
+//!
+//! Of points that come back, that is taken first which was waived of returns because these points were gone:
+//! what a return takes in the end does not depend on what was on hold or spent when it was made.
+
+use std::collections::BTreeMap;
 
 use ambient::Time;
 use uuid::Uuid;
@@ -6,12 +11,12 @@ use uuid::Uuid;
 use super::book::{Book, minus, next, plus};
 use super::movements::of_lot;
 use super::redemption::{LateRefund, Redemption};
-use super::{Account, Allocation, Lot, LotKey, Origin, Reason, Refusal};
+use super::{Account, Allocation, Lot, LotKey, Origin, Reason, Refusal, Source};
 
 impl Book<'_> {
     /// Gives points of a redemption back from an account to the lots that they came from: those between two
-    /// places of its list. What is owed is paid of them first; what is left in lots that expired meanwhile
-    /// follows the program's policy.
+    /// places of its list. What is outstanding of returns and what is owed is paid of them first; what is
+    /// left in lots that expired meanwhile follows the program's policy.
     pub(super) fn give_back(
         &mut self,
         redemption: &Redemption,
@@ -25,8 +30,8 @@ impl Book<'_> {
         }
         let source = redemption.source(note);
         let purse = redemption.purse;
-        let seq = self.post((purse, debit, Account::Available), points, reason, at, source)?;
-        let mut late = Vec::new();
+        let seq = self.post((purse, debit, Account::Available), points, reason, at, source.clone())?;
+        let (mut back, mut late) = (Vec::new(), Vec::new());
         for (number, points) in redemption.between(from, to) {
             let lot = match redemption.lots_wallet_id {
                 None => self.return_to(number, points, (seq, redemption.member_id), at)?,
@@ -36,10 +41,12 @@ impl Book<'_> {
                     self.reopen(origin, points, (wallet_id, redemption.member_id), at)?
                 }
             };
+            back.push((lot.key.number, points));
             if self.lives_until(&lot) <= at {
                 late.push(lot.key.number);
             }
         }
+        self.pay_outstanding(redemption, back, (&source, at))?;
         self.repay(purse, at)?;
         for lot in self.lots_of(late.into_iter()) {
             self.end_late(lot, at)?;
@@ -101,6 +108,59 @@ impl Book<'_> {
         Ok(lot)
     }
 
+    /// Pays of points that came back to lots, by the numbers of these, what is outstanding of returns that
+    /// were made since these points were redeemed, the first of them first.
+    fn pay_outstanding(
+        &mut self,
+        redemption: &Redemption,
+        back: Vec<(i64, i64)>,
+        (source, at): (&Source, Time),
+    ) -> Result<(), Refusal> {
+        let mut due = BTreeMap::new();
+        let stored = self.before.owing.iter().filter(|(id, _)| !self.out.changed.contains_key(id));
+        for (id, activity) in stored.chain(&self.out.changed) {
+            let of_purse = activity.outstanding.iter().filter(|of| of.purse == redemption.purse);
+            for of in of_purse.filter(|of| of.since >= redemption.create_time) {
+                let sum = due.entry((of.since, *id)).or_insert(0);
+                *sum = plus(*sum, of.points)?;
+            }
+        }
+        for (number, mut left) in back {
+            for ((since, id), owed) in &mut due {
+                let points = left.min(*owed);
+                if points > 0 {
+                    (left, *owed) = (minus(left, points)?, minus(*owed, points)?);
+                    self.pay_return(*id, (redemption.purse, *since), (number, points), (source, at))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Pays with points of a lot what is outstanding of one return of an activity.
+    fn pay_return(
+        &mut self,
+        id: Uuid,
+        (purse, since): (u32, Time),
+        (number, points): (i64, i64),
+        (source, at): (&Source, Time),
+    ) -> Result<(), Refusal> {
+        let activity = self.out.changed.get(&id).or_else(|| self.before.owing.get(&id));
+        let mut activity = activity.expect("it is owing").clone();
+        let mut left = points;
+        for of in activity.outstanding.iter_mut().filter(|of| (of.purse, of.since) == (purse, since)) {
+            let paid = left.min(of.points);
+            (left, of.points) = (minus(left, paid)?, minus(of.points, paid)?);
+        }
+        activity.outstanding.retain(|of| of.points > 0);
+        let source = Source { activity_id: id, rule_version: activity.pinned.rule_version, ..source.clone() };
+        let accounts = (purse, Account::Available, Account::Waived);
+        let seq = self.post(accounts, points, Reason::Repay, at, source)?;
+        self.out.changed.insert(id, activity);
+        let lot = self.lots_of([number].into_iter()).pop().expect("points came back to it");
+        self.allocate(seq, lot, points, at)
+    }
+
     /// What becomes of points that came back to a lot after its end: that is `at` now, or some days later.
     fn end_late(&mut self, mut lot: Lot, at: Time) -> Result<(), Refusal> {
         const DAY_MICROS: i64 = 86_400_000_000;
@@ -126,112 +186,4 @@ impl Book<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::fixture::{DAY, Ledger, at, hold, reverse};
-    use super::super::{Command, ReinstatePoints, Reply, ReturnPolicy, Returned, VoidRedemption};
-    use super::*;
-
-    const HELD_SECONDS: i64 = 4;
-
-    /// A hundred points, all of which are held a second longer than they live. The hold and the lot are made
-    /// to be what they would be had they been made somewhere else.
-    fn held(late_refund: LateRefund) -> (Ledger, Time) {
-        let now = at("2026-05-05T10:00:00Z");
-        let mut ledger = Ledger::opened(now);
-        ledger.program.redemption.late_refund = late_refund;
-        ledger.earn(100, now.plus_micros(3_000_000 - 90 * DAY), now).unwrap();
-        ledger.run(&hold(1, 1, HELD_SECONDS), now).unwrap();
-        (ledger, now)
-    }
-
-    /// The same after the hold's member came here from another wallet.
-    fn moved(late_refund: LateRefund) -> (Ledger, Time) {
-        let (mut ledger, now) = held(late_refund);
-        let elsewhere = Uuid::from_u128(2);
-        let lot = ledger.state.spent[&1].clone();
-        ledger.state.origins.insert((elsewhere, 1), lot);
-        ledger.state.holds.values_mut().for_each(|hold| hold.lots_wallet_id = Some(elsewhere));
-        (ledger, now.plus_micros(HELD_SECONDS * 1_000_000))
-    }
-
-    #[test]
-    fn points_that_moved_and_come_back_late_expire_at_once() {
-        for late_refund in [LateRefund::Expire, LateRefund::Grace(0)] {
-            let (mut ledger, end) = moved(late_refund);
-            ledger.run(&Command::Settle, end.plus_micros(DAY)).unwrap();
-            let lot = &ledger.state.spent[&2];
-            assert_eq!((lot.points, lot.expired, lot.remaining), (100, 100, 0));
-            assert_eq!((lot.activate_time, lot.key.expire_time), (end, end), "it held them at no moment");
-            assert_eq!(ledger.postings.last().unwrap().effective_time, end);
-            assert_eq!(ledger.available(), 0);
-        }
-    }
-
-    #[test]
-    fn points_that_moved_and_expired_are_neither_owed_nor_reinstated_after_a_return() {
-        let (mut ledger, end) = moved(LateRefund::Expire);
-        ledger.program.return_policy = ReturnPolicy::Unlimited;
-        ledger.run(&Command::Settle, end).unwrap();
-        let (expired_since, expire_time) = (end, Some(end.plus_micros(DAY)));
-        let (member_id, currency, note) = (Uuid::from_u128(1), String::new(), String::new());
-        let command = ReinstatePoints { member_id, currency, expired_since, expire_time, note };
-        let reinstate = Command::ReinstatePoints(command);
-        assert_eq!(ledger.clone().run(&reinstate, end), Ok(Reply::of(0, 100)));
-        let taken = ledger.run(&reverse(Returned::Whole), end).unwrap();
-        assert_eq!(taken.reversals().first().map(|taken| taken.owed), Some(0));
-        assert_eq!(ledger.run(&reinstate, end), Ok(Reply::of(0, 0)));
-
-        let (mut ledger, end) = moved(LateRefund::Expire);
-        let taken = ledger.run(&reverse(Returned::Whole), end.plus_micros(-1)).unwrap();
-        assert_eq!(taken.reversals().first().map(|taken| (taken.owed, taken.waived)), Some((100, 100)));
-        ledger.run(&Command::Settle, end).unwrap();
-        assert_eq!(ledger.run(&reinstate, end), Ok(Reply::of(0, 0)), "it was taken back before it came back");
-    }
-
-    #[test]
-    fn points_that_moved_and_come_back_late_live_on_for_the_days_of_grace() {
-        let (mut ledger, end) = moved(LateRefund::Grace(5));
-        ledger.run(&Command::Settle, end).unwrap();
-        let lot = ledger.state.lots.values().next().unwrap();
-        assert_eq!((lot.remaining, lot.activate_time), (100, end), "they were not there before");
-        assert_eq!(lot.key.expire_time, end.plus_micros(5 * DAY));
-        ledger.run(&Command::Settle, end.plus_micros(5 * DAY)).unwrap();
-        assert_eq!(ledger.available(), 0);
-    }
-
-    #[test]
-    fn points_that_moved_and_come_back_late_pay_what_is_owed_first() {
-        for late_refund in [LateRefund::Expire, LateRefund::Grace(5)] {
-            let (mut ledger, end) = moved(late_refund);
-            let totals = &mut ledger.state.wallet.purses[0].totals;
-            totals.post(Account::Arrears, Account::Reversed, 100).unwrap();
-            ledger.run(&Command::Settle, end).unwrap();
-            let lot = &ledger.state.spent[&2];
-            assert_eq!((lot.expired, lot.remaining), (0, 0));
-            assert!(lot.activate_time <= lot.key.expire_time);
-            assert_eq!(ledger.state.wallet.main().totals.arrears, 0);
-        }
-    }
-
-    #[test]
-    fn points_of_somebody_who_left_come_back_to_whoever_redeemed() {
-        let (mut ledger, now) = held(LateRefund::Expire);
-        let somebody = Uuid::from_u128(3);
-        ledger.state.spent.get_mut(&1).unwrap().member_id = somebody;
-        let void = Command::VoidRedemption(VoidRedemption {
-            redemption_id: Uuid::from_u128(1),
-            note: String::new(),
-        });
-        let mut stayed = ledger.clone();
-        stayed.run(&void, now).unwrap();
-        let lot = stayed.state.lots.values().next().unwrap();
-        assert_eq!((lot.key.number, lot.remaining, lot.member_id), (1, 100, somebody));
-
-        ledger.state.spent.get_mut(&1).unwrap().left_behind = true;
-        ledger.run(&void, now).unwrap();
-        let lot = ledger.state.lots.values().next().unwrap();
-        assert_eq!((lot.key.number, lot.remaining, lot.member_id), (2, 100, Uuid::from_u128(1)));
-        assert_eq!(lot.key.expire_time, now.plus_micros(3_000_000), "no longer than before");
-        assert_eq!(lot.origin, Some(Origin { wallet_id: Uuid::from_u128(1), lot_number: 1 }));
-    }
-}
+mod tests;

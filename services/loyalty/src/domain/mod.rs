@@ -62,7 +62,9 @@ mod void_redemption;
 mod wallet;
 mod warn_expiry;
 
-pub use activity::{Activity, ActivityKind, ActivityRef, ActivityState, Detail, Earning, Line, Pinned};
+pub use activity::{
+    Activity, ActivityKind, ActivityRef, ActivityState, Detail, Earning, Line, Outstanding, Pinned,
+};
 pub use adjust_points::AdjustPoints;
 pub use backtest::{Backtest, Findings, History, Mover, Side};
 pub use book::Outcome;

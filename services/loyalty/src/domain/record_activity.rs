@@ -66,6 +66,7 @@ pub(super) fn record(
         credits: 0,
         state: ActivityState::Recorded,
         returned_micros: 0,
+        outstanding: Vec::new(),
         detail: command.detail.clone(),
         pinned: Pinned::default(),
     };
@@ -93,7 +94,7 @@ fn grant(book: &mut Book<'_>, activity: &mut Activity, context: Context<'_>) -> 
     }
     for (counter, limit) in set.rules.counters(activity.occurred_time) {
         let used = context.used.get(&counter).copied().unwrap_or(0);
-        activity.pinned.room.insert(counter, limit.saturating_sub(used).max(0));
+        activity.pinned.room.insert(counter, limit.saturating_sub(used.max(0)).max(0));
     }
     let evaluation = evaluate(&set.rules, &activity.facts(book.program), &activity.pinned.room)?;
     let mut lot_seq = book.out.wallet.lot_seq;

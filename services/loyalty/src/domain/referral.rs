@@ -123,6 +123,7 @@ mod tests {
             credits: 0,
             state: ActivityState::Recorded,
             returned_micros: 0,
+            outstanding: Vec::new(),
             detail: Detail::default(),
             pinned: Pinned::default(),
         }

@@ -9,8 +9,8 @@ use uuid::Uuid;
 use super::book::{Book, minus, plus};
 use super::rules::{Evaluation, evaluate_rest};
 use super::{
-    Account, Activity, ActivityRef, ActivityState, Event, Line, Lot, Money, Points, Reason, Refusal, Reply,
-    Source, Taken,
+    Account, Activity, ActivityRef, ActivityState, Event, Line, Lot, Money, Outstanding, Points, Reason,
+    Refusal, Reply, Source, Taken,
 };
 
 /// The command.
@@ -54,7 +54,7 @@ pub struct CancelActivity {
 pub enum ReturnPolicy {
     /// Points of the activity that are still pending; the rest is waived.
     OnlyPending = 1,
-    /// Whatever the wallet has available, too; the rest is waived.
+    /// Whatever the wallet has available, too; the rest is waived until points come back that were gone.
     WithinBalance = 2,
     /// All: what the wallet does not have, it owes.
     Unlimited = 3,
@@ -277,8 +277,13 @@ fn finish(
     returned_micros: i64,
     reversals: Vec<Reversal>,
 ) -> Result<Reply, Refusal> {
+    let is_within_balance = book.program.return_policy == ReturnPolicy::WithinBalance;
     for (earning, reversal) in activity.earned.iter_mut().zip(&reversals) {
         earning.reversed = plus(earning.reversed, reversal.owed)?;
+        if is_within_balance && reversal.waived > 0 {
+            let (purse, since, points) = (reversal.purse, book.now, reversal.waived);
+            activity.outstanding.push(Outstanding { purse, since, points });
+        }
     }
     if matches!(activity.state, ActivityState::Reversed | ActivityState::Cancelled) {
         activity.detail.lines.iter_mut().for_each(|line| line.returned = line.item.quantity);
@@ -286,7 +291,7 @@ fn finish(
     let credits = minus(book.program.ladder.policy.credits(&activity), credits_before)?;
     book.count_credits(credits, activity.occurred_time, book.now)?;
     let returned = activity.amount.map(|amount| Money { micros: returned_micros, ..amount });
-    book.out.changed = Some(activity.clone());
+    book.out.changed.insert(activity.id, activity.clone());
     let told = reversals.iter().map(|reversal| (book.code(reversal.purse), *reversal)).collect();
     let (reverse_time, left) = (book.now, book.left(0));
     let taken = Taken { activity: activity.clone(), returned, reversals: told, reverse_time, left };

@@ -319,8 +319,10 @@ impl Reward {
             barred.push(RewardRefusal::TierTooLow { min_tier_id: min_tier_id.clone() }.into());
         }
         if let Some(eligibility) = &self.terms.eligibility {
+            // Of a household that is named itself, nothing is known of a member.
+            let is_known = asker.member.is_some() || !eligibility.names_member();
             let facts = asker.member.map(Member::facts).unwrap_or_default();
-            if !eligibility.holds(&facts, (program.ladder.tier_id(rank), rank), now) {
+            if !is_known || !eligibility.holds(&facts, (program.ladder.tier_id(rank), rank), now) {
                 barred.push(RewardRefusal::NotEligible.into());
             }
         }

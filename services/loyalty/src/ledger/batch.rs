@@ -257,7 +257,7 @@ impl Batch {
             let key = (owner.clone(), activity.member_id, activity.external_id.clone());
             self.external.insert(key, activity.id);
         }
-        for activity in outcome.recorded.iter().chain(&outcome.changed) {
+        for activity in outcome.recorded.iter().chain(outcome.changed.values()) {
             self.activities.insert((owner.clone(), activity.id), activity.clone());
         }
         for redemption in outcome.redemption.iter().chain(outcome.resolved.values()) {

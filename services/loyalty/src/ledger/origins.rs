@@ -11,12 +11,24 @@ use crate::domain::{Lot, Redemption};
 use crate::store::{Owner, activities, lots, members};
 
 impl Batch {
-    /// Loads such lots of all open holds and named redemptions, and what became of their members and
-    /// activities.
+    /// Loads such lots of all open holds and named redemptions, what became of their members and activities,
+    /// and what points that come back pay for.
     pub(super) async fn load_origins(&mut self, tx: &Tx) -> Result<(), db::Error> {
         self.load_lots_elsewhere(tx).await?;
         self.find_here(tx).await?;
-        self.find_returned(tx).await
+        self.find_returned(tx).await?;
+        self.load_owing(tx).await
+    }
+
+    /// Loads what points that come back pay for.
+    async fn load_owing(&mut self, tx: &Tx) -> Result<(), db::Error> {
+        let owners: BTreeSet<Owner> = self.all_redemptions().map(|(owner, _)| owner.clone()).collect();
+        for (owner, activity) in activities::owing(tx, &owners.into_iter().collect::<Vec<_>>()).await? {
+            if let Some(open) = self.wallets.get_mut(&owner) {
+                open.state.owing.insert(activity.id, activity);
+            }
+        }
+        Ok(())
     }
 
     /// The open holds that are known, and the redemptions that requests name, each with its wallet.

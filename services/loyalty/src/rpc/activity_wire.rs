@@ -96,6 +96,7 @@ pub(crate) fn activity_message(program: &Program, activity: &Activity) -> pb::Ac
         currency_code: program.code_of(earning.purse).to_owned(),
         points: earning.points,
         points_reversed: earning.reversed,
+        points_outstanding: activity.points_outstanding(earning.purse),
     };
     let amount = |micros: i64| activity.amount.map(|amount| money(Money { micros, ..amount }));
     let item = |line: &Line| pb::LineItem {
@@ -121,6 +122,7 @@ pub(crate) fn activity_message(program: &Program, activity: &Activity) -> pb::Ac
         attributes: activity.detail.attributes.clone(),
         further_points: activity.further().iter().map(earning).collect(),
         credits: activity.credits,
+        points_outstanding: activity.points_outstanding(0),
     }
 }
 

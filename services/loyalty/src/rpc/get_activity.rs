@@ -29,8 +29,7 @@ pub(super) async fn handle(
     };
     let named = activity_ref(id, external_id, &mut found);
     found.into_result(DOMAIN)?;
-    let (owner, found_wallet) = api.located(&caller.tenant, member_id).await?;
-    let program = api.program_of(&owner, &found_wallet).await?;
+    let (owner, _, program) = api.settled(&caller, member_id).await?;
     let activity = find_activity(api, (&owner, member_id), &named).await?;
     Ok(pb::GetActivityResponse { activity: Some(activity_message(&program, &activity)) })
 }

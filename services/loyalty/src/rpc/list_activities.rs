@@ -22,8 +22,7 @@ pub(super) async fn handle(
     let list = caller.list(&api.pages, METHOD, &message.member_id, message.page_size)?;
     let cursor = list.open(&message.page_token)?;
     let before = cursor.and_then(|bytes| Uuid::from_slice(&bytes).ok()).unwrap_or(Uuid::max());
-    let (owner, found_wallet) = api.located(&caller.tenant, member_id).await?;
-    let program = api.program_of(&owner, &found_wallet).await?;
+    let (owner, _, program) = api.settled(&caller, member_id).await?;
     let db = api.db.reader();
     let mut found = activities::page(db, &owner, before, list.limit()).await.map_err(|e| told(&e))?;
     let next_page_token = list.next(&mut found, |_| 0, |a| a.id.as_bytes().to_vec());

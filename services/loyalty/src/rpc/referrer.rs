@@ -45,21 +45,32 @@ pub(super) async fn referrer(
         return Ok(Err(Problem::not_found(DOMAIN, "REFERRAL_CODE_NOT_FOUND", message)));
     };
     let reached = new.profile.keys().filter(|key| !matches!(key, MemberKey::Attribute(..)));
-    let same = member_keys::holders(tx, place, reached).await?;
-    if same.contains(&referrer.id) {
+    let mut same = Vec::new();
+    for id in member_keys::holders(tx, place, reached).await? {
+        same.push(customer(tx, tenant, id).await?);
+    }
+    if same.contains(&customer(tx, tenant, referrer.id).await?) {
         let message = "the code is that of a member with the same e-mail address or phone number";
         return Ok(Err(Problem::precondition(DOMAIN, "SELF_REFERRAL", message)));
     }
     let mut above = referrer.referred_by;
     for _ in 0..CHAIN_MAX {
         let Some(id) = above else { break };
-        if same.contains(&id) {
+        if !same.is_empty() && same.contains(&customer(tx, tenant, id).await?) {
             let message = "a friend of the new member's friends was brought by the new member";
             return Ok(Err(Problem::precondition(DOMAIN, "REFERRAL_LOOP", message)));
         }
         above = members::find(tx, tenant, id).await?.and_then(|member| member.referred_by);
     }
     Ok(Ok(referrer.id))
+}
+
+/// The member who stands for all that were merged into it.
+async fn customer(tx: &Tx, tenant: &Tenant, mut id: Uuid) -> Result<Uuid, db::Error> {
+    while let Some(into) = members::find(tx, tenant, id).await?.and_then(|member| member.merged_into) {
+        id = into;
+    }
+    Ok(id)
 }
 
 #[cfg(test)]

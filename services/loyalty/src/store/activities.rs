@@ -5,17 +5,25 @@ use std::collections::HashMap;
 use ambient::Time;
 use db::sea_orm::sea_query::ArrayType;
 use db::sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
-use db::{Keyed, Owner, Pick, select_in};
-use serde::Serialize;
+use db::{Keyed, OWNER_TYPES, Owner, Pick, select_in};
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::OWNER;
 use super::entity::activity;
-use crate::domain::{Activity, ActivityKind, ActivityState, Currency, Earning, Money, Pinned};
+use crate::domain::{Activity, ActivityKind, ActivityState, Currency, Earning, Money, Outstanding, Pinned};
 
 /// The caller's own key of an activity, unique among those of one member in one wallet.
 pub type ExternalKey = (Owner, Uuid, String);
+
+/// What is kept as JSON of what is outstanding of a return.
+#[derive(PartialEq, Serialize, Deserialize)]
+struct OutstandingRow {
+    purse: u32,
+    since: i64,
+    points: i64,
+}
 
 /// Finds the ids of activities by their callers' own keys.
 ///
@@ -67,6 +75,29 @@ pub async fn find(
     let found = rows.into_iter().map(|row| {
         let owner = Owner::of_row(row.bucket, &row.tenant_id, row.wallet_id);
         Ok(((owner, row.activity_id), domain(row)?))
+    });
+    found.collect()
+}
+
+/// The activities of wallets of which something is outstanding.
+///
+/// # Errors
+/// As [`find`].
+pub async fn owing(db: &impl ConnectionTrait, owners: &[Owner]) -> Result<Vec<(Owner, Activity)>, db::Error> {
+    let select = Keyed {
+        table: "activity",
+        on: &OWNER,
+        types: &OWNER_TYPES,
+        filter: "t.outstanding <> ''",
+        order: "",
+        pick: Pick::All,
+        more: "",
+    };
+    let keys: Vec<_> = owners.iter().map(Owner::key).collect();
+    let rows: Vec<activity::Model> = select_in(db, select, &keys).await?;
+    let found = rows.into_iter().map(|row| {
+        let owner = Owner::of_row(row.bucket, &row.tenant_id, row.wallet_id);
+        Ok((owner, domain(row)?))
     });
     found.collect()
 }
@@ -170,6 +201,11 @@ pub(super) fn domain(row: activity::Model) -> Result<Activity, db::Error> {
         credits: row.credits,
         state: ActivityState::from_number(row.state).ok_or_else(|| damaged("state"))?,
         returned_micros: row.returned_micros,
+        outstanding: read::<Vec<OutstandingRow>>(&row.outstanding)
+            .ok_or_else(|| damaged("what is outstanding"))?
+            .into_iter()
+            .map(|of| Outstanding { purse: of.purse, since: Time::from_micros(of.since), points: of.points })
+            .collect(),
         detail: read(&row.detail).ok_or_else(|| damaged("detail"))?,
         pinned: Pinned {
             rule_version: row.rule_version,
@@ -209,6 +245,7 @@ pub(super) fn row(owner: &Owner, activity: &Activity, create_time: Time) -> acti
         expired_before: main.expired_before,
         earned: written(&activity.further()),
         credits: activity.credits,
+        outstanding: written(&outstanding_rows(activity)),
     }
 }
 
@@ -234,6 +271,21 @@ pub(super) fn earned_row(owner: &Owner, activity_id: Uuid, earned: &[Earning]) -
         lot_count: main.lots.1,
         earned: written(&further),
         ..activity::Model::default()
+    }
+}
+
+fn outstanding_rows(activity: &Activity) -> Vec<OutstandingRow> {
+    let row = |of: &Outstanding| {
+        let Outstanding { purse, since, points } = *of;
+        OutstandingRow { purse, since: since.micros(), points }
+    };
+    activity.outstanding.iter().map(row).collect()
+}
+
+/// Takes off a row what is personal.
+pub(super) fn forget(row: &mut activity::Model) {
+    for text in [&mut row.external_id, &mut row.detail, &mut row.member] {
+        text.clear();
     }
 }
 

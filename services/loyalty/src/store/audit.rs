@@ -7,7 +7,7 @@ use db::sea_orm::{ConnectionTrait, FromQueryResult, Statement, Value};
 use db::{Tenant, Tx};
 use uuid::Uuid;
 
-use super::purse_rows::{earnings, purses};
+use super::purse_rows::{earnings, outstanding, purses};
 use super::{liability, nil};
 use crate::domain::Account;
 
@@ -105,7 +105,8 @@ async fn run(tx: &Tx, name: &'static str, sql: String, scope: &[Value; 2]) -> Re
     let sql = sql
         .replace("NIL", nil(backend))
         .replace("PURSES", &purses(backend))
-        .replace("EARNINGS", &earnings(backend));
+        .replace("EARNINGS", &earnings(backend))
+        .replace("OUTSTANDING", &outstanding(backend));
     let broken = format!("(SELECT wallet_id, diff FROM ({sql}) x WHERE diff <> 0) y");
     let count = format!(
         "SELECT CAST(COUNT(*) AS BIGINT) AS violations, CAST(COALESCE(SUM(diff), 0) AS BIGINT) AS imbalance \
@@ -126,8 +127,8 @@ async fn run(tx: &Tx, name: &'static str, sql: String, scope: &[Value; 2]) -> Re
 
 /// `$1` is the tenant, `$2` a program or empty. Each statement returns `wallet_id` and `diff`, never
 /// negative; `NIL` is the nil UUID, `PURSES` has a row for each purse of each wallet, `EARNINGS` one for each
-/// that an activity earned in. Tables are joined by their keys only, everything else is summed up: no planner
-/// can mistake that for a few rows.
+/// that an activity earned in, and `OUTSTANDING` one for each return that owes something. Tables are joined
+/// by their keys only, everything else is summed up: no planner can mistake that for a few rows.
 const CHECKS: &[(&str, &str)] = &[
     (
         "member_and_program_accounts_agree",
@@ -256,6 +257,21 @@ const CHECKS: &[(&str, &str)] = &[
              AND w.wallet_id = p.wallet_id WHERE (p.debit = 5 OR p.credit = 6) \
              AND w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)) t \
            GROUP BY activity_id, purse HAVING SUM(issued) <> 0 OR SUM(reversed) <> 0) x",
+    ),
+    (
+        // No more of an activity is outstanding than was waived.
+        "outstanding_was_waived",
+        "SELECT (SELECT a.wallet_id FROM activity a WHERE a.tenant_id = $1 \
+             AND a.activity_id = x.activity_id LIMIT 1) AS wallet_id, x.diff \
+         FROM (SELECT activity_id, purse, SUM(points) AS diff FROM ( \
+             SELECT a.activity_id, a.purse, a.points FROM OUTSTANDING a JOIN wallet w \
+             ON w.bucket = a.bucket AND w.tenant_id = a.tenant_id AND w.wallet_id = a.wallet_id \
+             WHERE w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2) \
+             UNION ALL SELECT p.activity_id, p.purse, CASE 10 WHEN p.debit THEN -p.points ELSE p.points END \
+             FROM posting p JOIN wallet w ON w.bucket = p.bucket AND w.tenant_id = p.tenant_id \
+             AND w.wallet_id = p.wallet_id WHERE (p.debit = 10 OR p.credit = 10) \
+             AND w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2)) t \
+           GROUP BY activity_id, purse HAVING SUM(points) > 0) x",
     ),
     (
         // Basis 1 is the spend of purchases, 2 the number of activities not wholly taken back, 3 their units,

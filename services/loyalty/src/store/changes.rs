@@ -81,8 +81,8 @@ impl Changes {
         if let Some(activity) = &outcome.recorded {
             self.recorded.insert((owner.clone(), activity.id), activities::row(owner, activity, now));
         }
-        if let Some(activity) = &outcome.changed {
-            let place = (owner.clone(), activity.id);
+        for (id, activity) in &outcome.changed {
+            let place = (owner.clone(), *id);
             let row = activities::row(owner, activity, now);
             match self.recorded.get_mut(&place) {
                 Some(new) => *new = activity::Model { create_time: new.create_time, ..row },
@@ -175,7 +175,7 @@ impl Changes {
     ///
     /// # Errors
     /// `Constraint` if a request id or activity was recorded meanwhile; otherwise that the database refused.
-    pub async fn write(self, tx: &Tx) -> Result<(), db::Error> {
+    pub async fn write(mut self, tx: &Tx) -> Result<(), db::Error> {
         const ADD_CREDITS: &str = "ON CONFLICT (bucket, tenant_id, wallet_id, day) \
              DO UPDATE SET credits = tier_credit.credits + excluded.credits";
         const LOT_CHANGES: [lot::Column; 7] = [
@@ -187,11 +187,12 @@ impl Changes {
             lot::Column::Expired,
             lot::Column::Returned,
         ];
-        const ACTIVITY_CHANGES: [activity::Column; 7] = [
+        const ACTIVITY_CHANGES: [activity::Column; 8] = [
             activity::Column::Earned,
             activity::Column::Credits,
             activity::Column::State,
             activity::Column::PointsReversed,
+            activity::Column::Outstanding,
             activity::Column::ReturnedMicros,
             activity::Column::Detail,
             activity::Column::Units,
@@ -199,6 +200,7 @@ impl Changes {
         let lot_rows = |lots: BTreeMap<(Owner, i64), Lot>| -> Vec<lot::Model> {
             lots.iter().map(|((owner, _), lot)| lots::row(owner, lot)).collect()
         };
+        self.forget_erased();
         let recorded: Vec<_> = self.recorded.into_values().collect();
         let changed: Vec<_> = self.changed_activities.into_values().collect();
         let tier_rows = |rows: BTreeMap<(Owner, i64), TierRow>| -> Vec<tier_history::Model> {
@@ -242,6 +244,15 @@ impl Changes {
             Ok(())
         };
         db::traced(tx.get_database_backend(), "INSERT ledger", write).await
+    }
+
+    /// Takes off activities of this batch what is personal: those of before are forgotten when it is written.
+    fn forget_erased(&mut self) {
+        for ((owner, _), row) in self.recorded.iter_mut().chain(&mut self.changed_activities) {
+            if self.states.get(owner).is_some_and(|(state, _)| *state == MemberState::Erased) {
+                activities::forget(row);
+            }
+        }
     }
 
     /// The wallets as they will be.

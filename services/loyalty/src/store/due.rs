@@ -7,7 +7,7 @@ use db::Owner;
 use db::sea_orm::ConnectionTrait;
 use uuid::Uuid;
 
-use super::{lots, redemptions, tiers};
+use super::{activities, lots, redemptions, tiers};
 use crate::domain::{Redemption, State, Wallet};
 
 /// What settling the wallet up to `until` looks at. Read it on one snapshot.
@@ -25,6 +25,8 @@ pub async fn state(
     if state.wallet.next_hold <= until {
         let holds = redemptions::open_holds(db, std::slice::from_ref(owner)).await?;
         state.hold(holds.into_iter().map(|(_, hold)| hold));
+        let owing = activities::owing(db, std::slice::from_ref(owner)).await?;
+        state.owing = owing.into_iter().map(|(_, activity)| (activity.id, activity)).collect();
     }
     want.numbers =
         state.holds.values().flat_map(Redemption::own_lots).collect::<BTreeSet<_>>().into_iter().collect();

@@ -1,5 +1,4 @@
-//! Purses and earnings as rows for checks and sums, those of further currencies among them, which are kept as
-//! JSON.
+//! Purses, earnings and what is outstanding as rows for checks and sums, as far as they are kept as JSON.
 
 use db::sea_orm::DbBackend;
 
@@ -47,5 +46,16 @@ pub(super) fn earnings(backend: DbBackend) -> String {
         read("purse"),
         read("points"),
         read("reversed")
+    )
+}
+
+/// A row for what is outstanding of each return.
+pub(super) fn outstanding(backend: DbBackend) -> String {
+    let (rows, _, read) = elements(backend, "a.outstanding");
+    format!(
+        "(SELECT a.bucket, a.tenant_id, a.wallet_id, a.activity_id, {} AS purse, {} AS points \
+         FROM activity a{rows})",
+        read("purse"),
+        read("points")
     )
 }

@@ -3,7 +3,7 @@
 use ambient::Time;
 use db::sea_orm::sea_query::Expr;
 use db::sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, UpdateMany,
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, UpdateMany,
 };
 use db::{Owner, Tenant, Tx};
 use uuid::Uuid;
@@ -100,12 +100,18 @@ pub async fn reward(tx: &Tx, referral: &Referral) -> Result<(), db::Error> {
     set(tx, &referral.friend, ReferralState::Rewarded, referral.activity_id, referral.due_time).await
 }
 
-/// Writes that a reward is to be tried again later.
+/// Writes that a reward is to be tried again later, unless the referral has changed since it was read.
 ///
 /// # Errors
 /// That the database refused.
 pub async fn postpone(tx: &Tx, referral: &Referral, due_time: Time) -> Result<(), db::Error> {
-    set(tx, &referral.friend, ReferralState::Qualified, referral.activity_id, due_time).await
+    let qualified = (ReferralState::Qualified, referral.activity_id, due_time);
+    let unchanged = Condition::all()
+        .add(referral::Column::State.eq(ReferralState::Qualified as i32))
+        .add(referral::Column::ActivityId.eq(referral.activity_id))
+        .add(referral::Column::DueTime.eq(referral.due_time.micros()));
+    update(&referral.friend, qualified).filter(unchanged).exec(tx).await?;
+    Ok(())
 }
 
 /// Writes what commands changed, in their order. Only a referral that is open can be qualified for.

@@ -30,10 +30,55 @@ fn capped(points_max: i64, period: Period) -> Rules {
     rules
 }
 
+/// 50 on a day, and 1,000 in a month.
+fn capped_by_day_and_month() -> Rules {
+    let mut rules = capped(50, Period::Day);
+    let month = Cap { period: Period::Month, points_max: 1_000, ..rules.rules[0].caps[0].clone() };
+    rules.rules[0].caps.push(month);
+    rules
+}
+
 fn under(rules: Rules, now: Time) -> Ledger {
     let mut ledger = Ledger::opened(now);
     ledger.program.rule_sets[0].rules = ledger.program.compile(rules).unwrap();
     ledger
+}
+
+#[test]
+fn caps_of_periods_that_begin_together_count_apart() {
+    let first = at("2017-06-01T00:00:00Z");
+    let day = |n: i64| first.plus_micros(n * DAY);
+    for periods in [[Period::Day, Period::Month], [Period::Month, Period::Day]] {
+        let mut rules = capped(0, Period::Day);
+        let cap = rules.rules[0].caps[0].clone();
+        let points_max = |period| if period == Period::Day { 50 } else { 120 };
+        let caps = periods.map(|period| Cap { period, points_max: points_max(period), ..cap.clone() });
+        rules.rules[0].caps = caps.to_vec();
+        let mut ledger = under(rules, first);
+        let mut earned = |occurred: i64, now: i64| {
+            ledger.earn(40, day(occurred), day(now)).unwrap().activity().unwrap().main().points
+        };
+        assert_eq!([earned(0, 0), earned(0, 0), earned(0, 0)], [40, 10, 0]);
+        assert_eq!([earned(1, 1), earned(2, 2)], [40, 30], "120 in a month");
+        assert_eq!([earned(29, 29), earned(30, 30), earned(0, 30)], [0, 40, 0]);
+    }
+    // What is late counts on its day, and not against all of the month.
+    let rules = capped_by_day_and_month();
+    let mut ledger = under(rules, first);
+    let mut earned = |occurred: i64, now: i64| {
+        ledger.earn(30, day(occurred), day(now)).unwrap().activity().unwrap().main().points
+    };
+    assert_eq!([earned(0, 0), earned(1, 1), earned(2, 2), earned(0, 3)], [30, 30, 30, 20]);
+}
+
+#[test]
+fn a_return_knows_the_room_that_was_pinned_for_all_periods() {
+    let now = at("2017-06-01T00:00:00Z");
+    let rules = capped_by_day_and_month();
+    let mut ledger = under(rules, now);
+    ledger.earn(40, now, now).unwrap();
+    ledger.forget_rooms_of_named_periods();
+    assert_eq!(reversal(ledger.run(&part(10_000_000), now)).owed, 10);
 }
 
 #[test]

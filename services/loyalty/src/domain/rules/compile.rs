@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ambient::Time;
-use chrono::{Datelike, Days, NaiveDate};
+use chrono::{Datelike, Days, NaiveDate, Weekday};
 use chrono_tz::Tz;
 
 use super::super::calendar::local_date;
@@ -28,8 +28,8 @@ struct Parts {
     times: Vec<Times>,
     purses: Vec<u32>,
     order: Vec<usize>,
-    /// Each counter's limit: one for each cap that counts over more than one activity.
-    caps: Vec<(String, Cap)>,
+    /// Caps that count over more than one activity, by the places of their rules.
+    caps: Vec<(usize, Cap)>,
 }
 
 /// What is wrong with a rule set.
@@ -84,9 +84,9 @@ impl Compiled {
             let (a, b) = (&rules.rules[*a], &rules.rules[*b]);
             b.priority.cmp(&a.priority).then_with(|| a.id.cmp(&b.id))
         });
-        let counting = rules.rules.iter().zip(&purses).flat_map(|(rule, purse)| {
+        let counting = rules.rules.iter().enumerate().flat_map(|(place, rule)| {
             let counting = rule.caps.iter().filter(|cap| cap.period != Period::Activity);
-            counting.map(|cap| (counter_name(rule, *purse, cap), cap.clone()))
+            counting.map(move |cap| (place, cap.clone()))
         });
         let caps = counting.collect();
         Ok(Compiled(Arc::new(Parts { rules, zone, conditions, times, purses, order, caps })))
@@ -134,48 +134,59 @@ impl Compiled {
     }
 
     pub(super) fn counter(&self, place: usize, cap: &Cap, at: Time) -> Option<Counter> {
-        let name = counter_name(&self.rules()[place], self.purse(place), cap);
-        period_start(cap.period, local_date(self.0.zone, at)).map(|period_start| Counter {
-            of: cap.of,
-            name,
-            period_start,
-        })
+        let date = local_date(self.0.zone, at);
+        let period_start = period_start(cap.period, date)?;
+        let name = counter_name(&self.rules()[place], self.purse(place), cap, date);
+        Some(Counter { of: cap.of, name, period_start })
     }
 
     /// The counters that an activity of this moment may count under, each with its limit.
     pub fn counters(&self, at: Time) -> BTreeMap<Counter, i64> {
-        if self.0.caps.is_empty() {
-            return BTreeMap::new();
-        }
-        let date = local_date(self.0.zone, at);
-        let counters = self.0.caps.iter().filter_map(|(name, cap)| {
-            let period_start = period_start(cap.period, date)?;
-            Some((Counter { of: cap.of, name: name.clone(), period_start }, cap.points_max))
-        });
-        counters.collect()
+        let caps = self.0.caps.iter();
+        caps.filter_map(|(place, cap)| Some((self.counter(*place, cap, at)?, cap.points_max))).collect()
     }
 }
 
-/// Each currency is counted by itself, also where a later version lets the same rule grant another one.
-fn counter_name(rule: &Rule, purse: u32, cap: &Cap) -> String {
-    let name =
-        if cap.budget.is_empty() { format!("rule:{}", rule.id) } else { format!("budget:{}", cap.budget) };
+/// Each currency is counted by itself, also where a later version lets the same rule grant another one. A
+/// period that begins on the same day as a longer one is named, whatever else is counted: so a count goes on
+/// when other caps come or go.
+fn counter_name(rule: &Rule, purse: u32, cap: &Cap, date: NaiveDate) -> String {
+    let first = first_day(cap.period, date);
+    let begins_longer = match cap.period {
+        Period::Day => first.day() == 1 || first.weekday() == Weekday::Mon,
+        Period::Week => first.day() == 1,
+        Period::Month => first.month() == 1,
+        Period::Activity | Period::Year | Period::Lifetime => false,
+    };
+    let period = if begins_longer { format!("/{}", cap.period.name()) } else { String::new() };
+    let name = match cap.budget.as_str() {
+        "" => format!("rule:{}{period}", rule.id),
+        budget => format!("budget:{budget}{period}"),
+    };
     if purse == 0 { name } else { format!("{name}@{}", rule.currency) }
 }
 
 /// The first day of the period that a day lies in; `None` if nothing is counted over time.
 pub(in crate::domain) fn period_start(period: Period, date: NaiveDate) -> Option<i32> {
-    let first = match period {
+    match period {
         Period::Activity => return None,
         Period::Lifetime => return Some(0),
-        Period::Day => Some(date),
+        Period::Day | Period::Week | Period::Month | Period::Year => {}
+    }
+    let first = first_day(period, date);
+    let day = i32::try_from(first.month().saturating_mul(100).saturating_add(first.day())).unwrap_or(0);
+    Some(first.year().saturating_mul(10_000).saturating_add(day))
+}
+
+/// The day itself, if nothing begins anew.
+fn first_day(period: Period, date: NaiveDate) -> NaiveDate {
+    let first = match period {
+        Period::Activity | Period::Day | Period::Lifetime => Some(date),
         Period::Week => date.checked_sub_days(Days::new(u64::from(date.weekday().num_days_from_monday()))),
         Period::Month => date.with_day(1),
         Period::Year => NaiveDate::from_ymd_opt(date.year(), 1, 1),
     };
-    let first = first.unwrap_or(date);
-    let day = i32::try_from(first.month().saturating_mul(100).saturating_add(first.day())).unwrap_or(0);
-    Some(first.year().saturating_mul(10_000).saturating_add(day))
+    first.unwrap_or(date)
 }
 
 fn check_one(

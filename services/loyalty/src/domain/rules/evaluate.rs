@@ -73,10 +73,22 @@ pub struct Evaluation {
 pub struct Counter {
     /// Whose.
     pub of: super::CapOf,
-    /// `rule:` and the rule, or `budget:` and the budget.
+    /// `rule:` and the rule, or `budget:` and the budget; then `/` and the period, if a longer one begins on
+    /// the same day.
     pub name: String,
     /// The first local day of its period as `20261231`; 0 if it never starts anew.
     pub period_start: i32,
+}
+
+impl Counter {
+    /// The same without its period.
+    fn unnamed(&self) -> Counter {
+        let name = self.name.split_once('/').map_or(self.name.clone(), |(name, period)| {
+            let currency = period.split_once('@').map_or(String::new(), |(_, code)| format!("@{code}"));
+            format!("{name}{currency}")
+        });
+        Counter { name, ..self.clone() }
+    }
 }
 
 /// How many points may still be granted under each counter; those that are missing are full.
@@ -329,7 +341,9 @@ fn cut(
 
 fn left(cap: &Cap, counter: Option<&Counter>, room: &Room, counted: &BTreeMap<Counter, i64>) -> i64 {
     let Some(counter) = counter else { return cap.points_max };
-    let room = room.get(counter).copied().unwrap_or(0);
+    // Of activities that were granted before periods were named, one room is known for all.
+    let unnamed = || room.get(&counter.unnamed());
+    let room = room.get(counter).or_else(unnamed).copied().unwrap_or(0);
     let used = counted.get(counter).copied().unwrap_or(0);
     room.saturating_sub(used).max(0)
 }

@@ -35,6 +35,7 @@ pub struct Model {
     pub expired_before: i64,
     pub earned: String,
     pub credits: i64,
+    pub outstanding: String,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

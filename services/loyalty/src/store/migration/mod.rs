@@ -24,6 +24,7 @@ mod m0023_roll_up_liability;
 mod m0024_count_by_member;
 mod m0025_leave_lots;
 mod m0026_find_activities;
+mod m0027_take_what_comes_back;
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
@@ -60,6 +61,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0024_count_by_member::CountByMember),
             Box::new(m0025_leave_lots::LeaveLots),
             Box::new(m0026_find_activities::FindActivities),
+            Box::new(m0027_take_what_comes_back::TakeWhatComesBack),
         ]
     }
 }
