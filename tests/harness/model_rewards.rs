@@ -199,24 +199,28 @@ impl Purses {
     }
 
     /// What happens to points that are held, or were spent.
-    pub(crate) fn go_on(&mut self, key: u32, command: Do) -> Result<Told, Refused> {
+    pub(crate) fn go_on(&mut self, key: u32, mut command: Do) -> Result<Told, Refused> {
         let (purse, i) = self.found(key).ok_or("REDEMPTION_NOT_FOUND")?;
-        let before = self.models[purse].holds[i].receipt.clone();
+        let Hold { reward, stage, receipt: before, .. } = self.models[purse].holds[i].clone();
+        let mut cents_left = before.cents;
+        if let (Do::Capture(_, Part::Points(most)), Some(cents)) = (command, before.bill)
+            && stage == Stage::Held
+            && most < before.points
+        {
+            // Fewer points pay less of the bill, and as few are taken as pay that.
+            let Offer { prices, rate, .. } = &self.rewards[reward];
+            let bill = Bill { cents, most: Some(most) };
+            let (points, left) = rate.expect("a rate").share(prices[0].points, bill, most)?;
+            (command, cents_left) = (Do::Capture(key, Part::Points(points)), left);
+        }
         self.models[purse].go_on(i, command)?;
-        let reward = self.models[purse].holds[i].reward;
         let handed_out = self.holds_of(reward).map(|hold| count(hold.receipt.codes.len())).sum();
         let hold = &mut self.models[purse].holds[i];
         let of_codes = matches!(self.rewards[reward].supply, Supply::Codes(_));
         if of_codes && matches!(command, Do::Capture(..)) {
             hold.receipt.codes = (handed_out..).take(index(hold.receipt.units_captured)).collect();
         }
-        if let (Do::Capture(_, Part::Points(most)), Some(cents)) = (command, hold.receipt.bill) {
-            // Fewer points pay less of the bill.
-            let Offer { prices, rate, .. } = &self.rewards[reward];
-            let bill = Bill { cents, most: Some(most) };
-            let share = rate.expect("a rate").share(prices[0].points, bill, most);
-            hold.receipt.cents = share.map_or(cents, |(_, left)| left);
-        }
+        hold.receipt.cents = cents_left;
         let receipt = hold.receipt.clone();
         let back = receipt.refunded - before.refunded;
         Ok(if back > 0 { Told::Refunded(receipt, back) } else { Told::Redeemed(receipt) })

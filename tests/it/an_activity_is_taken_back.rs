@@ -4,8 +4,8 @@
 use ambient::Time;
 use futures::future::join_all;
 use harness::calls::{
-    balance_of, create_program, create_program_like, create_reward, enroll, program, purchase, reason,
-    record, redeem, redemption, request_id, timestamp, usd,
+    balance_of, create_program, create_program_like, create_reward, enroll, enroll_in, program, purchase,
+    reason, record, redeem, redemption, request_id, timestamp, usd,
 };
 use harness::house::{House, START};
 use pb::activity_service_client::ActivityServiceClient;
@@ -17,6 +17,7 @@ in_process! {
     pending_points_are_released_when_they_are_due_or_confirmed;
     the_worker_releases_what_nobody_asks_for;
     a_cancelled_order_leaves_no_trace_in_the_balance;
+    what_waits_for_a_confirmation_may_end_in_any_way;
     a_return_is_made_once_however_often_it_is_asked_for;
     what_was_spent_is_repaid_by_later_points;
     a_return_is_refused_by_name;
@@ -175,6 +176,33 @@ async fn a_cancelled_order_leaves_no_trace_in_the_balance(house: House) {
     assert_eq!(reason(&confirm(&client, &member, "cancelled").await.unwrap_err()), "ACTIVITY_OVER");
     confirm(&client, &member, "kept").await.unwrap();
     assert_eq!(reason(&cancel(&client, &member, "kept").await.unwrap_err()), "ACTIVITY_RELEASED");
+    house.end().await;
+}
+
+async fn what_waits_for_a_confirmation_may_end_in_any_way(house: House) {
+    use pb::expiry_policy::Policy;
+    let client = house.client();
+    let annual = pb::AnnualExpiry { month: 12, day: 31, years_later: 0 };
+    let policies = [Policy::RollingDays(30), Policy::RollingMonths(1), Policy::Annual(annual)];
+    for (n, policy) in policies.into_iter().enumerate() {
+        for (m, round_to) in [pb::ExpiryPeriod::Unspecified, pb::ExpiryPeriod::Year].into_iter().enumerate() {
+            let program_id = format!("club-{n}-{m}");
+            let on_confirmation = pb::release_policy::Policy::OnConfirmation(true);
+            let expiry = pb::ExpiryPolicy { policy: Some(policy), round_to: round_to.into(), sliding: false };
+            let wanted = pb::Program {
+                release_policy: Some(pb::ReleasePolicy { policy: Some(on_confirmation) }),
+                expiry_policy: Some(expiry),
+                ..program(&program_id)
+            };
+            create_program_like(&client, wanted).await;
+            let member = enroll_in(&client, &program_id, "anna").await;
+            record(&client, order(&member, 1_000, "a")).await.unwrap();
+            record(&client, order(&member, 100, "b")).await.unwrap();
+            cancel(&client, &member, "a").await.unwrap();
+            confirm(&client, &member, "b").await.unwrap();
+            assert_eq!(balance_of(&client, &member).await.available, 100, "{policy:?} {round_to:?}");
+        }
+    }
     house.end().await;
 }
 

@@ -148,8 +148,9 @@ async fn what_wallets_counted_is_in_their_own_names(on: On) {
         let counters = Counters::read(db.reader(), &[key.clone()].into()).await.unwrap();
         assert_eq!(counters.used(vec![key]), [(counter, points)].into());
     }
-    let named = "SELECT COUNT(*) AS n FROM member_counter WHERE member_id = wallet_id";
+    let named = "SELECT COUNT(*) AS n FROM member_count WHERE member_id = wallet_id";
     assert_eq!(count(&db, named).await, 2);
-    let brought = "SELECT COUNT(*) AS n FROM member_counter WHERE member_id <> wallet_id AND points = 7";
+    let brought =
+        "SELECT COUNT(*) AS n FROM member_count WHERE member_id <> wallet_id AND counted LIKE '%7}'";
     assert_eq!(count(&db, brought).await, 1);
 }

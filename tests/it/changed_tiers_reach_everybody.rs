@@ -5,7 +5,7 @@ use harness::calls::{
     PROGRAM, balance, create_program_like, enroll, program, purchase, reason, record, timestamp, usd,
 };
 use harness::house::{House, START};
-use harness::moves::{day, household, join, leave, merge, merger, tier};
+use harness::moves::{day, household, join, leave, merge, merger, tier, unmerge};
 use proto::rapport::loyalty::v1 as pb;
 use rpc::client::Client;
 
@@ -20,6 +20,7 @@ in_process! {
     what_is_enough_to_stay_lets_stay;
     who_is_at_risk_is_told_by_a_later_policy;
     only_other_terms_are_other_tiers;
+    nothing_stays_due_in_wallets_that_were_left;
 }
 
 /// 1 January 2026, when what 2024 earned ends.
@@ -58,6 +59,30 @@ async fn a_wallet_that_nothing_touched_is_read(house: House) {
     house.settle().await;
     house.clock().advance_to(day(120));
     assert_eq!((tier(&client, &anna).await, tier(&client, &ben).await), ("base".into(), "base".into()));
+    house.end().await;
+}
+
+async fn nothing_stays_due_in_wallets_that_were_left(house: House) {
+    let client = house.client();
+    open(&client).await;
+    let (anna, ben, carol) =
+        (enroll(&client, "anna").await, enroll(&client, "ben").await, enroll(&client, "carol").await);
+    record(&client, purchase(&ben, 1_200)).await.unwrap();
+    change(&client, ladder(1_100, 2_500)).await.unwrap();
+    merge(&client, merger(&anna, &ben)).await.unwrap();
+    let home = household(&client, PROGRAM).await;
+    join(&client, &home, &carol, pb::HouseholdRole::Redeemer).await.unwrap();
+    house.clock().advance_to(day(1));
+    for _ in 0..3 {
+        house.suite().loyalty().unwrap().settler().run_once().await.unwrap();
+    }
+    let due = format!("SELECT COUNT(*) AS n FROM wallet WHERE next_due <= {}", day(1).micros());
+    assert_eq!(house.count(&due).await, 0);
+    leave(&client, &carol).await.unwrap();
+    unmerge(&client, &anna).await.unwrap();
+    for (member, expected) in [(&anna, "base"), (&ben, "silver"), (&carol, "base")] {
+        assert_eq!(tier(&client, member).await, expected);
+    }
     house.end().await;
 }
 

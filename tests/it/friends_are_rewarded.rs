@@ -341,6 +341,14 @@ async fn nobody_brings_themselves_or_in_a_circle(house: House) {
     }
     let circle = joining("anna-5", "old@home.example", &carla.referral_code);
     assert_eq!(told(circle).await, (Code::FailedPrecondition, "REFERRAL_LOOP".into()));
+    // Whoever brought one name brought the customer.
+    let carl = join(&client, joining("carl", "carl@home.example", "")).await.unwrap();
+    let name = join(&client, joining("carl-2", "", &anna.referral_code)).await.unwrap();
+    moves::merge(&client, moves::merger(&name.member_id, &carl.member_id)).await.unwrap();
+    let home = household(&client, PROGRAM).await;
+    moves::join(&client, &home, &carl.member_id, pb::HouseholdRole::Redeemer).await.unwrap();
+    let circle = joining("anna-5", "anna@home.example", &carl.referral_code);
+    assert_eq!(told(circle).await, (Code::FailedPrecondition, "REFERRAL_LOOP".into()));
     let unknown = joining("dora", "dora@home.example", "0000-0000-0000");
     assert_eq!(told(unknown).await, (Code::NotFound, "REFERRAL_CODE_NOT_FOUND".into()));
     let dora = join(&client, joining("dora", "dora@home.example", &carla.referral_code)).await.unwrap();

@@ -15,6 +15,7 @@ use pb::export_member_response::Piece;
 use pb::household_service_client::HouseholdServiceClient;
 use pb::member_service_client::MemberServiceClient;
 use pb::points_service_client::PointsServiceClient;
+use pb::rule_service_client::RuleServiceClient;
 use proto::rapport::loyalty::v1 as pb;
 use proto::rapport::loyalty::v1::HouseholdRole::{Earner, Redeemer};
 use rpc::client::Client;
@@ -228,6 +229,17 @@ async fn suspended_members_wait_outside(house: House) {
     buys(&client, &anna, 500).await;
     suspend(&client, &ben).await;
     assert_eq!(reason(&record(&client, purchase(&ben, 1)).await.unwrap_err()), "MEMBER_SUSPENDED");
+    let simulated = pb::SimulateActivityRequest {
+        who: Some(pb::simulate_activity_request::Who::MemberId(ben.clone())),
+        activities: vec![purchase(&ben, 1).activity.unwrap()],
+        ..Default::default()
+    };
+    let told = RuleServiceClient::new(client.clone()).simulate_activity(simulated).await.unwrap();
+    let Some(pb::simulated_activity::Result::Error(error)) = told.into_inner().results.remove(0).result
+    else {
+        panic!("it is refused");
+    };
+    assert_eq!(error.code, Code::FailedPrecondition as i32, "{}", error.message);
     assert_eq!(reason(&redeem(&client, redemption(&ben, "mug")).await.unwrap_err()), "MEMBER_SUSPENDED");
     let outsider = enroll(&client, "carla").await;
     buys(&client, &outsider, 5).await;

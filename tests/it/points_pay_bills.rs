@@ -9,6 +9,7 @@ use proto::google::r#type::Money;
 use proto::rapport::loyalty::v1 as pb;
 use rpc::client::Client;
 use tonic::Status;
+use tonic_types::StatusExt;
 
 use crate::rewards_are_held::numbers;
 
@@ -77,9 +78,16 @@ async fn a_bill_is_quoted_held_and_captured(house: House) {
     // Points that pay no step more leave as much of the bill.
     let made = held(&client, bill(&anna, usd(3, 0), 299)).await.unwrap().redemption.unwrap();
     assert_eq!((made.points, made.money.clone()), (299, Some(usd(1, 1))));
-    let part = Some(pb::capture_redemption_request::Portion::Points(1));
-    let done = captured(&client, pb::CaptureRedemptionRequest { portion: part, ..capture(&made) }).await;
-    assert_eq!(done.unwrap().redemption.unwrap().money, Some(usd(3, 0)));
+    let part = |points| {
+        let portion = Some(pb::capture_redemption_request::Portion::Points(points));
+        captured(&client, pb::CaptureRedemptionRequest { portion, ..capture(&made) })
+    };
+    let refused = part(1).await.unwrap_err();
+    assert_eq!(reason(&refused), "INSUFFICIENT_POINTS");
+    assert_eq!(refused.get_details_error_info().unwrap().metadata["needed"], "2");
+    let done = part(100).await.unwrap().redemption.unwrap();
+    assert_eq!((done.points_captured, done.money), (99, Some(usd(2, 34))), "one more would pay no cent more");
+    assert_eq!(numbers(&balance_of(&client, &anna).await), (311, 0, 189));
     refunded(&client, refund(&made, None)).await.unwrap();
 
     // In one step, with all that there is.

@@ -3,13 +3,15 @@
 
 use std::time::Duration;
 
-use db::sea_orm::{ConnectionTrait, Statement};
+use db::sea_orm::{ConnectionTrait, DbBackend, Statement};
 use db::sea_orm_migration::MigratorTrait;
 use db::{Db, Settings, Synchronous, Tx};
 use futures::FutureExt;
-use harness::calls::{create_program, enroll};
+use harness::calls::{balance_of, create_program, create_reward, enroll};
 use harness::database;
+use harness::holds::{held, hold, void, voided};
 use harness::house::House;
+use harness::moves::{buys, reverse};
 use harness::servers::Postgres;
 
 /// More than a table takes to be analysed, less than autovacuum's pause.
@@ -103,6 +105,47 @@ async fn in_every_table_of_an_owner() {
     ] {
         assert!(postgres > 1 && postgres == sqlite, "{postgres} and {sqlite} keys were looked at");
     }
+}
+
+/// What is outstanding of returns is found without reading what else a wallet did.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_outstanding_has_an_index() {
+    for house in [House::sqlite().await, House::postgres().await] {
+        let client = house.client();
+        create_program(&client).await;
+        create_reward(&client, "mug", 30, None).await;
+        let anna = enroll(&client, "anna").await;
+        let bought = buys(&client, &anna, 30).await;
+        let mug = held(&client, hold(&anna, "mug", 60)).await.unwrap().redemption.unwrap();
+        reverse(&client, &anna, &bought).await.unwrap();
+        voided(&client, void(&mug)).await.unwrap();
+        assert_eq!(balance_of(&client, &anna).await.available, 0);
+        match house.db().backend() {
+            DbBackend::Sqlite => {
+                let rows = "FROM activity t WHERE t.wallet_id = ? AND t.tenant_id = ?";
+                let explain = format!("EXPLAIN QUERY PLAN SELECT * {rows} AND t.outstanding <> ''");
+                let plan = house.db().snapshot(move |tx| {
+                    let explain = explain.clone();
+                    async move { plan(tx, &explain, "detail").await }.boxed()
+                });
+                let plan = plan.await.expect("a plan").join("\n");
+                assert!(plan.contains("activity_owing (wallet_id=? AND tenant_id=?)"), "{plan}");
+            }
+            _ => used(&house, "activity_owing").await,
+        }
+        house.end().await;
+    }
+}
+
+/// Waits until PostgreSQL has counted that an index was used.
+async fn used(house: &House, index: &str) {
+    let scans = format!("SELECT idx_scan AS n FROM pg_stat_user_indexes WHERE indexrelname = '{index}'");
+    let used = async {
+        while database::count(house.db(), &scans).await == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(ANALYSED_MAX, used).await.expect("the index is used");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

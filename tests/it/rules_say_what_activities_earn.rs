@@ -110,7 +110,7 @@ fn basket(member_id: &str, key: &str, items: Vec<pb::LineItem>) -> pb::RecordAct
     request
 }
 
-async fn points(client: &Client, request: pb::RecordActivityRequest) -> i64 {
+pub(crate) async fn points(client: &Client, request: pb::RecordActivityRequest) -> i64 {
     record(client, request).await.unwrap().activity.unwrap().points
 }
 
@@ -130,7 +130,12 @@ async fn reverse(
     Ok(ActivityServiceClient::new(client.clone()).reverse_activity(request).await?.into_inner())
 }
 
-async fn owed(client: &Client, member: &str, key: &str, part: pb::reverse_activity_request::Returned) -> i64 {
+pub(crate) async fn owed(
+    client: &Client,
+    member: &str,
+    key: &str,
+    part: pb::reverse_activity_request::Returned,
+) -> i64 {
     reverse(client, member, key, part).await.unwrap().reversal.unwrap().points_owed
 }
 
@@ -140,7 +145,8 @@ fn pieces(items: &[(i32, i64)]) -> pb::reverse_activity_request::Returned {
     pb::reverse_activity_request::Returned::Items(pb::ReturnedItems { items })
 }
 
-const WHOLE: pb::reverse_activity_request::Returned = pb::reverse_activity_request::Returned::Whole(true);
+pub(crate) const WHOLE: pb::reverse_activity_request::Returned =
+    pb::reverse_activity_request::Returned::Whole(true);
 
 async fn explain(client: &Client, member_id: &str, key: &str) -> pb::Explanation {
     let request = pb::ExplainActivityRequest {
@@ -355,14 +361,14 @@ async fn items_come_back_with_what_they_earned(house: House) {
     house.end().await;
 }
 
-fn told(result: &pb::SimulatedActivity) -> &pb::Explanation {
+pub(crate) fn told(result: &pb::SimulatedActivity) -> &pb::Explanation {
     match result.result.as_ref().unwrap() {
         pb::simulated_activity::Result::Explanation(explanation) => explanation,
         pb::simulated_activity::Result::Error(error) => panic!("{error:?}"),
     }
 }
 
-async fn simulate(
+pub(crate) async fn simulate(
     client: &Client,
     who: pb::simulate_activity_request::Who,
     rules: Option<pb::simulate_activity_request::Rules>,

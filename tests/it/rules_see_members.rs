@@ -2,6 +2,7 @@
 
 use harness::calls::{PROGRAM, create_program, purchase, record, request_id, usd};
 use harness::house::House;
+use harness::moves::{household, reverse};
 use pb::activity_service_client::ActivityServiceClient;
 use pb::rule::Effect;
 use pb::rule_service_client::RuleServiceClient;
@@ -9,7 +10,24 @@ use proto::rapport::loyalty::v1 as pb;
 
 use crate::rules_say_what_activities_earn::{on, per_dollar, rule, under};
 
-in_process! { rules_see_the_member_as_it_was; }
+in_process! {
+    rules_see_the_member_as_it_was;
+    a_household_is_no_member;
+}
+
+async fn a_household_is_no_member(house: House) {
+    let client = house.client();
+    create_program(&client).await;
+    let loyal = on("now - member.join_time > duration('8760h')", rule("loyal", Effect::FixedPoints(100)));
+    let either =
+        on("member.locale == 'de' || activity.amount > 10.0", rule("either", Effect::FixedPoints(9)));
+    under(&client, vec![loyal, either, per_dollar("base", 1)]).await;
+    let home = household(&client, PROGRAM).await;
+    let bought = record(&client, purchase(&home, 50)).await.unwrap().activity.unwrap();
+    assert_eq!(bought.points, 50, "nothing is true of who is nobody");
+    assert_eq!(reverse(&client, &home, &bought.activity_id).await.unwrap().points_owed, 50);
+    house.end().await;
+}
 
 async fn rules_see_the_member_as_it_was(house: House) {
     use pb::member_service_client::MemberServiceClient;

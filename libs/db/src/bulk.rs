@@ -143,6 +143,11 @@ impl Writes {
         Writes { backend: tx.get_database_backend(), parts: Vec::new(), rows: 0 }
     }
 
+    /// For which database.
+    pub fn backend(&self) -> DbBackend {
+        self.backend
+    }
+
     /// Adds rows to be inserted, as [`bulk_insert`] does.
     ///
     /// # Errors

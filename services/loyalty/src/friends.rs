@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::domain::{ActivityState, Command};
-use crate::ledger::{Answer, Failure, Request};
+use crate::ledger::{Answer, Failure, Request, is_broken};
 use crate::rpc::record_activity;
 use crate::rpc::refusal::DOMAIN;
 use crate::store::referrals::{self, Referral};
@@ -47,11 +47,11 @@ impl Settler {
         let referrer = Owner::new(referral.friend.tenant(), referral.referrer_id);
         if !self.stands(&referral, referrer.clone()).await? {
             let reopen = Request::of_service(referral.friend.clone(), Command::ReopenReferral);
-            if !matches!(self.lanes.submit(reopen, deadline).await, Ok(Answer::Given(_))) {
-                return Ok(false);
-            }
-            // One that could not be opened again must not be due before others for ever.
-            return self.finish(referral, true).await;
+            // One that cannot be opened again must not be due before others for ever.
+            return match side(self.lanes.submit(reopen, deadline).await) {
+                Side::Unknown => Ok(false),
+                Side::Done | Side::Later => self.finish(referral, true).await,
+            };
         }
         let sides = [("friend", &referral.friend), ("referrer", &referrer)];
         let requests = sides.map(|(role, owner)| self.request(&referral, role, owner)).to_vec();
@@ -133,6 +133,10 @@ fn customer(way: &[(Owner, Versioned)]) -> Option<&Owner> {
 
 /// Whoever has left, was rewarded before, or waits for a review, is done with.
 fn side(answer: Result<Answer, Failure>) -> Side {
+    // What is broken stays so for now, and holds up nobody else.
+    if is_broken(&answer) {
+        return Side::Later;
+    }
     let given = match answer {
         Ok(Answer::Given(given)) => given,
         Ok(Answer::NoWallet) => return Side::Done,
@@ -142,5 +146,19 @@ fn side(answer: Result<Answer, Failure>) -> Side {
     match refused.map(|status| Problem::from_status(&status).reason).as_deref() {
         Some("MEMBER_SUSPENDED" | "VELOCITY_EXCEEDED") => Side::Later,
         _ => Side::Done,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_broken_is_put_off_and_what_is_not_known_is_asked_again() {
+        assert!(matches!(side(Ok(Answer::Panicked)), Side::Later));
+        assert!(matches!(side(Err(Failure::Internal)), Side::Later));
+        assert!(matches!(side(Err(Failure::Unavailable)), Side::Unknown));
+        assert!(matches!(side(Err(Failure::DeadlineExceeded)), Side::Unknown));
+        assert!(matches!(side(Ok(Answer::NoWallet)), Side::Done));
     }
 }

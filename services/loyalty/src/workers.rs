@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::{Command, local_date, start_of_day};
-use crate::ledger::{Failure, Lanes, Request};
+use crate::ledger::{Lanes, Request, is_broken};
 use crate::store::unread::{Unread, Which};
 use crate::store::{Owner, Tenant, programs, wallets};
 
@@ -67,15 +67,14 @@ impl Settler {
         Ok(count + rewarded)
     }
 
-    /// True if there was time for all of them. Leaves those alone that the database refused.
+    /// True if there was time for all of them. Leaves those alone that are broken.
     async fn settle(&self, owners: Vec<Owner>, deadline: Instant) -> bool {
         let settle = |owner: &Owner| Request::of_service(owner.clone(), Command::Settle);
         let answers = self.lanes.submit_all(owners.iter().map(settle).collect(), deadline).await;
         let until = Instant::now() + ASIDE;
-        let refused = owners.into_iter().zip(&answers);
-        let refused = refused.filter(|(_, answer)| matches!(answer, Err(Failure::Internal)));
-        self.aside.lock().await.extend(refused.map(|(owner, _)| (owner, until)));
-        answers.iter().all(|answer| matches!(answer, Ok(_) | Err(Failure::Internal)))
+        let broken = owners.into_iter().zip(&answers).filter(|(_, answer)| is_broken(answer));
+        self.aside.lock().await.extend(broken.map(|(owner, _)| (owner, until)));
+        answers.iter().all(|answer| answer.is_ok() || is_broken(answer))
     }
 
     async fn left_alone(&self) -> HashMap<Owner, Instant> {

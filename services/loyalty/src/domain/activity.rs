@@ -7,8 +7,8 @@ use ambient::Time;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::rules::{Facts, LineItem, MemberFacts, Room};
-use super::{Money, Program, local_date};
+use super::rules::{Counter, Facts, LineItem, MemberFacts, Room, room_under};
+use super::{Money, Points, Program, local_date};
 
 /// Kinds of activities. The numbers are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -263,6 +263,19 @@ impl Activity {
         let state = ActivityState::Recorded;
         let earned = self.earned.iter().map(|earning| Earning { reversed: 0, ..*earning }).collect();
         Activity { detail, state, earned, returned_micros: 0, outstanding: Vec::new(), ..self.clone() }
+    }
+
+    /// The counters that the whole of it, or what is left, may count under.
+    pub fn counters(&self, program: &Program) -> Vec<Counter> {
+        let set = program.rule_set(self.pinned.rule_version);
+        let of_set = set.map(|set| set.rules.counters(self.occurred_time)).unwrap_or_default();
+        of_set.into_keys().filter(|counter| room_under(&self.pinned.room, counter).is_some()).collect()
+    }
+
+    /// Points that it still holds, by purse: those that were not taken back, and its credits.
+    pub fn held(&self, program: &Program) -> Points {
+        let earned = self.earned.iter().map(|of| (of.purse, of.points.saturating_sub(of.reversed)));
+        earned.chain(program.qualifying().map(|purse| (purse, self.credits))).collect()
     }
 
     /// What rules see of what is left of it.

@@ -30,11 +30,12 @@ pub(super) fn capture(book: &mut Book<'_>, command: &CaptureRedemption) -> Resul
         let (held, quantity_held) = all;
         return Err(RedemptionRefusal::CaptureExceedsHold { points, held, quantity, quantity_held }.into());
     }
+    let (points, money) = redemption.spent_of(points)?;
     if points > 0 {
         let accounts = (redemption.purse, Account::Held, Account::Redeemed);
         book.post(accounts, points, Reason::Capture, book.now, redemption.source(""))?;
     }
-    redemption.money = redemption.money_beside(points)?;
+    redemption.money = money;
     (redemption.captured, redemption.quantity_captured) = (points, quantity);
     (redemption.state, redemption.resolve_time) = (RedemptionState::Captured, book.now);
     book.give_back(&redemption, (points, all.0), (Account::Held, Reason::Void), (book.now, ""))?;

@@ -5,9 +5,9 @@ use uuid::Uuid;
 
 use super::{
     Activity, ActivityRef, AdjustPoints, CancelActivity, CaptureRedemption, ChangeState, ConfirmActivity,
-    CreateRedemption, ExtendExpiry, ExtendHold, HouseholdRole, MoveMember, Points, Program, RecordActivity,
-    RedeemReward, RefundRedemption, ReinstatePoints, ReverseActivity, Reward, State, TransferPoints,
-    VoidRedemption, Wallet, warn_expiry,
+    CreateRedemption, ExtendExpiry, ExtendHold, HouseholdRole, MemberState, MoveMember, Points, Program,
+    RecordActivity, RedeemReward, RefundRedemption, ReinstatePoints, ReverseActivity, Reward, State,
+    TransferPoints, VoidRedemption, Wallet, warn_expiry,
 };
 
 /// What can be done to a wallet.
@@ -179,9 +179,17 @@ impl Command {
         matches!(self, Command::RedeemReward(_) | Command::CreateRedemption(_) | Command::TransferPoints(_))
     }
 
+    /// It leaves nothing personal of a member.
+    pub fn erases(&self) -> bool {
+        matches!(self, Command::ChangeState(change) if change.to == MemberState::Erased)
+    }
+
     /// It is about the wallet of the member that it names, wherever that one's points are.
     pub fn is_of_own_wallet(&self) -> bool {
-        matches!(self, Command::ChangeState(_) | Command::ChangeRole(_) | Command::ReopenReferral)
+        matches!(
+            self,
+            Command::Settle | Command::ChangeState(_) | Command::ChangeRole(_) | Command::ReopenReferral
+        )
     }
 
     /// The code of the points currency that it is about; empty: the main one.

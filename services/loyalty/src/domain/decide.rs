@@ -268,7 +268,7 @@ fn carry_out<'a>(book: &mut Book<'a>, command: &Command, context: Context<'a>) -
         Command::TransferPoints(c) => transfer_points::transfer(book, c, context),
         Command::MoveMember(c) => move_member::move_member(book, c, context),
         Command::ChangeRole(role) => household::change_role(book, *role),
-        Command::ReopenReferral => reopen_referral::reopen(book, context.named),
+        Command::ReopenReferral => reopen_referral::reopen(book),
         Command::RejectReview => Ok(Reply::Done),
     }
 }

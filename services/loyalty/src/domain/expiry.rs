@@ -106,9 +106,13 @@ impl Expiry {
     /// Points that live for ever.
     pub const NEVER: Expiry = Expiry { life: Life::Never, round_to: None, sliding: false };
 
-    /// The moment from which points whose life begins at `at` may no longer be spent.
+    /// The moment from which points whose life begins at `at` may no longer be spent; never, if it does not
+    /// begin.
     pub fn end(self, zone: Tz, at: Time) -> Time {
         const DAY_MICROS: i64 = 86_400_000_000;
+        if at.is_never() {
+            return Time::NEVER;
+        }
         let end = match self.life {
             Life::Never => return Time::NEVER,
             Life::RollingDays(days) => at.plus_micros(DAY_MICROS.saturating_mul(i64::from(days))),
@@ -145,6 +149,21 @@ mod tests {
 
     fn zone(name: &str) -> Tz {
         name.parse().unwrap()
+    }
+
+    #[test]
+    fn what_does_not_begin_does_not_end() {
+        let lives = [
+            Life::Never,
+            Life::RollingDays(30),
+            Life::RollingMonths(12),
+            Life::Annual { day: MonthDay::try_new(12, 31).unwrap(), years_later: 1 },
+        ];
+        for (life, round_to) in lives.into_iter().flat_map(|life| [(life, None), (life, Some(Period::Year))])
+        {
+            let expiry = Expiry { life, round_to, sliding: false };
+            assert!(expiry.end(zone("Europe/Berlin"), Time::NEVER).is_never(), "{expiry:?}");
+        }
     }
 
     fn annual_on(month: u32, day: u32, years_later: u32) -> Life {

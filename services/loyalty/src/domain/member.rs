@@ -100,6 +100,24 @@ impl MemberState {
 }
 
 impl Member {
+    /// One who comes to a program now, brought by nobody.
+    pub fn enrolled(id: Uuid, program_id: &str, external_id: &str, profile: Profile, now: Time) -> Member {
+        Member {
+            id,
+            program_id: program_id.to_owned(),
+            external_id: external_id.to_owned(),
+            wallet_id: id,
+            state: MemberState::Active,
+            profile,
+            referred_by: None,
+            merged_into: None,
+            role: None,
+            version: 1,
+            create_time: now,
+            update_time: now,
+        }
+    }
+
     /// What nobody's own key looks like: it stands for that of an erased member.
     pub fn pseudonym(id: Uuid) -> String {
         format!("erased-{id}")

@@ -151,8 +151,6 @@ pub(super) fn move_member<'a>(
         _ => None,
     };
     at_home.out.wallet.moved_to = leaves_own.then(|| command.to_wallet());
-    // A friend's referral may have been opened again meanwhile.
-    at_home.out.wallet.referred |= !leaves_own && at_home.program.referral.is_some();
     let (member_id, to, move_time) = (command.member_id, command.to, at_home.now);
     let told = at_home.told(&points);
     let told = MemberMoved { member_id, to, other_wallet_id, points: told, move_time };

@@ -235,7 +235,8 @@ impl Book<'_> {
             credit: true,
             effective_time,
         });
-        self.reinstated.entry(purse).or_default().push((lot_number, points, expire_time));
+        let until = self.out.wallet.purse(purse).lives_until(expire_time);
+        self.reinstated.entry(purse).or_default().push((lot_number, points, until));
         lot.remaining = plus(lot.remaining, points)?;
         self.set_expiry(&mut lot, expire_time);
         self.keep(lot);

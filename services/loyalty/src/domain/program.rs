@@ -181,6 +181,11 @@ impl Program {
         self.further(purse).is_some_and(|further| further.kind == CurrencyKind::Qualifying)
     }
 
+    /// The purse whose grants are credits for tiers.
+    pub fn qualifying(&self) -> Option<u32> {
+        (1..).zip(&self.further).map(|(purse, _)| purse).find(|purse| self.qualifies(*purse))
+    }
+
     /// The purse of the currency with this code; of the main one if it is empty.
     ///
     /// # Errors

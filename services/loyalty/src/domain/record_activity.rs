@@ -6,8 +6,8 @@ use uuid::Uuid;
 use super::book::{Book, next};
 use super::rules::evaluate;
 use super::{
-    Account, Activity, ActivityKind, ActivityState, Context, Detail, Earned, Earning, Event, Member, Money,
-    Pinned, Reason, Refusal, Reply, Source,
+    Account, Activity, ActivityKind, ActivityState, Context, Detail, Earned, Earning, Event, Money, Pinned,
+    Reason, Refusal, Reply, Source,
 };
 
 /// The command.
@@ -89,8 +89,8 @@ fn grant(book: &mut Book<'_>, activity: &mut Activity, context: Context<'_>) -> 
     let Some(set) = book.program.rules_at(activity.occurred_time) else { return Ok(()) };
     activity.pinned.rule_version = set.version;
     if set.rules.names_member() {
-        let facts = context.member.map(Member::facts).unwrap_or_default();
-        activity.pinned.member = Some(Box::new(facts));
+        // A household that is named itself is no member: what is asked of one does not hold.
+        activity.pinned.member = context.member.map(|member| Box::new(member.facts()));
     }
     for (counter, limit) in set.rules.counters(activity.occurred_time) {
         let used = context.used.get(&counter).copied().unwrap_or(0);

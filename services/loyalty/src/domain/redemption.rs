@@ -259,13 +259,22 @@ impl Redemption {
         i64::try_from(points).map_err(|_| Refusal::AmountOverflow)
     }
 
-    /// What is to be paid in money if so many of its points are spent.
-    pub(super) fn money_beside(&self, points: i64) -> Result<Option<Money>, Refusal> {
+    /// How many points are spent if it may be so many, and what is to be paid in money beside them: as few
+    /// as pay as much of a bill.
+    ///
+    /// # Errors
+    /// `InsufficientPoints` if they pay nothing of a bill.
+    pub(super) fn spent_of(&self, points: i64) -> Result<(i64, Option<Money>), Refusal> {
         match (self.amount, self.worth) {
-            (Some(amount), Some(worth)) if points < self.points => {
-                Ok(Some(worth.rate.share(worth.points, amount, points)?.rest))
+            (Some(amount), Some(Worth { points: price, rate })) if points < self.points => {
+                let share = rate.share(price, amount, points)?;
+                if share.points == 0 {
+                    let needed = rate.points_for(price, rate.step_micros.min(amount.micros))?;
+                    return Err(Refusal::InsufficientPoints { needed, available: points });
+                }
+                Ok((share.points, Some(share.rest)))
             }
-            _ => Ok(self.money),
+            _ => Ok((points, self.money)),
         }
     }
 

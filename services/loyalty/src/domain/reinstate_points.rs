@@ -51,7 +51,7 @@ pub(super) fn reinstate(book: &mut Book<'_>, command: &ReinstatePoints) -> Resul
 mod tests {
     use super::*;
     use crate::domain::fixture::{DAY, Ledger, at, redeem, reverse, usd_micros};
-    use crate::domain::{Command, Portion, RefundRedemption, ReturnPolicy, Returned};
+    use crate::domain::{Command, Event, Portion, RefundRedemption, ReturnPolicy, Returned};
 
     fn reinstate(expired_since: Time, expire_time: Option<Time>) -> Command {
         let (member_id, note) = (Uuid::from_u128(1), "goodwill".to_owned());
@@ -99,6 +99,22 @@ mod tests {
             assert_eq!(since(day_91), Ok(Reply::of(0, 100)));
             assert_eq!(since(now), Ok(Reply::of(0, expired_before)));
         }
+    }
+
+    #[test]
+    fn it_is_told_until_when_points_live_that_slide() {
+        let now = at("2017-01-01T00:00:00Z");
+        let day = |days: i64| now.plus_micros(days * DAY);
+        let mut ledger = Ledger::opened(now);
+        ledger.program.expiry.sliding = true;
+        ledger.earn(150, now, now).unwrap();
+        ledger.earn(10, day(91), day(91)).unwrap();
+        assert_eq!(ledger.run(&reinstate(day(90), Some(day(100))), day(92)), Ok(Reply::of(0, 150)));
+        let told = ledger.events.iter().find_map(|event| match event {
+            Event::PointsReinstated { lots, .. } => Some(lots.clone()),
+            _ => None,
+        });
+        assert_eq!(told, Some(vec![(1, 150, day(91 + 90))]));
     }
 
     #[test]

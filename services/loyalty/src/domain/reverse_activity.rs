@@ -4,10 +4,12 @@
 //! under the rule that granted them. So any split and any order of returns owes what one return of the
 //! whole owes. Points of the activity that expired are not owed.
 
+use std::collections::BTreeSet;
+
 use uuid::Uuid;
 
 use super::book::{Book, minus, plus};
-use super::rules::{Evaluation, evaluate_rest};
+use super::rules::{Counter, Evaluation, evaluate_rest};
 use super::{
     Account, Activity, ActivityRef, ActivityState, Event, Line, Lot, Money, Outstanding, Points, Reason,
     Refusal, Reply, Source, Taken,
@@ -161,26 +163,30 @@ fn give_back(activity: &mut Activity, items: &[(usize, Option<i64>)]) -> Result<
 /// Corrects what counts for caps and as credits from what was left of the activity to what is left now, and
 /// returns the points that it earns now.
 fn recount(book: &mut Book<'_>, before: &Activity, after: &mut Activity) -> Result<Points, Refusal> {
-    let old = earned_by_rest(book, before)?;
-    let new = earned_by_rest(book, after)?;
-    let qualifying = new.points.iter().find(|(purse, _)| book.program.qualifies(**purse));
-    after.credits = before.credits.min(qualifying.map_or(0, |(_, credits)| *credits));
-    for (counter, points) in old.counted {
-        let change = minus(new.counted.get(&counter).copied().unwrap_or(0), points)?;
-        book.count(before.member_id, counter, change)?;
+    let held = before.held(book.program);
+    let old = earned_by_rest(book, before, &held)?;
+    let new = earned_by_rest(book, after, &held)?;
+    let credits = book.program.qualifying().and_then(|purse| new.points.get(&purse));
+    after.credits = credits.copied().unwrap_or(0);
+    // What is left may be granted by other rules than the whole was.
+    let counters: BTreeSet<&Counter> = old.counted.keys().chain(new.counted.keys()).collect();
+    for counter in counters {
+        let counted = |of: &Evaluation| of.counted.get(counter).copied().unwrap_or(0);
+        book.count(before.member_id, counter.clone(), minus(counted(&new), counted(&old))?)?;
     }
     Ok(new.points)
 }
 
-/// What is left of an activity earns under the rules, in the tier and with the room that it was granted by.
-fn earned_by_rest(book: &Book<'_>, activity: &Activity) -> Result<Evaluation, Refusal> {
+/// What is left of an activity earns under the rules, in the tier and with the room that it was granted by,
+/// of the points that it held before a return.
+fn earned_by_rest(book: &Book<'_>, activity: &Activity, held: &Points) -> Result<Evaluation, Refusal> {
     let is_over = matches!(activity.state, ActivityState::Reversed | ActivityState::Cancelled);
     if is_over || (activity.earned.is_empty() && activity.credits == 0) {
         return Ok(Evaluation::default());
     }
     let set = book.program.rule_set(activity.pinned.rule_version);
     let set = set.expect("the rules that granted points are known as long as the points");
-    evaluate_rest(&set.rules, &activity.facts(book.program), &activity.pinned.room)
+    evaluate_rest(&set.rules, &activity.facts(book.program), &activity.pinned.room, held)
 }
 
 fn part(book: &Book<'_>, amount: Money, residual_micros: i64) -> Result<i64, Refusal> {

@@ -7,7 +7,8 @@ use uuid::Uuid;
 
 use super::rules::Counter;
 use super::{
-    Activity, Command, Context, Decision, Lot, Member, Program, RecordActivity, Refusal, State, decide,
+    Activity, Command, Context, Decision, Lot, Member, Program, RecordActivity, Refusal, State, Wallet,
+    decide,
 };
 
 /// A wallet on which nothing is written.
@@ -23,12 +24,15 @@ pub struct Simulation {
     pub external: BTreeMap<String, Uuid>,
     /// Who does it all.
     pub member: Option<Member>,
+    /// The wallet of this member if it shares that of a household.
+    pub shares_as: Option<Wallet>,
 }
 
 impl Simulation {
     /// A wallet as it stands, with its past.
     pub fn new(state: State, now: Time) -> Simulation {
-        Simulation { state, now, used: BTreeMap::new(), external: BTreeMap::new(), member: None }
+        let (used, external) = (BTreeMap::new(), BTreeMap::new());
+        Simulation { state, now, used, external, member: None, shares_as: None }
     }
 
     /// Records an activity, at its own moment if that lies ahead. Returns it with the lots that it opened.
@@ -45,6 +49,7 @@ impl Simulation {
             activity_taken: self.external.get(&command.external_id).copied(),
             used: &self.used,
             member: self.member.as_ref(),
+            shares_as: self.shares_as.as_ref(),
             ..Context::of(program)
         };
         let command = Command::RecordActivity(command.clone());

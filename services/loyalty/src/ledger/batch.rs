@@ -11,8 +11,8 @@ use uuid::Uuid;
 use super::load::{external_key, redemption_key, review_key};
 use super::{Answer, Answered, Asked, Request, Route, Together, announce};
 use crate::domain::{
-    Activity, Belongings, Command, Context, Member, Outcome, Program, Redemption, Refusal, Reply, Review,
-    ReviewState, Reward, State, Stock, Wallet, decide, shares_as,
+    Activity, Belongings, Command, Context, Member, MemberState, Outcome, Program, Redemption, Refusal,
+    Reply, Review, ReviewState, Reward, State, Stock, Wallet, decide, shares_as,
 };
 use crate::store::activities::ExternalKey;
 use crate::store::counters::{self, Counters};
@@ -50,6 +50,8 @@ pub(super) struct Open {
     pub(super) changed: bool,
     /// A member came or left in this batch: what is loaded of it is not true any more.
     pub(super) moved: bool,
+    /// A request of this batch that names it was decided.
+    pub(super) named: bool,
 }
 
 impl Batch {
@@ -145,6 +147,9 @@ impl Batch {
             tracing::error!(wallet_id = %request.owner.id(), "a decision broke an invariant");
             return Answer::Panicked;
         };
+        for owner in request.wallets() {
+            self.wallets.entry(owner).and_modify(|open| open.named = true);
+        }
         self.review(request, &decision.answer);
         self.keep(request, decision.outcome);
         let written = written.unwrap_or(Written { status: 0, bytes: Vec::new() });
@@ -161,12 +166,15 @@ impl Batch {
         Some((self.rewards.get(&key)?.as_ref(), stock))
     }
 
-    /// The route of a request that cannot be decided in this batch: its points are elsewhere, or a member
-    /// comes or leaves.
+    /// The route of a request that cannot be decided in this batch: its points are elsewhere, a member comes
+    /// or leaves, or one is erased of whom there is something in this batch.
     fn elsewhere(&self, request: &Request) -> Option<Route> {
         let route = request.true_route(|owner| self.wallets.get(owner).map(|open| &open.state.wallet));
         let moves = matches!(request.command, Command::MoveMember(_));
-        let waits = |open: &Open| open.moved || (moves && open.changed);
+        // What an erasure forgets must have been written.
+        let erases = request.command.erases();
+        let is_named = |open: &Open| open.named && open.state.wallet.state != MemberState::Erased;
+        let waits = |open: &Open| open.moved || (moves && open.changed) || (erases && is_named(open));
         let waits = request.wallets().filter_map(|owner| self.wallets.get(&owner)).any(waits);
         let waits = waits || (moves && self.belongings_of(request).is_none());
         (waits || route != request.route).then_some(route)

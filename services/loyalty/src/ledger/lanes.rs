@@ -49,6 +49,11 @@ pub enum Failure {
     Internal,
 }
 
+/// True if it is no use to try again at once: the decision, or its rows, break something.
+pub fn is_broken(answer: &Result<Answer, Failure>) -> bool {
+    matches!(answer, Ok(Answer::Panicked) | Err(Failure::Internal))
+}
+
 /// The lanes of one process.
 #[derive(Debug)]
 pub struct Lanes {
@@ -73,7 +78,8 @@ impl Lanes {
         Lanes { senders, ways, closing, tasks }
     }
 
-    /// Has a command decided; commands of one wallet in the order in which they were submitted.
+    /// Has a command decided; commands of one wallet in the order in which they were submitted. Those that
+    /// move or erase a member may wait for others which were on their way at the same time.
     ///
     /// # Errors
     /// As [`Failure`] says.

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::batch::{Batch, Open};
 use super::{Catalogue, Request};
+use crate::domain::rules::Counter;
 use crate::domain::{ActivityRef, Command, Points, Redemption, State, Supply};
 use crate::store::activities::ExternalKey;
 use crate::store::counters::{self, Counters};
@@ -66,6 +67,12 @@ impl Batch {
     fn now_of(&self, owner: &Owner) -> Time {
         let (paired, latest) = &self.paired;
         if paired.contains(owner) { self.now.max(*latest) } else { self.now }
+    }
+
+    /// The moments at which something may be decided about a wallet: a second wallet, of the same request or
+    /// of one before it, may be ahead in time.
+    fn moments(&self, owner: &Owner, open: &Open) -> BTreeSet<Time> {
+        [self.now, self.now_of(owner)].map(|now| now.max(open.state.wallet.now)).into()
     }
 
     async fn load_activities(
@@ -325,21 +332,19 @@ impl Batch {
     /// The counters of caps that a request may count under.
     pub(super) fn counter_keys(&self, request: &Request) -> Vec<counters::Key> {
         let Some(open) = self.wallets.get(request.acts_on()) else { return Vec::new() };
-        let now = self.now.max(open.state.wallet.now);
-        let mut counters = match &request.command {
-            Command::RecordActivity(record) => {
+        let mut counters: BTreeSet<Counter> = BTreeSet::new();
+        for now in self.moments(request.acts_on(), open) {
+            if let Command::RecordActivity(record) = &request.command {
                 let at = record.occurred_at(now);
-                open.program.rules_at(at).map(|set| set.rules.counters(at)).unwrap_or_default()
+                let set = open.program.rules_at(at);
+                counters.extend(set.map(|set| set.rules.counters(at)).unwrap_or_default().into_keys());
             }
-            _ => {
-                let activity = self.activity_key(request).and_then(|key| self.activities.get(&key));
-                activity.map(|activity| activity.pinned.room.clone()).unwrap_or_default()
-            }
-        };
-        let velocity = open.program.velocity_counters(&request.command, now);
-        counters.extend(velocity.into_iter().map(|counter| (counter, 0)));
+            counters.extend(open.program.velocity_counters(&request.command, now));
+        }
+        let activity = self.activity_key(request).and_then(|key| self.activities.get(&key));
+        counters.extend(activity.map(|activity| activity.counters(&open.program)).unwrap_or_default());
         let key = |counter| counters::Key::new(request.acts_on(), &open.program.id, counter);
-        counters.into_keys().map(key).collect()
+        counters.into_iter().map(key).collect()
     }
 
     /// What units of rewards count under that are held or redeemed, by the wallets that have them.
@@ -351,10 +356,11 @@ impl Batch {
         let redeemed = requests.iter().filter_map(|request| {
             let open = self.wallets.get(request.acts_on())?;
             let reward = self.rewards.get(&self.reward_key(request)?)?;
-            let now = self.now_of(request.acts_on()).max(open.state.wallet.now);
-            Some((request.acts_on(), open, reward.counter(&open.program, now)?))
+            let counters = self.moments(request.acts_on(), open).into_iter();
+            let counters = counters.filter_map(|now| reward.counter(&open.program, now));
+            Some(counters.map(move |counter| (request.acts_on(), open, counter)))
         });
-        let keyed = held.chain(redeemed).map(|(owner, open, counter)| {
+        let keyed = held.chain(redeemed.flatten()).map(|(owner, open, counter)| {
             (owner.clone(), counters::Key::new(owner, &open.program.id, counter))
         });
         keyed.collect()
@@ -408,8 +414,10 @@ async fn open(
         let program = catalogue.of_wallet(tx, owner.tenant(), &found).await?;
         let missing = || db::Error::Damaged(format!("wallet {} has no program", owner.id()));
         let program = program.ok_or_else(missing)?;
-        wallets
-            .insert(owner, Open { state: State::new(found.wallet), program, changed: false, moved: false });
+        wallets.insert(
+            owner,
+            Open { state: State::new(found.wallet), program, changed: false, moved: false, named: false },
+        );
     }
     Ok(wallets)
 }

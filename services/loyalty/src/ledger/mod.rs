@@ -31,7 +31,7 @@ use crate::store::Owner;
 pub use announce::enrolled;
 pub use catalogue::Catalogue;
 pub use execute::{Executed, execute};
-pub use lanes::{Deps, Failure, Lanes};
+pub use lanes::{Deps, Failure, Lanes, is_broken};
 pub(crate) use metrics::audited;
 pub use route::Route;
 pub use state::told as state;

@@ -19,7 +19,7 @@ use super::member_wire::{member_message, profile};
 use super::referrer::{canonical_code, referrer};
 use super::refusal::{DOMAIN, exists, program_not_found};
 use super::wire::{read_token, uuid};
-use crate::domain::{Member, MemberState, Program, Wallet};
+use crate::domain::{Member, Program, Wallet};
 use crate::ledger::enrolled;
 use crate::store::referrals::{self, Referral};
 use crate::store::{Owner, Tenant, members, wallets};
@@ -106,21 +106,7 @@ async fn prepare(
     let program_id = &message.program_id;
     let program = api.catalogue.program(api.db.reader(), &caller.tenant, program_id).await;
     let program = program.map_err(|e| told(&e))?.ok_or_else(|| program_not_found(program_id))?;
-    let member_id = api.ids.v4();
-    let member = Member {
-        id: member_id,
-        program_id: program_id.clone(),
-        external_id: message.external_id.clone(),
-        wallet_id: member_id,
-        state: MemberState::Active,
-        profile,
-        referred_by: None,
-        merged_into: None,
-        role: None,
-        version: 1,
-        create_time: now,
-        update_time: now,
-    };
+    let member = Member::enrolled(api.ids.v4(), program_id, &message.external_id, profile, now);
     let call = caller.call(DOMAIN, "EnrollMember", request_id, message);
     let referral_code = canonical_code(&message.referral_code);
     Ok(Asked { scope: Owner::named(&caller.tenant, program_id), call, program, member, referral_code })

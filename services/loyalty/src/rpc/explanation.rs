@@ -6,7 +6,7 @@ use tonic::Status;
 use super::activity_wire::activity_message;
 use super::refusal::problem;
 use super::rule_wire::cap_message;
-use crate::domain::rules::{Compiled, Grant, Matched, evaluate_rest};
+use crate::domain::rules::{Compiled, Grant, Matched, evaluate_again};
 use crate::domain::{Activity, Program};
 
 /// Asks the rules that granted the activity once more, of what they saw then.
@@ -20,7 +20,7 @@ pub(super) fn explanation(
         None => (Vec::new(), 0),
         Some(set) => {
             let facts = recorded.facts(program);
-            let evaluation = evaluate_rest(&set.rules, &facts, &activity.pinned.room);
+            let evaluation = evaluate_again(&set.rules, &facts, &activity.pinned.room);
             let evaluation = evaluation.map_err(|refusal| problem(&refusal).to_status())?;
             let results = evaluation.grants.iter().map(|grant| result(program, &set.rules, grant)).collect();
             (results, evaluation.tier_bonus)

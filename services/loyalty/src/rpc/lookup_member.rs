@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::Api;
 use super::call::told;
 use super::member_wire::member_message;
-use super::refusal::{DOMAIN, member_not_found};
+use super::refusal::DOMAIN;
 use crate::domain::{Member, MemberKey};
 use crate::store::member_keys::{self, Selection};
 use crate::store::{Tenant, members};
@@ -58,11 +58,8 @@ pub(super) async fn handle(
 /// Those whom members lead to: whoever was merged leads to the one who is left.
 async fn survivors(api: &Api, tenant: &Tenant, found: Vec<Member>) -> Result<Vec<Member>, Status> {
     let mut survivors = BTreeMap::new();
-    for mut member in found {
-        while let Some(into) = member.merged_into {
-            let next = members::find(api.db.reader(), tenant, into).await.map_err(|e| told(&e))?;
-            member = next.ok_or_else(|| member_not_found(&into.to_string()))?;
-        }
+    for member in found {
+        let member = members::survivor(api.db.reader(), tenant, member).await.map_err(|e| told(&e))?;
         survivors.insert(member.id, member);
     }
     Ok(survivors.into_values().collect())

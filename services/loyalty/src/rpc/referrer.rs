@@ -1,5 +1,7 @@
 //! Who brought a new member: found by the code, and refused where nobody brought anybody.
 
+use std::collections::{BTreeSet, VecDeque};
+
 use db::Tx;
 use rpc::Problem;
 use uuid::Uuid;
@@ -45,32 +47,37 @@ pub(super) async fn referrer(
         return Ok(Err(Problem::not_found(DOMAIN, "REFERRAL_CODE_NOT_FOUND", message)));
     };
     let reached = new.profile.keys().filter(|key| !matches!(key, MemberKey::Attribute(..)));
-    let mut same = Vec::new();
+    let mut same = BTreeSet::new();
     for id in member_keys::holders(tx, place, reached).await? {
-        same.push(customer(tx, tenant, id).await?);
-    }
-    if same.contains(&customer(tx, tenant, referrer.id).await?) {
-        let message = "the code is that of a member with the same e-mail address or phone number";
-        return Ok(Err(Problem::precondition(DOMAIN, "SELF_REFERRAL", message)));
-    }
-    let mut above = referrer.referred_by;
-    for _ in 0..CHAIN_MAX {
-        let Some(id) = above else { break };
-        if !same.is_empty() && same.contains(&customer(tx, tenant, id).await?) {
-            let message = "a friend of the new member's friends was brought by the new member";
-            return Ok(Err(Problem::precondition(DOMAIN, "REFERRAL_LOOP", message)));
+        if let Some(member) = members::find(tx, tenant, id).await? {
+            same.insert(members::survivor(tx, tenant, member).await?.id);
         }
-        above = members::find(tx, tenant, id).await?.and_then(|member| member.referred_by);
     }
-    Ok(Ok(referrer.id))
+    let referrer_id = referrer.id;
+    let (mut above, mut seen) = (VecDeque::from([referrer]), BTreeSet::new());
+    while let Some(member) = above.pop_front().filter(|_| !same.is_empty() && seen.len() < CHAIN_MAX) {
+        let names = members::customer(tx, tenant, member).await?;
+        let is_referrer = seen.is_empty();
+        if !names.iter().all(|name| seen.insert(name.id)) {
+            continue;
+        }
+        if names.iter().any(|name| same.contains(&name.id)) {
+            return Ok(Err(is_the_same_customer(is_referrer)));
+        }
+        for id in names.iter().filter_map(|name| name.referred_by) {
+            above.extend(members::find(tx, tenant, id).await?);
+        }
+    }
+    Ok(Ok(referrer_id))
 }
 
-/// The member who stands for all that were merged into it.
-async fn customer(tx: &Tx, tenant: &Tenant, mut id: Uuid) -> Result<Uuid, db::Error> {
-    while let Some(into) = members::find(tx, tenant, id).await?.and_then(|member| member.merged_into) {
-        id = into;
-    }
-    Ok(id)
+fn is_the_same_customer(is_referrer: bool) -> Problem {
+    let (reason, message) = if is_referrer {
+        ("SELF_REFERRAL", "the code is that of a member with the same e-mail address or phone number")
+    } else {
+        ("REFERRAL_LOOP", "a friend of the new member's friends was brought by the new member")
+    };
+    Problem::precondition(DOMAIN, reason, message)
 }
 
 #[cfg(test)]

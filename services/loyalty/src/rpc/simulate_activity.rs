@@ -19,9 +19,11 @@ use super::refusal::{DOMAIN, member_not_found, problem, program_not_found, rule_
 use super::rule_wire::compiled;
 use super::wire::{balance, further_balances, time, uuid};
 use crate::domain::rules::Compiled;
-use crate::domain::{Command, Past, Program, RecordActivity, RuleSet, Simulation, State, Wallet};
+use crate::domain::{
+    Command, Member, Past, Profile, Program, RecordActivity, RuleSet, Simulation, State, Wallet, shares_as,
+};
 use crate::store::counters::{Counters, Key};
-use crate::store::{Owner, activities, due, members, programs, rule_sets, wallets};
+use crate::store::{Owner, Tenant, activities, due, members, programs, rule_sets, wallets};
 
 pub(super) async fn handle(
     api: &Api,
@@ -49,12 +51,39 @@ pub(super) async fn handle(
     let program = program(api, &caller, &message, program_id).await?;
     let simulation = match &member {
         Some((id, (owner, _))) => of_member(api, (owner, *id), &program, &commands, now).await?,
-        None => {
-            let wallet = Wallet::opened(Uuid::nil(), &program, now, 0);
-            Simulation::new(State { past: Some(Past::default()), ..State::new(wallet) }, now)
-        }
+        None => of_nobody(api, &caller.tenant, &program, &commands, now).await?,
     };
     answer(simulation, &program, &commands)
+}
+
+/// A member who is enrolled now.
+async fn of_nobody(
+    api: &Api,
+    tenant: &Tenant,
+    program: &Program,
+    commands: &[RecordActivity],
+    now: Time,
+) -> Result<Simulation, Status> {
+    let id = Uuid::nil();
+    let counters = counters(&Owner::new(tenant, id), program, commands, now);
+    let used = Counters::read(api.db.reader(), &counters).await.map_err(|e| told(&e))?;
+    let wallet = Wallet::opened(id, program, now, 0);
+    let state = State { past: Some(Past::default()), ..State::new(wallet) };
+    let member = Some(Member::enrolled(id, &program.id, "", Profile::default(), now));
+    Ok(Simulation { used: used.used(counters.into_iter().collect()), member, ..Simulation::new(state, now) })
+}
+
+/// What the series may count under.
+fn counters(owner: &Owner, program: &Program, commands: &[RecordActivity], now: Time) -> BTreeSet<Key> {
+    let occurred = commands.iter().filter_map(|command| command.occurred_time);
+    let moments: BTreeSet<Time> = occurred.chain([now]).collect();
+    let of_rules = moments.iter().filter_map(|at| Some((*at, program.rules_at(*at)?)));
+    let of_rules = of_rules.flat_map(|(at, set)| set.rules.counters(at).into_keys());
+    let commands = commands.iter().cloned().map(Command::RecordActivity);
+    let of_limits = commands.flat_map(|command| {
+        moments.iter().flat_map(move |at| program.velocity_counters(&command, now.max(*at)))
+    });
+    of_rules.chain(of_limits).map(|counter| Key::new(owner, &program.id, counter)).collect()
 }
 
 fn answer(
@@ -147,13 +176,8 @@ async fn of_member(
     commands: &[RecordActivity],
     now: Time,
 ) -> Result<Simulation, Status> {
-    let moments: BTreeSet<Time> = commands.iter().filter_map(|command| command.occurred_time).collect();
-    let end = moments.last().copied().unwrap_or(now).max(now);
-    let counters = moments.iter().chain([&now]).filter_map(|at| Some((*at, program.rules_at(*at)?)));
-    let counters = counters.flat_map(|(at, set)| set.rules.counters(at).into_keys());
-    let limits = commands.iter().cloned().map(Command::RecordActivity);
-    let counters = counters.chain(limits.flat_map(|command| program.velocity_counters(&command, now)));
-    let counters: BTreeSet<Key> = counters.map(|counter| Key::new(owner, &program.id, counter)).collect();
+    let end = commands.iter().filter_map(|command| command.occurred_time).fold(now, Time::max);
+    let counters = counters(owner, program, commands, now);
     let external = commands.iter().filter(|command| !command.external_id.is_empty());
     let external: Vec<_> =
         external.map(|command| (owner.clone(), member_id, command.external_id.clone())).collect();
@@ -167,6 +191,8 @@ async fn of_member(
             simulation.used = Counters::read(tx, &counters).await?.used(keys);
             let known = activities::find_external(tx, &external).await?;
             simulation.member = members::find(tx, owner.tenant(), member_id).await?;
+            let way = wallets::way(tx, &Owner::new(owner.tenant(), member_id)).await?;
+            simulation.shares_as = shares_as(way.iter().map(|(_, found)| &found.wallet)).cloned();
             simulation.external = known.into_iter().map(|((.., external), id)| (external, id)).collect();
             Ok(Some(simulation))
         }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use ambient::Time;
 use db::sea_orm::sea_query::ArrayType;
 use db::sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
-use db::{Keyed, OWNER_TYPES, Owner, Pick, select_in};
+use db::{Keyed, Owner, Pick, select_in};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -84,16 +84,19 @@ pub async fn find(
 /// # Errors
 /// As [`find`].
 pub async fn owing(db: &impl ConnectionTrait, owners: &[Owner]) -> Result<Vec<(Owner, Activity)>, db::Error> {
+    // SQLite prefers the primary key, and with it all activities of a wallet, to the partial index if it is
+    // given the bucket, too.
     let select = Keyed {
         table: "activity",
-        on: &OWNER,
-        types: &OWNER_TYPES,
+        on: &["wallet_id", "tenant_id"],
+        types: &[ArrayType::Uuid, ArrayType::String],
         filter: "t.outstanding <> ''",
         order: "",
         pick: Pick::All,
         more: "",
     };
-    let keys: Vec<_> = owners.iter().map(Owner::key).collect();
+    let key = |owner: &Owner| vec![owner.id().into(), owner.tenant().id().into()];
+    let keys: Vec<_> = owners.iter().map(key).collect();
     let rows: Vec<activity::Model> = select_in(db, select, &keys).await?;
     let found = rows.into_iter().map(|row| {
         let owner = Owner::of_row(row.bucket, &row.tenant_id, row.wallet_id);

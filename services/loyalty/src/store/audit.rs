@@ -7,7 +7,7 @@ use db::sea_orm::{ConnectionTrait, FromQueryResult, Statement, Value};
 use db::{Tenant, Tx};
 use uuid::Uuid;
 
-use super::purse_rows::{earnings, outstanding, purses};
+use super::purse_rows::{counts, earnings, outstanding, purses};
 use super::{liability, nil};
 use crate::domain::Account;
 
@@ -106,7 +106,8 @@ async fn run(tx: &Tx, name: &'static str, sql: String, scope: &[Value; 2]) -> Re
         .replace("NIL", nil(backend))
         .replace("PURSES", &purses(backend))
         .replace("EARNINGS", &earnings(backend))
-        .replace("OUTSTANDING", &outstanding(backend));
+        .replace("OUTSTANDING", &outstanding(backend))
+        .replace("COUNTS", &counts(backend));
     let broken = format!("(SELECT wallet_id, diff FROM ({sql}) x WHERE diff <> 0) y");
     let count = format!(
         "SELECT CAST(COUNT(*) AS BIGINT) AS violations, CAST(COALESCE(SUM(diff), 0) AS BIGINT) AS imbalance \
@@ -384,7 +385,7 @@ const CHECKS: &[(&str, &str)] = &[
              l.remaining AS points, 0 AS here FROM lot l JOIN wallet w ON w.bucket = l.bucket \
              AND w.tenant_id = l.tenant_id AND w.wallet_id = l.wallet_id \
              WHERE l.open = 1 AND w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2) \
-           UNION ALL SELECT c.member_id, c.wallet_id, c.points, 0 FROM member_counter c JOIN wallet w \
+           UNION ALL SELECT c.member_id, c.wallet_id, c.points, 0 FROM COUNTS c JOIN wallet w \
              ON w.bucket = c.bucket AND w.tenant_id = c.tenant_id AND w.wallet_id = c.wallet_id \
              WHERE w.tenant_id = $1 AND ($2 = '' OR w.program_id = $2) \
            UNION ALL SELECT m.member_id, m.wallet_id, 0, 1 FROM member m WHERE m.tenant_id = $1 \

@@ -130,6 +130,41 @@ pub async fn elsewhere_in(db: &impl ConnectionTrait, owner: &Owner) -> Result<Ve
     rows.into_iter().map(domain).collect()
 }
 
+/// The member who stands for this one: itself, unless it was merged.
+///
+/// # Errors
+/// As [`find`].
+pub async fn survivor(
+    db: &impl ConnectionTrait,
+    tenant: &Tenant,
+    mut member: Member,
+) -> Result<Member, db::Error> {
+    while let Some(into) = member.merged_into {
+        let missing = || db::Error::Damaged(format!("member {} was merged into nobody", member.id));
+        member = find(db, tenant, into).await?.ok_or_else(missing)?;
+    }
+    Ok(member)
+}
+
+/// The one customer that this member is: who stands for it, and then all who were merged into that one.
+///
+/// # Errors
+/// As [`find`].
+pub async fn customer(
+    db: &impl ConnectionTrait,
+    tenant: &Tenant,
+    member: Member,
+) -> Result<Vec<Member>, db::Error> {
+    let mut names = vec![survivor(db, tenant, member).await?];
+    let elsewhere = elsewhere_in(db, &Owner::new(tenant, names[0].wallet_id)).await?;
+    let mut known = 0;
+    while let Some(into) = names.get(known).map(|member| member.id) {
+        names.extend(elsewhere.iter().filter(|member| member.merged_into == Some(into)).cloned());
+        known += 1;
+    }
+    Ok(names)
+}
+
 /// Writes new members, each with the id of the request that enrolled it.
 ///
 /// # Errors

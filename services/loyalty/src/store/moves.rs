@@ -78,7 +78,7 @@ impl Move {
              CASE lots_wallet_id WHEN NIL THEN $5 ELSE lots_wallet_id END \
              WHERE bucket = $3 AND tenant_id = $4 AND wallet_id = $5 AND member_id = $6";
         // No rows are in the way: a name counts in the one wallet where its points are.
-        const COUNTERS: &str = "UPDATE member_counter SET bucket = $1, wallet_id = $2 \
+        const COUNTERS: &str = "UPDATE member_count SET bucket = $1, wallet_id = $2 \
              WHERE bucket = $3 AND tenant_id = $4 AND wallet_id = $5 AND member_id = $6";
         let redemption = REDEMPTION.replace("NIL", nil(tx.get_database_backend()));
         for member_id in &self.rows.members {

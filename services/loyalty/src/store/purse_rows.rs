@@ -1,4 +1,5 @@
-//! Purses, earnings and what is outstanding as rows for checks and sums, as far as they are kept as JSON.
+//! Purses, earnings, counts and what is outstanding as rows for checks and sums, as far as they are kept as
+//! JSON.
 
 use db::sea_orm::DbBackend;
 
@@ -54,8 +55,21 @@ pub(super) fn outstanding(backend: DbBackend) -> String {
     let (rows, _, read) = elements(backend, "a.outstanding");
     format!(
         "(SELECT a.bucket, a.tenant_id, a.wallet_id, a.activity_id, {} AS purse, {} AS points \
-         FROM activity a{rows})",
+         FROM activity a{rows} WHERE a.outstanding <> '')",
         read("purse"),
         read("points")
     )
+}
+
+/// A row for what was counted under each counter of a wallet, in one name.
+pub(super) fn counts(backend: DbBackend) -> String {
+    const OF_MEMBER: &str = "SELECT c.bucket, c.tenant_id, c.wallet_id, c.member_id";
+    let (points, rows) = match backend {
+        DbBackend::Sqlite => ("e.value", ", json_each(c.counted) e"),
+        _ => {
+            let each = " CROSS JOIN LATERAL jsonb_each_text(CAST(c.counted AS JSONB)) e(name, points)";
+            ("CAST(e.points AS BIGINT)", each)
+        }
+    };
+    format!("({OF_MEMBER}, {points} AS points FROM member_count c{rows})")
 }

@@ -277,4 +277,27 @@ fn a_rule_that_is_for_the_rest_alone_has_the_room_of_then() {
     ledger.run(&purchase(120_000_000, None), now).unwrap();
     assert_eq!(ledger.available(), 240);
     assert_eq!(reversal(ledger.run(&part(30_000_000), now)).owed, 240 - 90);
+    assert_eq!(reversal(ledger.run(&reverse(Returned::Whole), now)).owed, 90);
+}
+
+#[test]
+fn what_is_left_counts_by_the_rule_that_grants_it_and_no_more_than_is_kept() {
+    let now = at("2017-01-01T00:00:00Z");
+    for (points, kept) in [(200, 90), (50, 50)] {
+        let mut rules = capped(500, Period::Month);
+        rules.rules[0].condition = "activity.amount < 100.0".into();
+        let fixed = Effect::Fixed { points };
+        let large = Rule { id: "large".into(), effect: fixed, caps: Vec::new(), ..rules.rules[0].clone() };
+        rules.rules.push(Rule { condition: "activity.amount >= 100.0".into(), ..large });
+        let mut ledger = under(rules, now);
+        ledger.run(&purchase(120_000_000, None), now).unwrap();
+        let counted = |ledger: &Ledger| ledger.used.values().sum::<i64>();
+        assert_eq!((ledger.available(), counted(&ledger)), (points, 0));
+        assert_eq!(reversal(ledger.run(&part(30_000_000), now)).owed, points - kept);
+        assert_eq!(counted(&ledger), kept);
+        assert_eq!(reversal(ledger.run(&part(50_000_000), now)).owed, kept - 40);
+        assert_eq!(counted(&ledger), 40);
+        assert_eq!(reversal(ledger.run(&reverse(Returned::Whole), now)).owed, 40);
+        assert_eq!(counted(&ledger), 0);
+    }
 }

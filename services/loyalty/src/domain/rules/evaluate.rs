@@ -99,22 +99,36 @@ pub type Room = BTreeMap<Counter, i64>;
 /// # Errors
 /// `AmountOverflow`, or `LimitReached` if a cap rejects.
 pub fn evaluate(rules: &Compiled, facts: &Facts<'_>, room: &Room) -> Result<Evaluation, Refusal> {
-    with_caps(rules, facts, room, true)
+    with_caps(rules, facts, room, (true, None))
 }
 
-/// Evaluates all rules for what is left of an activity that was granted with this room: caps that reject cut.
+/// Evaluates all rules again for an activity that was granted with this room: caps that reject cut.
 ///
 /// # Errors
 /// `AmountOverflow`.
-pub fn evaluate_rest(rules: &Compiled, facts: &Facts<'_>, room: &Room) -> Result<Evaluation, Refusal> {
-    with_caps(rules, facts, room, false)
+pub fn evaluate_again(rules: &Compiled, facts: &Facts<'_>, room: &Room) -> Result<Evaluation, Refusal> {
+    with_caps(rules, facts, room, (false, None))
+}
+
+/// The same for what is left of an activity that still holds so many points: no more are granted than these,
+/// to the rules in their order.
+///
+/// # Errors
+/// `AmountOverflow`.
+pub fn evaluate_rest(
+    rules: &Compiled,
+    facts: &Facts<'_>,
+    room: &Room,
+    held: &Points,
+) -> Result<Evaluation, Refusal> {
+    with_caps(rules, facts, room, (false, Some(held)))
 }
 
 fn with_caps(
     rules: &Compiled,
     facts: &Facts<'_>,
     room: &Room,
-    may_reject: bool,
+    (may_reject, held): (bool, Option<&Points>),
 ) -> Result<Evaluation, Refusal> {
     let mut grants = matched(rules, facts);
     for grant in grants.iter_mut().filter(|grant| grant.outcome == Matched::Applied) {
@@ -131,7 +145,7 @@ fn with_caps(
         grant.desired = multiplied(rules, grant, &plain, facts)?;
     }
     stack(rules, &mut grants, worth, |grant| is_multiplier(rules, grant));
-    cut(rules, grants, facts, room, may_reject)
+    cut(rules, grants, facts, room, (may_reject, held.cloned()))
 }
 
 fn matched(rules: &Compiled, facts: &Facts<'_>) -> Vec<Grant> {
@@ -152,6 +166,8 @@ fn matched(rules: &Compiled, facts: &Facts<'_>) -> Vec<Grant> {
             grant.outcome = Matched::Kind;
         } else if !rules.times(place).holds(facts.at) {
             grant.outcome = Matched::Window;
+        } else if facts.member.is_none() && rules.condition(place).is_some_and(|of| of.names_member) {
+            grant.outcome = Matched::Condition;
         } else if let Some(condition) = rules.condition(place) {
             let context = context.get_or_insert_with(|| Condition::context(facts.asked()));
             let values = items.get_or_insert_with(|| facts.items.iter().map(|item| item.value()).collect());
@@ -297,8 +313,15 @@ fn cut(
     mut grants: Vec<Grant>,
     facts: &Facts<'_>,
     room: &Room,
-    may_reject: bool,
+    (may_reject, mut held): (bool, Option<Points>),
 ) -> Result<Evaluation, Refusal> {
+    let mut of_held = |purse: u32, points: i64| {
+        let Some(held) = &mut held else { return points };
+        let left = held.entry(purse).or_default();
+        let points = points.min(*left);
+        *left = left.saturating_sub(points);
+        points
+    };
     let mut evaluation = Evaluation::default();
     let ruled_out = |grant: &&mut Grant| matches!(grant.outcome, Matched::Kind | Matched::Window);
     for grant in grants.iter_mut().filter(|grant| !ruled_out(grant)) {
@@ -323,6 +346,7 @@ fn cut(
                 (grant.granted, grant.capped_by) = (left, Some(place));
             }
         }
+        grant.granted = of_held(rules.purse(grant.rule), grant.granted);
         // Two caps of one rule may count under one budget: it counts once.
         let counters: BTreeSet<Counter> = counters.into_iter().flatten().collect();
         for counter in counters.into_iter().filter(|_| grant.granted > 0) {
@@ -332,7 +356,7 @@ fn cut(
         add(&mut evaluation.points, rules.purse(grant.rule), grant.granted)?;
     }
     let plain = grants.iter().filter(|grant| rules.purse(grant.rule) == 0 && !is_multiplier(rules, grant));
-    evaluation.tier_bonus = more(total(plain.map(|grant| grant.granted))?, facts.earn_percent)?;
+    evaluation.tier_bonus = of_held(0, more(total(plain.map(|grant| grant.granted))?, facts.earn_percent)?);
     add(&mut evaluation.points, 0, evaluation.tier_bonus)?;
     evaluation.points.retain(|_, points| *points > 0);
     evaluation.grants = grants;
@@ -341,9 +365,12 @@ fn cut(
 
 fn left(cap: &Cap, counter: Option<&Counter>, room: &Room, counted: &BTreeMap<Counter, i64>) -> i64 {
     let Some(counter) = counter else { return cap.points_max };
-    // Of activities that were granted before periods were named, one room is known for all.
-    let unnamed = || room.get(&counter.unnamed());
-    let room = room.get(counter).or_else(unnamed).copied().unwrap_or(0);
     let used = counted.get(counter).copied().unwrap_or(0);
-    room.saturating_sub(used).max(0)
+    room_under(room, counter).unwrap_or(0).saturating_sub(used).max(0)
+}
+
+/// How many points may still be granted under a counter, if that is known.
+pub fn room_under(room: &Room, counter: &Counter) -> Option<i64> {
+    // Of activities that were granted before periods were named, one room is known for all.
+    room.get(counter).or_else(|| room.get(&counter.unnamed())).copied()
 }

@@ -19,6 +19,8 @@ mod tests;
 pub(super) use compile::period_start;
 pub use compile::{Compiled, Fault, RULES_MAX};
 pub use eligibility::Eligibility;
-pub use evaluate::{Counter, Evaluation, Grant, Matched, Room, evaluate, evaluate_rest};
+pub use evaluate::{
+    Counter, Evaluation, Grant, Matched, Room, evaluate, evaluate_again, evaluate_rest, room_under,
+};
 pub use facts::{ATTRIBUTES_MAX, Facts, ITEMS_MAX, LineItem, MemberFacts};
 pub use rule::{Cap, CapOf, Effect, Overflow, Period, Rounding, Rule, Rules, Scope, Stacking, Window};

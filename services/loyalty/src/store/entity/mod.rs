@@ -7,7 +7,7 @@ pub(super) mod household;
 pub(super) mod liability_month;
 pub(super) mod lot;
 pub(super) mod member;
-pub(super) mod member_counter;
+pub(super) mod member_count;
 pub(super) mod member_key;
 pub(super) mod posting;
 pub(super) mod program;

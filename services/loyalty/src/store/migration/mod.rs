@@ -25,6 +25,7 @@ mod m0024_count_by_member;
 mod m0025_leave_lots;
 mod m0026_find_activities;
 mod m0027_take_what_comes_back;
+mod m0028_count_together;
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
@@ -62,6 +63,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0025_leave_lots::LeaveLots),
             Box::new(m0026_find_activities::FindActivities),
             Box::new(m0027_take_what_comes_back::TakeWhatComesBack),
+            Box::new(m0028_count_together::CountTogether),
         ]
     }
 }

@@ -1,9 +1,10 @@
-//! Points that count for caps and limits of a wallet in a period, and in whose name.
+//! Points that count for caps and limits of a wallet in a period, in one member's name: by their counters'
+//! names, as JSON. `name` is that of a counter which has a row of its own, or empty.
 
 use sea_orm::entity::prelude::*;
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
-#[sea_orm(table_name = "member_counter")]
+#[sea_orm(table_name = "member_count")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub bucket: i32,
@@ -12,12 +13,12 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub wallet_id: Uuid,
     #[sea_orm(primary_key, auto_increment = false)]
-    pub name: String,
-    #[sea_orm(primary_key, auto_increment = false)]
     pub period_start: i32,
     #[sea_orm(primary_key, auto_increment = false)]
+    pub name: String,
+    #[sea_orm(primary_key, auto_increment = false)]
     pub member_id: Uuid,
-    pub points: i64,
+    pub counted: String,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
