@@ -5,14 +5,16 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate};
 
+use crate::model_caps::Cap;
 use crate::model_holds::{Hold, Stage};
+use crate::model_life::Life;
 use crate::model_returns::Purchase;
 use crate::model_rewards::{Part, Receipt, Wish};
 use crate::model_tiers::Tiers;
 
 /// A day in microseconds.
 pub const DAY: i64 = 86_400_000_000;
-const NEVER: i64 = i64::MAX;
+pub(crate) const NEVER: i64 = i64::MAX;
 
 /// When points may be spent.
 #[derive(Clone, Copy, Debug)]
@@ -43,9 +45,11 @@ pub struct Policy {
     pub points_per_dollar: i64,
     /// When points may be spent.
     pub release: Release,
-    /// How many days they live from then on.
-    pub life_days: i64,
-    /// Each purchase and each redemption lets all points live so many days from its moment on.
+    /// The most that is earned.
+    pub cap: Option<Cap>,
+    /// How long they live from then on.
+    pub life: Life,
+    /// Each purchase and each redemption lets all points live as long as if they were earned at its moment.
     pub sliding: bool,
     /// What is taken back.
     pub returns: Returns,
@@ -232,7 +236,7 @@ impl Model {
     fn release(&mut self, i: usize, at: i64) {
         let lot = &mut self.lots[i];
         (lot.pending, lot.release, lot.expiry) =
-            (false, at, if lot.expiry == NEVER { at + self.policy.life_days * DAY } else { lot.expiry });
+            (false, at, if lot.expiry == NEVER { self.policy.life.end(at) } else { lot.expiry });
     }
 
     pub(crate) fn expiry(&self, lot: &Lot) -> i64 {
@@ -241,7 +245,7 @@ impl Model {
 
     pub(crate) fn slide(&mut self, at: i64) {
         if self.policy.sliding {
-            self.alive_until = self.alive_until.max(at + self.policy.life_days * DAY);
+            self.alive_until = self.alive_until.max(self.policy.life.end(at));
         }
     }
 
@@ -285,7 +289,7 @@ impl Model {
     }
 
     fn open(&mut self, key: Option<u32>, points: i64, release: i64, pending: bool) -> usize {
-        let expiry = if release == NEVER { NEVER } else { release + self.policy.life_days * DAY };
+        let expiry = self.policy.life.end(release);
         let number = self.lots.len();
         self.lots.push(Lot { key, number, points, left: points, pending, release, expiry });
         number
@@ -365,7 +369,7 @@ impl Model {
             if lot.key.is_none_or(untouched) && lot.expiry >= since {
                 let back = self.expired.remove(&i).unwrap_or(0);
                 if back > 0 {
-                    let expiry = self.now + self.policy.life_days * DAY;
+                    let expiry = self.policy.life.end(self.now);
                     lot.expiry = if lot.left > 0 { lot.expiry.max(expiry) } else { expiry };
                     lot.left += back;
                     points += back;
@@ -388,8 +392,9 @@ impl Model {
             return Err("ACTIVITY_EXISTS");
         }
         let at = at.min(self.now);
-        let points = self.worth(cents);
-        self.purchases.insert(key, Purchase::made(cents, at, points));
+        let room = self.room(at);
+        let points = self.capped(self.worth(cents), room)?;
+        self.purchases.insert(key, Purchase::made(cents, at, (points, room)));
         self.slide(at);
         if points > 0 {
             let release = match self.policy.release {
@@ -424,6 +429,6 @@ pub(crate) fn count(points: usize) -> i64 {
     i64::try_from(points).expect("points")
 }
 
-fn date(at: i64) -> NaiveDate {
+pub(crate) fn date(at: i64) -> NaiveDate {
     DateTime::from_timestamp_micros(at).expect("a moment that can be written").date_naive()
 }

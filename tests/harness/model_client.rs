@@ -9,6 +9,8 @@ use tonic::Status;
 use crate::calls::{self, balance, program, request_id, timestamp, usd};
 use crate::goodwill::{self, Purse};
 use crate::model::{Do, Policy, Release, Returns, Told, Totals};
+use crate::model_caps::{Anew, Cap};
+use crate::model_life::Lasts;
 use crate::model_purses::Shop;
 use crate::model_tiers::{Falls, Later, Span, Tiers};
 use crate::orders::{self, Order};
@@ -47,12 +49,12 @@ async fn create(client: &Client, program_id: &str, shop: &Shop) {
     let coins = shop
         .purses
         .get(1)
-        .map(|policy| pb::FurtherCurrency { expiry_policy: Some(expiry(policy)), ..currency(COINS) });
+        .map(|policy| pb::FurtherCurrency { expiry_policy: expiry(policy), ..currency(COINS) });
     let status = shop
         .by_credits
         .then(|| pb::FurtherCurrency { kind: pb::CurrencyKind::Qualifying.into(), ..currency("status") });
     let further_currencies: Vec<_> = coins.into_iter().chain(status).collect();
-    if further_currencies.is_empty() {
+    if further_currencies.is_empty() && shop.purses[0].cap.is_none() {
         calls::create_program_like(client, program).await;
         return;
     }
@@ -61,7 +63,7 @@ async fn create(client: &Client, program_id: &str, shop: &Shop) {
         count_credits(&mut program, shop.purses[0].tiers.dollars);
     }
     calls::create_program_like(client, program).await;
-    let rule = |code: &str, points: i64, per: Money| pb::Rule {
+    let rule = |code: &str, points: i64, per: Money, most: Option<Cap>| pb::Rule {
         rule_id: format!("purchases-{code}"),
         point_currency_code: code.into(),
         activity_types: vec![pb::ActivityType::Purchase.into()],
@@ -70,12 +72,13 @@ async fn create(client: &Client, program_id: &str, shop: &Shop) {
             per: Some(per),
             ..Default::default()
         })),
+        caps: most.iter().map(cap).collect(),
         ..Default::default()
     };
     let codes = ["", COINS].into_iter().zip(&shop.purses);
     let mut rules: Vec<_> =
-        codes.map(|(code, policy)| rule(code, policy.points_per_dollar, usd(1, 0))).collect();
-    rules.extend(shop.by_credits.then(|| rule("status", 1, usd(0, 1))));
+        codes.map(|(code, policy)| rule(code, policy.points_per_dollar, usd(1, 0), policy.cap)).collect();
+    rules.extend(shop.by_credits.then(|| rule("status", 1, usd(0, 1), None)));
     activate(client, pb::RuleSet { program_id: program_id.into(), rules, ..Default::default() }).await;
 }
 
@@ -91,13 +94,44 @@ async fn activate(client: &Client, rules: pb::RuleSet) {
     service.activate_rule_set(request).await.expect("the rules hold");
 }
 
-fn expiry(policy: &Policy) -> pb::ExpiryPolicy {
-    let life = i32::try_from(policy.life_days).expect("days");
-    pb::ExpiryPolicy {
-        policy: Some(pb::expiry_policy::Policy::RollingDays(life)),
-        round_to: 0,
-        sliding: policy.sliding,
+fn cap(cap: &Cap) -> pb::Cap {
+    let period = match cap.anew {
+        Anew::Purchase => pb::CapPeriod::Activity,
+        Anew::Day => pb::CapPeriod::Day,
+        Anew::Month => pb::CapPeriod::Month,
+        Anew::Never => pb::CapPeriod::Lifetime,
+    };
+    let overflow = if cap.rejects { pb::CapOverflow::Reject } else { pb::CapOverflow::Cap };
+    let owner = if cap.of_program { pb::CapOwner::Program } else { pb::CapOwner::Member };
+    pb::Cap {
+        points_max: cap.points,
+        owner: owner.into(),
+        period: period.into(),
+        overflow: overflow.into(),
+        budget_id: String::new(),
     }
+}
+
+fn expiry(policy: &Policy) -> Option<pb::ExpiryPolicy> {
+    use pb::expiry_policy::Policy as Until;
+    let number = |n: u32| i32::try_from(n).expect("a small number");
+    let life = match policy.life.lasts {
+        Lasts::Endless => return None,
+        Lasts::Days(days) => Until::RollingDays(i32::try_from(days).expect("days")),
+        Lasts::Months(months) => Until::RollingMonths(number(months)),
+        Lasts::Until(month, day, years_later) => Until::Annual(pb::AnnualExpiry {
+            month: number(month),
+            day: number(day),
+            years_later: number(years_later),
+        }),
+    };
+    let period = policy.life.rounded.map(|months| match months {
+        1 => pb::ExpiryPeriod::Month,
+        3 => pb::ExpiryPeriod::Quarter,
+        _ => pb::ExpiryPeriod::Year,
+    });
+    let round_to = period.unwrap_or_default().into();
+    Some(pb::ExpiryPolicy { policy: Some(life), round_to, sliding: policy.sliding })
 }
 
 /// A program with this policy.
@@ -119,7 +153,7 @@ fn program_message(program_id: &str, policy: Policy) -> pb::Program {
             per: Some(usd(1, 0)),
             version: 0,
         }),
-        expiry_policy: Some(expiry(&policy)),
+        expiry_policy: expiry(&policy),
         release_policy: when.map(|policy| pb::ReleasePolicy { policy: Some(policy) }),
         return_policy: match policy.returns {
             Returns::OnlyPending => pb::ReturnPolicy::OnlyPending.into(),

@@ -11,13 +11,15 @@ pub(crate) struct Purchase {
     pub(crate) owed: i64,
     /// Something of it was given back, be it for nothing.
     pub(crate) touched: bool,
-    over: bool,
+    pub(crate) over: bool,
+    /// What it could have earned at most.
+    pub(crate) room: i64,
 }
 
 impl Purchase {
     /// Nothing of it was given back.
-    pub(crate) fn made(cents: i64, at: i64, points: i64) -> Purchase {
-        Purchase { cents, at, points, returned: 0, owed: 0, touched: false, over: false }
+    pub(crate) fn made(cents: i64, at: i64, (points, room): (i64, i64)) -> Purchase {
+        Purchase { cents, at, points, returned: 0, owed: 0, touched: false, over: false, room }
     }
 }
 
@@ -55,7 +57,7 @@ impl Model {
         let mut own: Vec<usize> = (0..self.lots.len()).filter(|i| self.lots[*i].key == Some(key)).collect();
         own.sort_by_key(|i| (!self.lots[*i].pending, self.lots[*i].expiry, *i));
         let expired: i64 = own.iter().filter_map(|i| self.expired.get(i)).sum();
-        let kept = if purchase.over { 0 } else { self.worth(left - back) };
+        let kept = self.kept(&purchase);
         let owed = ((purchase.points - kept).min(purchase.points - expired) - purchase.owed).max(0);
         purchase.owed += owed;
         let returns = self.policy.returns;

@@ -253,7 +253,15 @@ async fn programs_that_make_no_sense(house: House) {
 
 async fn strangers_are_not_found(house: House) {
     let client = house.client();
+    let mut programs = pb::program_service_client::ProgramServiceClient::new(client.clone());
+    let named = pb::Program { display_name: "Club".into(), ..program(PROGRAM) };
+    let update_mask = Some(prost_types::FieldMask { paths: vec!["display_name".into()] });
+    let rename = pb::UpdateProgramRequest { request_id: request_id(), program: Some(named), update_mask };
+    let early = programs.update_program(rename.clone()).await.unwrap_err();
+    assert_eq!((early.code(), reason(&early)), (Code::NotFound, "PROGRAM_NOT_FOUND".into()));
     create_program(&client).await;
+    // Nothing was remembered of it.
+    programs.update_program(rename).await.unwrap();
     let member = enroll(&client, "anna").await;
     let stranger = request_id();
     let mut members = pb::member_service_client::MemberServiceClient::new(client.clone());

@@ -5,13 +5,14 @@ use harness::house::House;
 use proto::rapport::loyalty::v1 as pb;
 
 use crate::rules_say_what_activities_earn::{
-    WHOLE, cap, capped, fixed, on, owed, per_dollar, points, simulate, told, under,
+    WHOLE, basket, cap, capped, fixed, item, on, owed, per_dollar, pieces, points, simulate, told, under,
 };
 
 in_process! {
     a_simulation_for_nobody_knows_what_the_program_gave;
     what_is_left_counts_by_the_rule_that_grants_it;
     caps_of_several_rules_do_not_forget_each_other;
+    what_was_given_back_is_not_seen_by_rules;
 }
 
 async fn a_simulation_for_nobody_knows_what_the_program_gave(house: House) {
@@ -80,5 +81,22 @@ async fn caps_of_several_rules_do_not_forget_each_other(house: House) {
     for (till, expected) in [("a", 60), ("b", 60), ("a", 40), ("b", 40), ("a", 0), ("b", 0)] {
         assert_eq!(earned(till).await, expected, "{till}");
     }
+    house.end().await;
+}
+
+async fn what_was_given_back_is_not_seen_by_rules(house: House) {
+    let client = house.client();
+    create_program(&client).await;
+    let wine = on("activity.items.exists(item, item.category == 'wine')", fixed("wine", 500));
+    let many = on("size(activity.items) >= 2", fixed("many", 30));
+    under(&client, vec![wine, many]).await;
+    let anna = enroll(&client, "anna").await;
+    let items = || vec![item("wine", 2, 2_000), item("bread", 1, 300)];
+    assert_eq!(points(&client, basket(&anna, "a", items())).await, 530);
+    assert_eq!(owed(&client, &anna, "a", pieces(&[(0, 1)])).await, 0, "a bottle is left");
+    assert_eq!(owed(&client, &anna, "a", pieces(&[(0, 1)])).await, 530);
+    assert_eq!(owed(&client, &anna, "a", WHOLE).await, 0);
+    assert_eq!(points(&client, basket(&anna, "b", items())).await, 530);
+    assert_eq!(owed(&client, &anna, "b", pieces(&[(1, 1)])).await, 30);
     house.end().await;
 }

@@ -15,6 +15,8 @@ use proto::rapport::loyalty::v1 as pb;
 use rpc::client::Client;
 use tonic::{Code, Status};
 
+use crate::rules_say_what_activities_earn::{cap, capped, under};
+
 in_process! {
     both_are_rewarded_once_the_purchase_stands;
     what_is_taken_back_is_not_rewarded_but_the_next_is;
@@ -22,6 +24,7 @@ in_process! {
     nobody_brings_themselves_or_in_a_circle;
     who_may_not_act_is_rewarded_later_and_who_left_is_not;
     a_friend_that_joined_stays_one_answer;
+    who_is_beyond_a_cap_is_rewarded_later;
     a_household_gets_the_rewards_of_both;
     one_customer_is_not_its_own_friend;
     one_customer_in_a_household_is_not_its_own_friend;
@@ -399,6 +402,29 @@ async fn who_may_not_act_is_rewarded_later_and_who_left_is_not(house: House) {
     house.settle().await;
     assert_eq!((available(&client, &anna).await, available(&client, &ben).await), (500, 200));
     assert_eq!(referrals(&client, &carla.member_id).await[0].1, pb::ReferralState::Rewarded);
+    house.end().await;
+}
+
+/// A cap that refuses what is beyond it may leave room for it the next day.
+async fn who_is_beyond_a_cap_is_rewarded_later(house: House) {
+    let client = house.client();
+    create_club(&client).await;
+    house.time_passes();
+    let daily = pb::Cap { overflow: pb::CapOverflow::Reject.into(), ..cap(500, pb::CapPeriod::Day) };
+    under(&client, vec![capped(reward_of(("referrer", 500)), daily), reward_of(("friend", 200))]).await;
+    let anna = joined(&client, "anna", "").await;
+    let friends =
+        [joined(&client, "ben", &anna.referral_code), joined(&client, "carla", &anna.referral_code)];
+    for friend in join_all(friends).await {
+        bought(&client, &friend, 30).await;
+    }
+    for (days, points) in [(15, 500), (16, 1_000), (17, 1_000)] {
+        house.clock().advance_to(day(days));
+        house.settle().await;
+        assert_eq!(available(&client, &anna).await, points);
+    }
+    let states = referrals(&client, &anna.member_id).await.into_iter().map(|(_, state)| state);
+    assert_eq!(states.collect::<Vec<_>>(), [pb::ReferralState::Rewarded; 2]);
     house.end().await;
 }
 

@@ -20,6 +20,7 @@ in_process! {
     many_adjustments_wait_for_one_approval;
     a_budget_of_the_program_holds_for_all_at_once;
     who_approves_too_late_is_told;
+    what_makes_no_sense_does_not_wait;
 }
 
 const HOUR: i64 = 3_600_000_000;
@@ -44,7 +45,7 @@ async fn create_limited(client: &Client, velocity_limits: Vec<pb::VelocityLimit>
     assert_eq!(create_program_like(client, wanted).await.velocity_limits, velocity_limits);
 }
 
-fn adjustment(member_id: &str, points: i64) -> pb::AdjustPointsRequest {
+pub(crate) fn adjustment(member_id: &str, points: i64) -> pb::AdjustPointsRequest {
     pb::AdjustPointsRequest {
         request_id: request_id(),
         member_id: member_id.into(),
@@ -295,6 +296,30 @@ async fn a_budget_of_the_program_holds_for_all_at_once(house: House) {
     create_program_like(&client, program("other")).await;
     let stranger = enroll_in(&client, "other", "anna").await;
     adjust(&client, adjustment(&stranger, 5_000)).await.unwrap();
+    house.end().await;
+}
+
+async fn what_makes_no_sense_does_not_wait(house: House) {
+    let client = house.client();
+    create_program(&client).await;
+    let anna = enroll(&client, "anna").await;
+    let request = || pb::AdjustPointsRequest { for_review: true, ..adjustment(&anna, 100) };
+    let unknown = pb::AdjustPointsRequest { currency_code: "miles".into(), ..request() };
+    let unknown = adjust(&client, unknown).await.unwrap_err();
+    assert_eq!(refused(&unknown), (Code::NotFound, "POINT_CURRENCY_NOT_FOUND".into()));
+    let version = adjust(&client, adjustment(&anna, 1)).await.unwrap().balance.unwrap().version;
+    let stale = pb::AdjustPointsRequest { expected_version: version - 1, ..request() };
+    let stale = adjust(&client, stale).await.unwrap_err();
+    assert_eq!(refused(&stale), (Code::Aborted, "VERSION_MISMATCH".into()));
+    assert!(reviews(&client, pb::ReviewState::Open).await.is_empty());
+    // It was meant for the version that it was asked with.
+    let meant = pb::AdjustPointsRequest { expected_version: version, ..request() };
+    let waits = adjust(&client, meant).await.unwrap_err();
+    assert_eq!(refused(&waits), precondition("REVIEW_REQUIRED"));
+    adjust(&client, adjustment(&anna, 1)).await.unwrap();
+    let waiting = reviews(&client, pb::ReviewState::Open).await;
+    approve(&client, approval(&waiting[0])).await.unwrap();
+    assert_eq!(balance_of(&client, &anna).await.available, 102);
     house.end().await;
 }
 

@@ -387,6 +387,10 @@ async fn nothing_personal_is_left_of_the_erased(house: House) {
 
     let erased = erase(&client, &member.member_id).await;
     assert_eq!((erased.state(), erased.points_forfeited), (pb::MemberState::Erased, 105));
+    // Whoever has not heard of it yet leaves nothing, either.
+    assert!(adjust(&client, &member.member_id, 5, "Marker-8 called").await.is_err());
+    let renamed = pb::Member { external_id: "Marker-9".into(), etag: String::new(), ..member.clone() };
+    assert_eq!(reason(&update(&client, renamed, &["external_id"]).await.unwrap_err()), "MEMBER_CLOSED");
     house.settle().await;
     assert_eq!(columns_with(house.db(), "Marker").await, Vec::<String>::new());
     assert_eq!(columns_with(house.db(), "4930123456").await, Vec::<String>::new());

@@ -119,6 +119,23 @@ async fn a_file_is_applied_once_and_then_by_its_changes(house: House) {
     house.clock().advance_to(START.plus_micros(3));
     assert!(!changed(&house, "apply", &file).await.is_empty());
     assert!(changed(&house, "diff", &file).await.is_empty());
+    // What others have planned is in the way until they take it back.
+    house.clock().advance_to(START.plus_micros(4));
+    let rule_set = sets.into_iter().find(|set| set.version == 3);
+    let rule_set = rule_set.map(|set| pb::RuleSet { display_name: "Planned".into(), ..set });
+    let create = pb::CreateRuleSetRequest { request_id: request_id(), rule_set };
+    let version = rules.create_rule_set(create).await.unwrap().into_inner().rule_set.unwrap().version;
+    let program_id = "coffee-shop".to_owned();
+    let start_time = Some(timestamp(START.plus_micros(1_000_000)));
+    let plan = pb::ActivateRuleSetRequest { request_id: request_id(), program_id, version, start_time };
+    rules.activate_rule_set(plan).await.unwrap();
+    let (code, _, error) = programs(&house, "apply", &other).await;
+    assert!(code != 0 && error.contains("RULE_SET_SCHEDULED"), "{error}");
+    let end =
+        pb::RetireRuleSetRequest { request_id: request_id(), program_id: "coffee-shop".into(), version };
+    rules.retire_rule_set(end).await.unwrap();
+    assert!(!changed(&house, "apply", &other).await.is_empty());
+    assert!(changed(&house, "diff", &other).await.is_empty());
     house.end().await;
 }
 

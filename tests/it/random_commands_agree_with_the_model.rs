@@ -8,7 +8,9 @@ use futures::future::join_all;
 use harness::calls::{balance, enroll_in, request_id};
 use harness::house::{House, START};
 use harness::model::{DAY, Do, Model, Policy, Release, Returns, Told};
+use harness::model_caps::{Anew, Cap};
 use harness::model_client::{call, create_shop, totals_in};
+use harness::model_life::{Lasts, Life};
 use harness::model_purses::{Purses, Shop};
 use harness::model_rewards::{Bill, Limit, Offer, Part, Price, Rate, Supply, Wish};
 use harness::model_tiers::{Falls, Later, Span, Tiers};
@@ -35,24 +37,50 @@ fn any_policy(rng: &mut StdRng) -> Policy {
         _ => Release::AfterDays(rng.random_range(1..40)),
     };
     let returns = [Returns::OnlyPending, Returns::WithinBalance, Returns::Unlimited];
+    let (life, sliding) = any_life(rng);
     Policy {
         points_per_dollar: rng.random_range(1..4),
         release,
-        life_days: rng.random_range(1..100),
-        sliding: rng.random_bool(0.3),
+        cap: any_cap(rng),
+        life,
+        sliding,
         returns: returns[rng.random_range(0..3)],
         grace_days: rng.random_bool(0.5).then(|| rng.random_range(1..40)),
         tiers: any_tiers(rng),
     }
 }
 
+/// How long points live, and whether what the member does lets them live on.
+fn any_life(rng: &mut StdRng) -> (Life, bool) {
+    let (lasts, may_slide) = match rng.random_range(0..8) {
+        0..4 => (Lasts::Days(rng.random_range(1..100)), true),
+        4 | 5 => (Lasts::Months(rng.random_range(1..5)), true),
+        6 => {
+            let (month, day) = [(2, 29), (12, 31), (1, 1), (6, 30)][rng.random_range(0..4)];
+            (Lasts::Until(month, day, rng.random_range(0..2)), false)
+        }
+        _ => (Lasts::Endless, false),
+    };
+    let rounded = rng.random_bool(0.3).then(|| [1, 3, 12][rng.random_range(0..3)]);
+    (Life { lasts, rounded }, may_slide && rng.random_bool(0.4))
+}
+
+fn any_cap(rng: &mut StdRng) -> Option<Cap> {
+    let anew = [Anew::Purchase, Anew::Day, Anew::Month, Anew::Never][rng.random_range(0..4)];
+    let most = if anew == Anew::Never { 6_000 } else { 1_200 };
+    rng.random_bool(0.4).then(|| Cap {
+        points: rng.random_range(0..most),
+        anew,
+        rejects: rng.random_bool(0.3),
+        of_program: anew != Anew::Purchase && rng.random_bool(0.4),
+    })
+}
+
 pub(crate) fn any_shop(rng: &mut StdRng) -> Shop {
     let main = any_policy(rng);
-    let coins = rng.random_bool(0.5).then(|| Policy {
-        points_per_dollar: rng.random_range(1..4),
-        life_days: rng.random_range(1..100),
-        sliding: rng.random_bool(0.3),
-        ..main
+    let coins = rng.random_bool(0.5).then(|| {
+        let (life, sliding) = any_life(rng);
+        Policy { points_per_dollar: rng.random_range(1..4), cap: any_cap(rng), life, sliding, ..main }
     });
     let purses: Vec<_> = [main].into_iter().chain(coins).collect();
     let rewards = (0..REWARDS).map(|_| any_offer(rng, purses.len())).collect();

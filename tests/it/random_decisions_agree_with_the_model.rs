@@ -6,21 +6,18 @@ use std::collections::{BTreeMap, HashMap};
 
 use ambient::Time;
 use harness::house::START;
-use harness::model::{Do, Model, Policy, Release, Returns, Told, Totals};
+use harness::model::{Do, Model, Told, Totals};
 use harness::model_client::{COINS, code};
+use harness::model_program::{cents, program_of_shop, reward_of};
 use harness::model_purses::{Purses, Shop};
-use harness::model_rewards::{self, Limit, Offer, Part, Receipt, Wish};
-use harness::model_tiers::{Falls, Later, Span, Tiers};
+use harness::model_rewards::{self, Offer, Part, Receipt, Wish};
 use harness::reward_client::{code_number, price_id, reward_code, reward_id};
-use loyalty::domain::rules::{self, Rules};
 use loyalty::domain::{
-    self, Activity, ActivityKind, ActivityRef, AdjustPoints, Basis, Bill, CancelActivity, CaptureRedemption,
-    Command, ConfirmActivity, Context, CreateRedemption, Currency, CurrencyKind, Detail, Downgrade,
-    EarningRule, Expiry, ExtendExpiry, ExtendHold, FurtherCurrency, HOLD_MAX_SECONDS, Ladder, LateRefund,
-    Life, Lot, Money, Past, PaymentRate, PointCurrency, Portion, Price, Program, Purse, RecordActivity,
-    RedeemReward, Redemption, RedemptionPolicy, RedemptionRefusal, RedemptionState, RefundRedemption,
-    Refusal, ReinstatePoints, Reply, ReturnPolicy, Returned, ReverseActivity, Reward, RewardRefusal,
-    RewardTerms, RuleSet, State, Stock, Supply, Tier, TierPolicy, UnitLimit, VoidRedemption, Wallet, Window,
+    self, Activity, ActivityKind, ActivityRef, AdjustPoints, Bill, CancelActivity, CaptureRedemption,
+    Command, ConfirmActivity, Context, CreateRedemption, Detail, ExtendExpiry, ExtendHold, Lot, Past,
+    Portion, Program, Purse, RecordActivity, RedeemReward, Redemption, RedemptionRefusal, RedemptionState,
+    RefundRedemption, Refusal, ReinstatePoints, Reply, Returned, ReverseActivity, Reward, RewardRefusal,
+    State, Stock, Supply, VoidRedemption, Wallet, rules,
 };
 use rand::RngExt;
 use uuid::Uuid;
@@ -109,124 +106,6 @@ impl Shelf {
     }
 }
 
-fn usd_currency() -> Currency {
-    Currency::try_new("USD").unwrap()
-}
-
-fn cents(cents: i64) -> Money {
-    Money { currency: usd_currency(), micros: cents * 10_000 }
-}
-
-pub(crate) fn program_of(policy: Policy) -> Program {
-    let rule = EarningRule { points: policy.points_per_dollar, per_micros: 1_000_000 };
-    Program {
-        id: "club".into(),
-        display_name: "Club".into(),
-        time_zone: chrono_tz::UTC,
-        currency: usd_currency(),
-        points: currency("points"),
-        further: Vec::new(),
-        rule: Some(rule),
-        rule_sets: rule.rule_set(chrono_tz::UTC, Time::NEVER).into_iter().collect(),
-        release: match policy.release {
-            Release::AtOnce => domain::Release::AtOnce,
-            Release::AfterDays(days) => domain::Release::AfterDays(u32::try_from(days).unwrap()),
-            Release::OnConfirmation => domain::Release::OnConfirmation,
-        },
-        expiry: expiry_of(&policy),
-        return_policy: match policy.returns {
-            Returns::OnlyPending => ReturnPolicy::OnlyPending,
-            Returns::WithinBalance => ReturnPolicy::WithinBalance,
-            Returns::Unlimited => ReturnPolicy::Unlimited,
-        },
-        ladder: ladder_of(policy.tiers),
-        redemption: RedemptionPolicy {
-            hold_max_seconds: HOLD_MAX_SECONDS,
-            late_refund: policy
-                .grace_days
-                .map_or(LateRefund::Expire, |days| LateRefund::Grace(u32::try_from(days).unwrap())),
-        },
-        referral: None,
-        velocity: Vec::new(),
-        version: 1,
-        create_time: Time::MIN,
-    }
-}
-
-fn currency(code: &str) -> PointCurrency {
-    PointCurrency { code: code.into(), display_name: code.into(), unit_cost_micros: 0 }
-}
-
-/// The program of a shop, whose rules always hold.
-fn program_of_shop(shop: &Shop) -> Program {
-    let mut program = program_of(shop.purses[0]);
-    let coins = shop.purses.get(1).map(|policy| FurtherCurrency {
-        points: currency(COINS),
-        kind: CurrencyKind::Spendable(expiry_of(policy)),
-    });
-    let status = shop
-        .by_credits
-        .then(|| FurtherCurrency { points: currency("status"), kind: CurrencyKind::Qualifying });
-    program.further = coins.into_iter().chain(status).collect();
-    let rule = |code: &str, points: i64, per_micros: i64| {
-        let rule = Rules::per_purchase(points, per_micros).rules.remove(0);
-        rules::Rule { id: format!("purchases-{code}"), currency: code.into(), ..rule }
-    };
-    let codes = ["", COINS].into_iter().zip(&shop.purses);
-    let mut rules: Vec<_> =
-        codes.map(|(code, policy)| rule(code, policy.points_per_dollar, 1_000_000)).collect();
-    if shop.by_credits {
-        rules.push(rule("status", 1, 10_000));
-        program.ladder.policy.basis = Basis::Credits;
-        let Ladder { tiers, before, .. } = &mut program.ladder;
-        for tier in tiers.iter_mut().chain(before.iter_mut().flat_map(|earlier| &mut earlier.tiers)) {
-            (tier.entry, tier.keep) = (tier.entry / 10_000, tier.keep / 10_000);
-        }
-    }
-    let rules = program.compile(Rules { rules, groups: BTreeMap::new() }).unwrap();
-    program.rule_sets = vec![RuleSet { version: 2, start: Time::MIN, end: Time::NEVER, rules }];
-    program
-}
-
-fn expiry_of(policy: &Policy) -> Expiry {
-    Expiry {
-        life: Life::RollingDays(u32::try_from(policy.life_days).unwrap()),
-        round_to: None,
-        sliding: policy.sliding,
-    }
-}
-
-fn ladder_of(tiers: Tiers) -> Ladder {
-    let steps = |dollars: &[i64]| -> Vec<Tier> {
-        let tier = |(n, dollars): (usize, &i64)| Tier::plain(format!("tier-{n}"), dollars * 1_000_000);
-        [0].iter().chain(dollars).enumerate().map(tier).collect()
-    };
-    let ladder = Ladder { policy: tier_policy_of(tiers), ..Ladder::of(steps(tiers.dollars)) };
-    let Some(later) = tiers.later else { return ladder };
-    let Later { dollars, falls, grace_days, .. } = later;
-    let policy = tier_policy_of(Tiers { falls, grace_days, ..tiers });
-    let from = domain::local_date(chrono_tz::UTC, START) + chrono::Days::new(later.days);
-    ladder.changed(steps(dollars), policy, from).unwrap()
-}
-
-fn tier_policy_of(tiers: Tiers) -> TierPolicy {
-    TierPolicy {
-        window: match tiers.span {
-            Span::CalendarYear => Window::CalendarYear,
-            Span::Anniversary => Window::Anniversary,
-            Span::Months(months) => Window::RollingMonths(months),
-            Span::Lifetime => Window::Lifetime,
-        },
-        downgrade: match tiers.falls {
-            Falls::Recalculate => Downgrade::Recalculate,
-            Falls::OneDown => Downgrade::OneDown,
-            Falls::Never => Downgrade::Never,
-        },
-        grace_days: tiers.grace_days,
-        ..TierPolicy::default()
-    }
-}
-
 fn id_of(key: u32) -> Uuid {
     Uuid::from_u128(u128::from(key) + 1)
 }
@@ -261,6 +140,7 @@ impl Ledger {
             ActivityRef::External(_) => None,
         });
         let context = Context {
+            used: &self.counted,
             activity_taken: taken.filter(|id| self.activities.contains_key(id)),
             activity,
             redemption,
@@ -413,42 +293,6 @@ fn portion_of(part: Part) -> Portion {
     }
 }
 
-fn reward_of(n: usize, offer: &Offer) -> Reward {
-    let price = |(n, price): (usize, &model_rewards::Price)| Price {
-        id: price_id(n),
-        money: (price.cents > 0).then(|| cents(price.cents)),
-        ..Price::of(price.points, code(price.purse))
-    };
-    let mut prices = offer.prices.iter().enumerate().map(price);
-    let limit = |Limit { units, daily }| UnitLimit {
-        units_max: units,
-        period: if daily { rules::Period::Day } else { rules::Period::Lifetime },
-    };
-    let rate = |rate: model_rewards::Rate| PaymentRate {
-        per: cents(rate.cents),
-        step_micros: cents(rate.step).micros,
-    };
-    Reward {
-        program_id: "club".into(),
-        id: reward_id(n),
-        display_name: "Mug".into(),
-        price: prices.next().unwrap(),
-        terms: RewardTerms {
-            other_prices: prices.collect(),
-            limit: offer.limit.map(limit),
-            rate: offer.rate.map(rate),
-            ..RewardTerms::default()
-        },
-        supply: match offer.supply {
-            model_rewards::Supply::Endless => Supply::Unlimited,
-            model_rewards::Supply::Units(_) => Supply::Counted,
-            model_rewards::Supply::Codes(_) => Supply::Codes,
-        },
-        version: 1,
-        create_time: Time::MIN,
-    }
-}
-
 fn receipt_of(redemption: &Redemption) -> Receipt {
     Receipt {
         points: redemption.points,
@@ -472,6 +316,7 @@ fn name(refusal: &Refusal) -> &'static str {
         Refusal::InsufficientPoints { .. } => "INSUFFICIENT_POINTS",
         Refusal::ExpiresInPast { .. } => "EXPIRES_IN_PAST",
         Refusal::OutOfStock { .. } => "OUT_OF_STOCK",
+        Refusal::LimitReached { .. } => "LIMIT_REACHED",
         Refusal::Reward(RewardRefusal::PriceNotFound { .. }) => "REWARD_PRICE_NOT_FOUND",
         Refusal::Reward(RewardRefusal::LimitReached { .. }) => "LIMIT_REACHED",
         Refusal::Reward(RewardRefusal::BillRequired) => "AMOUNT_REQUIRED",

@@ -3,6 +3,8 @@
 
 use ambient::Time;
 use harness::model::{Policy, Release, Returns};
+use harness::model_life::Life;
+use harness::model_program::program_of;
 use harness::model_tiers::{Falls, Span, Tiers};
 use loyalty::domain::{
     self, AdjustPoints, Command, Context, Program, Refusal, State, TransferPoints, Wallet,
@@ -10,8 +12,6 @@ use loyalty::domain::{
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use uuid::Uuid;
-
-use crate::random_decisions_agree_with_the_model::program_of;
 
 const COMMANDS: usize = 60_000;
 const PER_TRIO: usize = 150;
@@ -139,7 +139,8 @@ fn random_gifts_are_what_a_list_of_points_makes_of_them() {
         let program = program_of(Policy {
             points_per_dollar: 1,
             release: Release::AtOnce,
-            life_days,
+            cap: None,
+            life: Life::of_days(life_days),
             sliding: false,
             returns: Returns::WithinBalance,
             grace_days: None,

@@ -100,7 +100,7 @@ pub(crate) fn item(category: &str, quantity: i64, cents: i32) -> pb::LineItem {
     }
 }
 
-fn basket(member_id: &str, key: &str, items: Vec<pb::LineItem>) -> pb::RecordActivityRequest {
+pub(crate) fn basket(member_id: &str, key: &str, items: Vec<pb::LineItem>) -> pb::RecordActivityRequest {
     let nanos: i64 =
         items.iter().flat_map(|i| &i.amount).map(|m| m.units * 1_000_000_000 + i64::from(m.nanos)).sum();
     let amount = usd(nanos / 1_000_000_000, i32::try_from(nanos % 1_000_000_000 / 10_000_000).unwrap());
@@ -139,7 +139,7 @@ pub(crate) async fn owed(
     reverse(client, member, key, part).await.unwrap().reversal.unwrap().points_owed
 }
 
-fn pieces(items: &[(i32, i64)]) -> pb::reverse_activity_request::Returned {
+pub(crate) fn pieces(items: &[(i32, i64)]) -> pb::reverse_activity_request::Returned {
     let item = |(item, quantity): &(i32, i64)| pb::ReturnedItem { item: *item, quantity: *quantity };
     let items = items.iter().map(item).collect();
     pb::reverse_activity_request::Returned::Items(pb::ReturnedItems { items })

@@ -1,16 +1,19 @@
 //! The bulk statements and the transactions of `libs/db` do the same on SQLite and PostgreSQL.
 
-use db::{Db, Settings, Synchronous, Walk};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use db::{Db, Keyed, Lookup, OWNER_TYPES, Pick, Settings, Synchronous, Walk};
 use futures::{FutureExt, TryStreamExt};
 use harness::database;
 use harness::servers::Postgres;
+use loyalty::store::wallets::Versioned;
 use loyalty::store::{Owner, Tenant, wallets};
 use sea_orm::{ConnectionTrait, FromQueryResult};
 use sea_orm_migration::prelude::{
     DbErr, MigrationName, MigrationTrait, MigratorTrait, SchemaManager, async_trait,
 };
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 async fn sqlite(dir: &tempfile::TempDir) -> Db {
     let file = dir.path().join("loyalty.sqlite");
@@ -142,18 +145,54 @@ async fn every_row_is_written_and_found(db: &Db) {
     .await
     .expect("inserted");
     let stranger = Owner::new(&Tenant::new("another"), owners[0].id());
-    let asked: Vec<Owner> = owners.iter().cloned().chain([stranger]).collect();
-    let found = db.transact(move |tx| {
-        let asked = asked.clone();
-        async move { wallets::lock(tx, &asked).await }.boxed()
-    });
-    let found = found.await.expect("locked");
+    let asked: Vec<Owner> = owners.iter().cloned().chain([stranger.clone()]).collect();
+    let (found, _) = lock(db, asked.clone(), Vec::new()).await;
     assert_eq!(found.len(), 150);
     for owner in &owners {
         assert_eq!(found[owner].wallet.id, owner.id());
         assert_eq!((found[owner].wallet.order_key, found[owner].program_version), (7, 1));
     }
+    // What is beside the rows is known exactly where looking for it would be a round trip.
+    let is_postgres = db.backend() == sea_orm::DbBackend::Postgres;
+    let strangers: Vec<Owner> = (0..3).map(|_| Owner::new(&tenant, ambient::Ids::Random.v4())).collect();
+    let one = |owner: &Owner| vec![owner.clone()];
+    for locked in [one(&owners[1]), owners.clone()] {
+        for (beside, any) in [
+            (vec![], false),
+            (vec![vec![], vec![]], false),
+            (vec![one(&stranger)], false),
+            (vec![one(&stranger), strangers.clone()], false),
+            (vec![one(&owners[0])], true),
+            (vec![strangers.clone(), one(&owners[0])], true),
+            (vec![vec![], asked.clone(), one(&stranger)], true),
+        ] {
+            let (found, told) = lock(db, locked.clone(), beside).await;
+            assert_eq!((found.len(), told), (locked.len(), any || !is_postgres));
+        }
+    }
+    assert!(lock(db, one(&stranger), vec![one(&stranger)]).await.1, "nothing is told without a row");
     every_row_is_walked_over_once(db, owners).await;
+}
+
+/// Locks wallets, and asks for others beside them.
+async fn lock(db: &Db, owners: Vec<Owner>, beside: Vec<Vec<Owner>>) -> (HashMap<Owner, Versioned>, bool) {
+    let select = Keyed {
+        table: "wallet",
+        on: &["bucket", "tenant_id", "wallet_id"],
+        types: &OWNER_TYPES,
+        filter: "t.version >= 0",
+        order: "",
+        pick: Pick::All,
+        more: "",
+    };
+    let lookups =
+        beside.iter().map(|owners| Lookup { select, keys: owners.iter().map(Owner::key).collect() });
+    let lookups: Vec<Lookup<'static>> = lookups.collect();
+    let locked = db.transact(move |tx| {
+        let (owners, lookups) = (owners.clone(), lookups.clone());
+        async move { wallets::lock(tx, &owners, &lookups).await }.boxed()
+    });
+    locked.await.expect("locked")
 }
 
 /// In pages of which the last is full, and in pages of which it is not.

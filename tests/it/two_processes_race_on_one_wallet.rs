@@ -9,6 +9,13 @@ use harness::moves::{merge, merger, unmerge};
 use harness::process::Process;
 use harness::servers::{Postgres, Redis};
 use proto::rapport::loyalty::v1 as pb;
+use proto::rapport::loyalty::v1::adjust_points_result::Result::Response;
+use rpc::client::Client;
+use sea_orm::{ConnectOptions, ConnectionTrait, Database};
+
+use crate::limits_hold::adjustment;
+use crate::members_are_known::adjust;
+use crate::rules_say_what_activities_earn::{cap, capped, per_dollar, under};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_processes_one_wallet() {
@@ -51,6 +58,74 @@ async fn two_processes_one_wallet() {
     assert!(audit.sound, "{:#?}", audit.checks);
     second.terminate();
     house.end().await;
+}
+
+/// Whoever got no answer asks again, and may reach the other process while the first one is at it: what both
+/// read before they had the wallet is no longer true for the second of them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_processes_are_asked_the_same() {
+    let url = Postgres::start().fresh_database().await;
+    let redis = Redis::start().url();
+    let house = House::process_on(&url, redis).await;
+    let second = Process::loyalty(&url, &["--redis-url", redis]);
+    let (a, b) = (house.client(), client(&second.target()).await);
+    create_program(&a).await;
+    let daily = pb::Cap { overflow: pb::CapOverflow::Reject.into(), ..cap(10, pb::CapPeriod::Day) };
+    under(&a, vec![capped(per_dollar("purchases", 1), daily)]).await;
+    create_reward(&a, "yacht", 1_000_000, None).await;
+    let member = enroll(&a, "anna").await;
+    adjust(&a, &member, 100, "welcome").await.unwrap();
+
+    let take = |points: i64| adjustment(&member, -points);
+    let mode = pb::BatchMode::AllOrNothing.into();
+    let all = pb::BatchAdjustPointsRequest { requests: vec![take(60), take(30)], mode };
+    let taken = async |client: &Client| {
+        let mut points = pb::points_service_client::PointsServiceClient::new(client.clone());
+        let results = points.batch_adjust_points(all.clone()).await.unwrap().into_inner().results;
+        results.into_iter().map(|one| matches!(one.result, Some(Response(_)))).collect::<Vec<_>>()
+    };
+    let both = while_held((&house, &url), &member, async || futures::join!(taken(&a), taken(&b))).await;
+    assert_eq!(both, (vec![true, true], vec![true, true]));
+    assert_eq!(balance_of(&a, &member).await.available, 10);
+
+    let scanned = async |client: &Client| {
+        let mut scanned = purchase(&member, 10);
+        scanned.activity.as_mut().unwrap().external_id = "receipt".into();
+        record(client, scanned).await.map_err(|refused| reason(&refused))
+    };
+    let (one, other) =
+        while_held((&house, &url), &member, async || futures::join!(scanned(&a), scanned(&b))).await;
+    let refused = one.err().or(other.err()).expect("one of them is too late");
+    assert_eq!(refused, "ACTIVITY_EXISTS", "it is no matter of the cap");
+    assert_eq!(balance_of(&a, &member).await.available, 20);
+
+    // What is refused leaves the wallet as it was, and yet is answered from its record.
+    let wish = redemption(&member, "yacht");
+    let wished = async |client: &Client| reason(&redeem(client, wish.clone()).await.unwrap_err());
+    let both = while_held((&house, &url), &member, async || futures::join!(wished(&a), wished(&b))).await;
+    assert_eq!(both, ("INSUFFICIENT_POINTS".to_owned(), "INSUFFICIENT_POINTS".to_owned()));
+    let audit = house.audit().await;
+    assert!(audit.sound, "{:#?}", audit.checks);
+    second.terminate();
+    house.end().await;
+}
+
+/// Makes calls while nobody else may have a wallet, and lets go once two of them wait for it.
+async fn while_held<T>((house, url): (&House, &str), member: &str, calls: impl AsyncFnOnce() -> T) -> T {
+    let lock = format!("BEGIN; SELECT 1 FROM wallet WHERE wallet_id = '{member}' FOR UPDATE");
+    let mut options = ConnectOptions::new(url);
+    options.max_connections(1).sqlx_logging(false);
+    let holder = Box::pin(Database::connect(options)).await.expect("PostgreSQL answers");
+    holder.execute_unprepared(&lock).await.expect("the wallet");
+    const WAITING: &str = "SELECT COUNT(*) AS n FROM pg_stat_activity \
+         WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let let_go = async {
+        while house.count(WAITING).await < 2 {
+            tokio::task::yield_now().await;
+        }
+        holder.execute_unprepared("COMMIT").await.expect("it is over");
+    };
+    futures::join!(calls(), let_go).0
 }
 
 /// What one process knows of where members are is wrong as soon as the other one moves them.

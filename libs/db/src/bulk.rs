@@ -318,7 +318,7 @@ where
 }
 
 /// A statement whose placeholders count on after so many others.
-fn renumbered(text: &str, after: usize) -> String {
+pub(crate) fn renumbered(text: &str, after: usize) -> String {
     let mut pieces = text.split('$');
     let mut all = pieces.next().unwrap_or_default().to_owned();
     for piece in pieces {

@@ -4,7 +4,7 @@ use sea_orm::sea_query::ArrayType;
 use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Statement, Value};
 
 use crate::Error;
-use crate::bulk::{chunks, item, marks, values};
+use crate::bulk::{chunks, item, marks, renumbered, values};
 use crate::transact::Tx;
 
 /// What to select: the rows of `table` whose columns `on` equal the first values of one of the keys.
@@ -27,6 +27,15 @@ pub struct Keyed<'a> {
     pub pick: Pick,
     /// Further items of the SELECT list, each after a comma, or the empty text.
     pub more: &'a str,
+}
+
+/// Rows that may be there: those that a selection finds by its keys.
+#[derive(Clone, Debug)]
+pub struct Lookup<'a> {
+    /// What to select.
+    pub select: Keyed<'a>,
+    /// The keys.
+    pub keys: Vec<Vec<Value>>,
 }
 
 /// Which rows of a key to select.
@@ -65,6 +74,36 @@ pub async fn select_in<M: FromQueryResult>(
         let statement = Statement::from_sql_and_values(backend, select.sqlite(chunk.len()), values);
         collect(db, statement, &mut rows).await?;
     }
+    Ok(rows)
+}
+
+/// Selects as [`select_in`] does; each row tells as `beside` whether any of `others` may be there: on
+/// PostgreSQL whether it was when the statement began, without a round trip of its own; on SQLite always.
+///
+/// # Errors
+/// As [`select_in`].
+pub async fn select_beside<M: FromQueryResult>(
+    db: &impl ConnectionTrait,
+    select: Keyed<'_>,
+    keys: &[Vec<Value>],
+    others: &[Lookup<'_>],
+) -> Result<Vec<M>, Error> {
+    let backend = db.get_database_backend();
+    if keys.is_empty() || backend != DbBackend::Postgres {
+        let more = format!("{}, TRUE AS beside", select.more);
+        return select_in(db, Keyed { more: &more, ..select }, keys).await;
+    }
+    let mut values = of_keys(select.types, keys);
+    let mut beside = vec!["FALSE".to_owned()];
+    for Lookup { select, keys } in others.iter().filter(|other| !other.keys.is_empty()) {
+        let text = select.postgres(&item(select.types, keys.len())?);
+        beside.push(format!("EXISTS ({})", renumbered(&text, values.len())));
+        values.extend(of_keys(select.types, keys));
+    }
+    let more = format!("{}, ({}) AS beside", select.more, beside.join(" OR "));
+    let text = Keyed { more: &more, ..select }.postgres(&item(select.types, keys.len())?);
+    let mut rows = Vec::new();
+    collect(db, Statement::from_sql_and_values(backend, text, values), &mut rows).await?;
     Ok(rows)
 }
 

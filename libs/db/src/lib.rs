@@ -30,7 +30,7 @@ pub use bulk::{Writes, bulk_insert, bulk_update, bulk_upsert};
 pub use connect::{Db, Settings, Synchronous};
 pub use data_dir::DataDir;
 pub use error::Error;
-pub use keyed::{Keyed, Pick, execute_in, select_in};
+pub use keyed::{Keyed, Lookup, Pick, execute_in, select_beside, select_in};
 pub use migrate::{migrate, pending_migrations};
 pub use owner::{OWNER_TYPES, Owner, Tenant};
 pub use plan::{Plan, plan};

@@ -7,7 +7,7 @@ use db::schema::Kind::{Big, Bytes, Int, Text, Uuid as Id};
 use db::schema::NewTable;
 use db::sea_orm::sea_query::{ArrayType, Expr};
 use db::sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
-use db::{Keyed, Owner, Pick, Tx, select_in};
+use db::{Keyed, Lookup, Owner, Pick, Tx, select_in};
 use uuid::Uuid;
 
 use crate::entity::command;
@@ -53,14 +53,8 @@ pub fn table() -> NewTable<'static> {
     }
 }
 
-/// Finds the records of these requests, each in its scope.
-///
-/// # Errors
-/// That the database refused.
-pub async fn find(
-    db: &impl ConnectionTrait,
-    requests: &[(Owner, Uuid)],
-) -> Result<HashMap<(Owner, Uuid), Record>, db::Error> {
+/// The records of these requests, each in its scope.
+pub fn lookup(requests: &[(Owner, Uuid)]) -> Lookup<'static> {
     let select = Keyed {
         table: "command",
         on: &["bucket", "tenant_id", "scope_id", "request_id"],
@@ -70,7 +64,19 @@ pub async fn find(
         pick: Pick::All,
         more: "",
     };
-    let keys: Vec<_> = requests.iter().map(|(owner, id)| owner.key_with([(*id).into()])).collect();
+    let keys = requests.iter().map(|(owner, id)| owner.key_with([(*id).into()])).collect();
+    Lookup { select, keys }
+}
+
+/// Finds the records of these requests, each in its scope.
+///
+/// # Errors
+/// That the database refused.
+pub async fn find(
+    db: &impl ConnectionTrait,
+    requests: &[(Owner, Uuid)],
+) -> Result<HashMap<(Owner, Uuid), Record>, db::Error> {
+    let Lookup { select, keys } = lookup(requests);
     let rows: Vec<command::Model> = select_in(db, select, &keys).await?;
     Ok(rows.into_iter().map(found).collect())
 }

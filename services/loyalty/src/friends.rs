@@ -46,7 +46,8 @@ impl Settler {
     async fn reward(&self, referral: Referral, deadline: Instant) -> Result<bool, db::Error> {
         let referrer = Owner::new(referral.friend.tenant(), referral.referrer_id);
         if !self.stands(&referral, referrer.clone()).await? {
-            let reopen = Request::of_service(referral.friend.clone(), Command::ReopenReferral);
+            let command = Command::ReopenReferral(referral.activity_id);
+            let reopen = Request::of_service(referral.friend.clone(), command);
             // One that cannot be opened again must not be due before others for ever.
             return match side(self.lanes.submit(reopen, deadline).await) {
                 Side::Unknown => Ok(false),
@@ -144,7 +145,7 @@ fn side(answer: Result<Answer, Failure>) -> Side {
     };
     let refused = requests::response::<pb::RecordActivityResponse>(DOMAIN, given).err();
     match refused.map(|status| Problem::from_status(&status).reason).as_deref() {
-        Some("MEMBER_SUSPENDED" | "VELOCITY_EXCEEDED") => Side::Later,
+        Some("MEMBER_SUSPENDED" | "VELOCITY_EXCEEDED" | "LIMIT_REACHED") => Side::Later,
         _ => Side::Done,
     }
 }

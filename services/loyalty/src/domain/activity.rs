@@ -289,7 +289,8 @@ impl Activity {
         // What was given back without naming items is spread over all of them.
         let before = self.amount.map_or(0, |amount| amount.micros.saturating_sub(itemised));
         let after = self.residual_micros();
-        let items = lines.iter().zip(left).map(|(line, left)| LineItem {
+        let kept = lines.iter().zip(left).filter(|(line, _)| !line.is_returned());
+        let items = kept.map(|(line, left)| LineItem {
             quantity: line.item.quantity.saturating_sub(line.returned),
             amount_micros: if after == before { left } else { spread(left, after, before) },
             ..line.item.clone()

@@ -23,7 +23,6 @@ pub struct AdjustPoints {
 }
 
 pub(super) fn adjust(book: &mut Book<'_>, command: &AdjustPoints) -> Result<Reply, Refusal> {
-    book.expect_version(command.expected_version)?;
     let purse = book.program.spendable(&command.currency)?;
     let source =
         Source { actor_member_id: command.member_id, note: command.note.clone(), ..Source::default() };

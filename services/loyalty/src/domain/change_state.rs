@@ -28,9 +28,10 @@ pub struct ChangeState {
 pub(super) fn allow(state: MemberState, command: &Command) -> Result<(), Refusal> {
     let acts = matches!(command, Command::RecordActivity(_)) || command.spends();
     match (state, command) {
-        (_, Command::Settle | Command::ChangeState(_) | Command::RejectReview | Command::ReopenReferral) => {
-            Ok(())
-        }
+        (
+            _,
+            Command::Settle | Command::ChangeState(_) | Command::RejectReview | Command::ReopenReferral(_),
+        ) => Ok(()),
         (MemberState::Active, _) => Ok(()),
         (MemberState::Suspended, _) if acts => Err(Refusal::MemberSuspended),
         (MemberState::Suspended, _) => Ok(()),

@@ -49,13 +49,22 @@ pub enum Command {
     MoveMember(MoveMember),
     /// Change what a member may do in its household.
     ChangeRole(HouseholdRole),
-    /// What qualified for the reward of a referral was taken back.
-    ReopenReferral,
+    /// This activity, which qualified for the reward of a referral, was taken back.
+    ReopenReferral(Uuid),
     /// Never do what waits for a review.
     RejectReview,
 }
 
 impl Command {
+    /// The version that the wallet must have.
+    pub(super) fn expected_version(&self) -> Option<i64> {
+        match self {
+            Command::AdjustPoints(adjust) => adjust.expected_version,
+            Command::TransferPoints(transfer) => transfer.expected_version,
+            _ => None,
+        }
+    }
+
     /// Up to which expiry this command needs lots at `now`, and the first one that lives longer, beyond those
     /// that cover its debit; `None` if it needs none.
     pub fn lots_until(&self, state: &State, program: &Program, now: Time) -> Option<Time> {
@@ -84,7 +93,7 @@ impl Command {
             | Command::ChangeState(_)
             | Command::TransferPoints(_)
             | Command::ChangeRole(_)
-            | Command::ReopenReferral
+            | Command::ReopenReferral(_)
             | Command::RejectReview => state.has_due(now).then_some(now),
         }
     }
@@ -137,7 +146,7 @@ impl Command {
             | Command::TransferPoints(_)
             | Command::MoveMember(_)
             | Command::ChangeRole(_)
-            | Command::ReopenReferral
+            | Command::ReopenReferral(_)
             | Command::RejectReview => None,
         }
     }
@@ -188,7 +197,7 @@ impl Command {
     pub fn is_of_own_wallet(&self) -> bool {
         matches!(
             self,
-            Command::Settle | Command::ChangeState(_) | Command::ChangeRole(_) | Command::ReopenReferral
+            Command::Settle | Command::ChangeState(_) | Command::ChangeRole(_) | Command::ReopenReferral(_)
         )
     }
 
@@ -238,7 +247,7 @@ impl Command {
             | Command::ChangeState(_)
             | Command::MoveMember(_)
             | Command::ChangeRole(_)
-            | Command::ReopenReferral
+            | Command::ReopenReferral(_)
             | Command::RejectReview => Points::new(),
             Command::ReverseActivity(_) => {
                 let earned = activity.into_iter().flat_map(|activity| &activity.earned);

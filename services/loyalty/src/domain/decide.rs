@@ -219,8 +219,8 @@ pub fn decide(state: &State, command: &Command, context: Context<'_>, now: Time)
     let activity = context.activity.map(|activity| settled.out.changed.get(&activity.id).unwrap_or(activity));
     let context = Context { activity, ..context };
     let mut book = settled.clone();
-    let allowed =
-        allow(&book.out.wallet, context, command).and_then(|()| review::allow(context.review, command));
+    let allowed = allow(&book.out.wallet, context, command)
+        .and_then(|()| review::allow(&book, context.review, command));
     let answer = allowed.and_then(|()| {
         let reply = carry_out(&mut book, command, context)?;
         velocity::check(&mut book, command, context.used, context.review.is_some())?;
@@ -268,7 +268,7 @@ fn carry_out<'a>(book: &mut Book<'a>, command: &Command, context: Context<'a>) -
         Command::TransferPoints(c) => transfer_points::transfer(book, c, context),
         Command::MoveMember(c) => move_member::move_member(book, c, context),
         Command::ChangeRole(role) => household::change_role(book, *role),
-        Command::ReopenReferral => reopen_referral::reopen(book),
+        Command::ReopenReferral(activity_id) => reopen_referral::reopen(book, *activity_id),
         Command::RejectReview => Ok(Reply::Done),
     }
 }

@@ -121,7 +121,8 @@ impl Totals {
         }
     }
 
-    /// Moves points between two accounts.
+    /// Moves points between two accounts. All that ever came in fits into one of them, so nothing that falls
+    /// due later can overflow.
     ///
     /// # Errors
     /// `AmountOverflow` if a total does not fit.
@@ -131,6 +132,29 @@ impl Totals {
             let moved = if grows { total.checked_add(points) } else { total.checked_sub(points) };
             *total = moved.ok_or(Refusal::AmountOverflow)?;
         }
+        let comes_in = |account| matches!(account, Account::Issued | Account::Adjusted | Account::Transfer);
+        let came = [self.issued, self.adjusted, self.transferred].map(|points| i128::from(points.max(0)));
+        if [debit, credit].into_iter().any(comes_in) && came.iter().sum::<i128>() > i128::from(i64::MAX) {
+            return Err(Refusal::AmountOverflow);
+        }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_to_be_released_will_fit_beside_what_is_there() {
+        let mut totals = Totals::ZERO;
+        totals.post(Account::Issued, Account::Pending, i64::MAX - 10).unwrap();
+        totals.post(Account::Adjusted, Account::Available, 10).unwrap();
+        let (whole, mut more) = (totals, totals);
+        assert_eq!(more.post(Account::Adjusted, Account::Available, 1), Err(Refusal::AmountOverflow));
+        let mut released = whole;
+        released.post(Account::Pending, Account::Available, i64::MAX - 10).unwrap();
+        released.post(Account::Available, Account::Expired, i64::MAX).unwrap();
+        assert_eq!(released.available, 0);
     }
 }

@@ -37,8 +37,11 @@ pub enum ReferralState {
 /// What a command changes of a friend's referral.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Referred {
-    /// It is waited for an activity that qualifies.
-    Open,
+    /// It is waited for another activity that qualifies.
+    Open {
+        /// Than this one.
+        activity_id: Uuid,
+    },
     /// This one does, if it stands until then.
     Qualified {
         /// The activity.

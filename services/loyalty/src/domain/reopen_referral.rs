@@ -1,11 +1,13 @@
 //! ReopenReferral: what qualified was taken back before it was rewarded; the next one may.
 
+use uuid::Uuid;
+
 use super::book::Book;
 use super::{Activity, Referred, Refusal, Reply, Wallet};
 
-pub(super) fn reopen(book: &mut Book<'_>) -> Result<Reply, Refusal> {
+pub(super) fn reopen(book: &mut Book<'_>, activity_id: Uuid) -> Result<Reply, Refusal> {
     book.out.wallet.referred = true;
-    book.out.referred = Some((book.out.wallet.id, Referred::Open));
+    book.out.referred = Some((book.out.wallet.id, Referred::Open { activity_id }));
     Ok(Reply::Done)
 }
 

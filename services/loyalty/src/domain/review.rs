@@ -3,6 +3,7 @@
 use ambient::Time;
 use uuid::Uuid;
 
+use super::book::Book;
 use super::{AdjustPoints, Command, Refusal};
 
 /// A command that waits, or waited. What it is stands in the record of its request.
@@ -62,14 +63,19 @@ impl ReviewState {
     }
 }
 
-/// Refuses what was decided before, and what is to wait first.
-pub(super) fn allow(review: Option<ReviewState>, command: &Command) -> Result<(), Refusal> {
-    match (review, command) {
-        (Some(ReviewState::Open), _) => Ok(()),
-        (Some(state), _) => Err(Refusal::ReviewOver { state }),
-        (None, Command::AdjustPoints(AdjustPoints { for_review: true, .. })) => {
+/// Refuses what was decided before, what is meant for another version of the wallet, and what is to wait
+/// first. What waited was meant for the version that it was asked with.
+pub(super) fn allow(book: &Book<'_>, review: Option<ReviewState>, command: &Command) -> Result<(), Refusal> {
+    match review {
+        Some(ReviewState::Open) => return Ok(()),
+        Some(state) => return Err(Refusal::ReviewOver { state }),
+        None => book.expect_version(command.expected_version())?,
+    }
+    match command {
+        Command::AdjustPoints(AdjustPoints { for_review: true, currency, .. }) => {
+            book.program.spendable(currency)?;
             Err(Refusal::ReviewRequired { limit_id: String::new() })
         }
-        (None, _) => Ok(()),
+        _ => Ok(()),
     }
 }

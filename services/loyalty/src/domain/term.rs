@@ -74,8 +74,8 @@ pub fn activate(
     Ok(ended.chain([Term { version, start, end: Time::NEVER }]).collect())
 }
 
-/// Ends a version now, or lets it never hold; then the one before it goes on. Returns the terms that this
-/// changes.
+/// Ends a version now, or lets it never hold; then the one before it goes on, up to the one after it. Returns
+/// the terms that this changes.
 ///
 /// # Errors
 /// `NotActive` if it does not hold and will not.
@@ -86,7 +86,7 @@ pub fn retire(terms: &[Term], version: i64, now: Time) -> Result<Vec<Term>, Term
         return Ok(vec![Term { end: now, ..*named }]);
     }
     let before = terms.iter().filter(|term| term.end == named.start && term.start < term.end);
-    let longer = before.map(|term| Term { end: Time::NEVER, ..*term });
+    let longer = before.map(|term| Term { end: named.end, ..*term });
     Ok(longer.chain([Term { end: named.start, ..*named }]).collect())
 }
 
@@ -137,6 +137,9 @@ mod tests {
         assert_eq!(retired, [term(2, MAY, None), term(3, JUNE, Some(JUNE))]);
         assert_eq!(retire(&retired, 3, at(MAY)), Err(TermRefusal::NotActive { version: 3 }));
         assert_eq!(begin(&retired, 4, JUNE).unwrap().len(), 2, "its place is free");
+        let between = [term(2, MAY, Some(JUNE)), term(3, JUNE, Some(JULY)), term(4, JULY, None)];
+        let retired = retire(&between, 3, at("2026-05-20T00:00:00Z")).unwrap();
+        assert_eq!(retired, [term(2, MAY, Some(JULY)), term(3, JUNE, Some(JUNE))]);
     }
 
     #[test]

@@ -30,7 +30,6 @@ pub(super) fn transfer(
     command: &TransferPoints,
     context: Context<'_>,
 ) -> Result<Reply, Refusal> {
-    book.expect_version(command.expected_version)?;
     let purse = book.program.spendable(&command.currency)?;
     let recipient = context.other.filter(|state| state.wallet.program_id == book.program.id);
     let Some(recipient) = recipient else {

@@ -148,6 +148,7 @@ impl Program {
     }
 
     /// What a movement of so many points adds to counters, unless it is beyond a limit and was not approved.
+    /// What one limit refuses does not wait for a review that another one asks for.
     fn count(
         &self,
         (movement, at): (Movement, Time),
@@ -156,21 +157,28 @@ impl Program {
         approved: bool,
     ) -> Result<BTreeMap<Counter, i64>, Refusal> {
         let mut counted = BTreeMap::new();
+        let mut breached: Vec<&VelocityLimit> = Vec::new();
         for limit in self.velocity.iter().filter(|limit| limit.movement == movement) {
             let maxima = [(1, limit.count_max), (points, limit.points_max)];
             for (counter, (more, max)) in limit.counters(self.time_zone, at).into_iter().zip(maxima) {
                 let after = plus(used.get(&counter).copied().unwrap_or(0), more)?;
-                if !approved && max.is_some_and(|max| after > max) {
-                    return Err(match limit.breach {
-                        Breach::Refuse => Refusal::VelocityExceeded { limit_id: limit.id.clone() },
-                        Breach::Review => Refusal::ReviewRequired { limit_id: limit.id.clone() },
-                    });
+                if !approved && more > 0 && max.is_some_and(|max| after > max) {
+                    breached.push(limit);
                 }
                 // Limits of the same window share what they count.
                 counted.insert(counter, more);
             }
         }
-        Ok(counted)
+        let refuses = breached.iter().find(|limit| limit.breach == Breach::Refuse);
+        match refuses.or(breached.first()) {
+            None => Ok(counted),
+            Some(VelocityLimit { id, breach: Breach::Refuse, .. }) => {
+                Err(Refusal::VelocityExceeded { limit_id: id.clone() })
+            }
+            Some(VelocityLimit { id, breach: Breach::Review, .. }) => {
+                Err(Refusal::ReviewRequired { limit_id: id.clone() })
+            }
+        }
     }
 }
 
@@ -249,6 +257,29 @@ mod tests {
         let later = at("2026-05-05T11:00:00Z");
         assert_eq!(ledger.run(&adjust(1, None), later), Ok(Reply::Done));
         assert_eq!(ledger.available(), 21);
+    }
+
+    #[test]
+    fn what_a_limit_refuses_does_not_wait_and_what_moves_nothing_is_within_any() {
+        let now = at("2026-05-05T10:15:00Z");
+        let mut ledger = Ledger::opened(now);
+        let day = limit(Movement::Adjust, VelocityWindow::Day);
+        let soft = VelocityLimit { points_max: Some(100), breach: Breach::Review, ..day.clone() };
+        let hard = VelocityLimit { id: "hard".into(), points_max: Some(1_000), ..day };
+        ledger.program.velocity = vec![soft, hard];
+        assert_eq!(
+            ledger.run(&adjust(500, None), now),
+            Err(Refusal::ReviewRequired { limit_id: "limit".into() })
+        );
+        assert_eq!(
+            ledger.run(&adjust(1_001, None), now),
+            Err(Refusal::VelocityExceeded { limit_id: "hard".into() })
+        );
+        ledger.program.velocity.iter_mut().for_each(|limit| limit.movement = Movement::Redeem);
+        let [_, points] = limit(Movement::Redeem, VelocityWindow::Day).counters(chrono_tz::UTC, now);
+        let used = BTreeMap::from([(points, 5_000)]);
+        assert_eq!(ledger.program.allow_redeeming((0, ""), &used, now), Ok(()));
+        assert!(ledger.program.allow_redeeming((1, ""), &used, now).is_err());
     }
 
     #[test]

@@ -1,20 +1,20 @@
 //! A batch of commands: decided one after the other, and the changes they leave.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use ambient::Time;
-use requests::{Call, Record, Written, replay};
+use requests::{Call, Written, replay};
 use uuid::Uuid;
 
-use super::load::{external_key, redemption_key, review_key};
+use super::known::{Known, external_key};
+use super::load::{redemption_key, review_key};
 use super::{Answer, Answered, Asked, Request, Route, Together, announce};
 use crate::domain::{
-    Activity, Belongings, Command, Context, Member, MemberState, Outcome, Program, Redemption, Refusal,
-    Reply, Review, ReviewState, Reward, State, Stock, Wallet, decide, shares_as,
+    Activity, Belongings, Command, Context, Decision, Member, MemberState, Outcome, Program, Redemption,
+    Refusal, Reply, Review, ReviewState, Reward, State, Stock, Wallet, decide, shares_as,
 };
-use crate::store::activities::ExternalKey;
 use crate::store::counters::{self, Counters};
 use crate::store::{Changes, Owner, rewards};
 
@@ -22,12 +22,10 @@ pub(super) struct Batch {
     pub(super) now: Time,
     pub(super) machine_now_micros: i64,
     pub(super) wallets: HashMap<Owner, Open>,
-    /// Wallets that are named together, and the moment up to which any of them may be settled.
-    pub(super) paired: (HashSet<Owner>, Time),
-    pub(super) recorded: HashMap<(Owner, Uuid), Record>,
-    /// Two requests of this batch share an id: what the first one leaves must be found by the second.
-    pub(super) repeated: bool,
-    pub(super) external: HashMap<ExternalKey, Uuid>,
+    /// Wallets that are named together, and the moments up to which they are settled: any of them may be
+    /// settled up to the last.
+    pub(super) paired: (HashSet<Owner>, BTreeSet<Time>),
+    pub(super) known: Known,
     pub(super) activities: HashMap<(Owner, Uuid), Activity>,
     pub(super) redemptions: HashMap<(Owner, Uuid), Redemption>,
     /// The members of households into whom others were merged, by these, as far as it matters.
@@ -90,7 +88,7 @@ impl Batch {
     /// Decides one request on what the ones before it left.
     fn decide(&mut self, request: &Request) -> Answer {
         if let Some(Asked { call, .. }) = &request.call
-            && let Some(record) = self.recorded.get(&(request.owner.clone(), call.request_id))
+            && let Some(record) = self.known.recorded.get(&(request.owner.clone(), call.request_id))
         {
             return Answer::Given(replay(call, record));
         }
@@ -102,7 +100,7 @@ impl Batch {
         }
         let pool = self.pool_key(request).and_then(|key| self.codes.get(&key));
         let Some(open) = self.wallets.get(request.acts_on()) else { return Answer::NoWallet };
-        let activity_taken = external_key(request).and_then(|key| self.external.get(&key).copied());
+        let activity_taken = external_key(request).and_then(|key| self.known.external.get(&key).copied());
         let activity = self.activity_key(request).and_then(|key| self.activities.get(&key));
         let redemption = redemption_key(request).and_then(|key| self.redemptions.get(&key));
         let used = self.counters.used(self.counter_keys(request));
@@ -133,27 +131,22 @@ impl Batch {
             belongings,
             review,
         };
-        // A decision that panics leaves no trace: everything below it works on copies.
-        let decided = catch_unwind(AssertUnwindSafe(|| {
-            let decision = decide(&open.state, &request.command, context, self.now);
-            let written = request.call.as_ref().map(|asked| {
-                let wallet = answering(&request.command, &decision.outcome);
-                let (answer, program, command) = (&decision.answer, &*open.program, &request.command);
-                (asked.encode)(&Answered { answer, wallet, program, command })
-            });
-            (decision, written)
-        }));
-        let Ok((decision, written)) = decided else {
+        let Some((decision, written)) = guarded(open, request, context, self.now) else {
             tracing::error!(wallet_id = %request.owner.id(), "a decision broke an invariant");
             return Answer::Panicked;
         };
         for owner in request.wallets() {
-            self.wallets.entry(owner).and_modify(|open| open.named = true);
+            if let Some(open) = self.wallets.get_mut(&owner) {
+                open.named = true;
+            }
         }
         self.review(request, &decision.answer);
+        // What is asked of whom nothing may be known is answered the same for ever.
+        let is_erased = |open: &Open| open.state.wallet.state == MemberState::Erased;
+        let forgets = self.wallets.get(&request.owner).is_some_and(is_erased);
         self.keep(request, decision.outcome);
         let written = written.unwrap_or(Written { status: 0, bytes: Vec::new() });
-        if let Some(Asked { call, .. }) = &request.call {
+        if let Some(Asked { call, .. }) = request.call.as_ref().filter(|_| !forgets) {
             self.record(&request.owner, call, &written);
         }
         Answer::Given(requests::Answer::Written { written, replayed: false })
@@ -263,7 +256,7 @@ impl Batch {
             && !activity.external_id.is_empty()
         {
             let key = (owner.clone(), activity.member_id, activity.external_id.clone());
-            self.external.insert(key, activity.id);
+            self.known.external.insert(key, activity.id);
         }
         for activity in outcome.recorded.iter().chain(outcome.changed.values()) {
             self.activities.insert((owner.clone(), activity.id), activity.clone());
@@ -279,8 +272,8 @@ impl Batch {
 
     fn record(&mut self, owner: &Owner, call: &Call, written: &Written) {
         let record = call.record(written, self.now);
-        if self.repeated {
-            self.recorded.insert((owner.clone(), call.request_id), record.clone());
+        if self.known.repeated {
+            self.known.recorded.insert((owner.clone(), call.request_id), record.clone());
         }
         self.changes.record(owner, record);
     }
@@ -292,6 +285,26 @@ impl Batch {
         self.changes.count(self.counters);
         (self.changes, wallets)
     }
+}
+
+/// Decides, and encodes the answer. A decision that panics leaves no trace: everything below it works on
+/// copies.
+fn guarded(
+    open: &Open,
+    request: &Request,
+    context: Context<'_>,
+    now: Time,
+) -> Option<(Decision, Option<Written>)> {
+    let decided = catch_unwind(AssertUnwindSafe(|| {
+        let decision = decide(&open.state, &request.command, context, now);
+        let written = request.call.as_ref().map(|asked| {
+            let wallet = answering(&request.command, &decision.outcome);
+            let (answer, program, command) = (&decision.answer, &*open.program, &request.command);
+            (asked.encode)(&Answered { answer, wallet, program, command })
+        });
+        (decision, written)
+    }));
+    decided.ok()
 }
 
 /// The wallet that an answer tells of: that which has the points now.

@@ -8,6 +8,7 @@ use db::Tx;
 use db::sea_orm::ConnectionTrait;
 
 use super::batch::Batch;
+use super::known::Wanted;
 use super::{Answer, Catalogue, Request, Together};
 use crate::domain::{Program, Wallet};
 use crate::store::{Owner, wallets};
@@ -36,10 +37,16 @@ pub async fn execute(
     let backend = tx.get_database_backend();
     let owners: BTreeSet<Owner> = requests.iter().flat_map(Request::wallets).collect();
     let owners: Vec<Owner> = owners.into_iter().collect();
-    let locked = db::traced(backend, "SELECT wallet FOR UPDATE", wallets::lock(tx, &owners)).await?;
-    // Everything else is read in statements of its own: one that waited for the locks above would still see
+    let wanted = Wanted::of(requests);
+    let lookups = wanted.lookups();
+    let lock = wallets::lock(tx, &owners, &lookups);
+    let (locked, maybe) = db::traced(backend, "SELECT wallet FOR UPDATE", lock).await?;
+    // Whatever is there is read in statements of its own: one that waited for the locks above would still see
     // other tables as they were before it waited.
-    let load = Batch::load(tx, catalogue, requests, locked, now);
+    let load = async {
+        let known = wanted.find(tx, maybe).await?;
+        Batch::load(tx, catalogue, requests, (locked, known), now).await
+    };
     let mut batch = db::traced(backend, "SELECT ledger", load).await?;
     let answers = batch.decide_all(requests, together);
     let (changes, wallets) = batch.finish();

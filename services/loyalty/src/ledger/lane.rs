@@ -19,8 +19,8 @@ use super::{Answer, Executed, Request, Together, execute, metrics};
 
 /// Commands per transaction at most.
 const BATCH_MAX: usize = 256;
-/// How often a batch is decided again when the answer to its COMMIT was lost.
-const SETTLE_MAX: usize = 3;
+/// How often a batch is decided when the answer to its COMMIT is lost, or a row is there already.
+const SETTLE_MAX: usize = 4;
 /// How often a command is sent on before its caller is told to try again.
 const SENT_ON_MAX: usize = 1_000;
 
@@ -104,7 +104,8 @@ impl Lane {
         }
     }
 
-    /// Decides and commits. Requests that were recorded before an answer was lost answer from their records.
+    /// Decides and commits. Requests that were recorded meanwhile, by this batch before an answer was lost or
+    /// by another process, answer from their records.
     async fn decided(
         &self,
         requests: Arc<Vec<Request>>,
@@ -122,7 +123,9 @@ impl Lane {
                 })
                 .await;
             match outcome {
-                Err(db::Error::CommitUnknown(_)) if tries < SETTLE_MAX => tries += 1,
+                Err(db::Error::CommitUnknown(_) | db::Error::Constraint(_)) if tries < SETTLE_MAX => {
+                    tries += 1
+                }
                 outcome => return outcome,
             }
         }

@@ -7,10 +7,10 @@ use db::{Pick, Tx};
 use uuid::Uuid;
 
 use super::batch::{Batch, Open};
+use super::known::{Known, external_key};
 use super::{Catalogue, Request};
 use crate::domain::rules::Counter;
 use crate::domain::{ActivityRef, Command, Points, Redemption, State, Supply};
-use crate::store::activities::ExternalKey;
 use crate::store::counters::{self, Counters};
 use crate::store::wallets::Versioned;
 use crate::store::{Changes, Owner, activities, lots, members, moves, redemptions, reviews, rewards, tiers};
@@ -21,24 +21,15 @@ impl Batch {
         tx: &Tx,
         catalogue: &Catalogue,
         requests: &[Request],
-        locked: HashMap<Owner, Versioned>,
+        (locked, known): (HashMap<Owner, Versioned>, Known),
         now: Time,
     ) -> Result<Batch, db::Error> {
-        let ids: BTreeSet<(Owner, Uuid)> = requests
-            .iter()
-            .filter_map(|r| Some((r.owner.clone(), r.call.as_ref()?.call.request_id)))
-            .collect();
-        let ids: Vec<_> = ids.into_iter().collect();
-        let external: BTreeSet<ExternalKey> = requests.iter().filter_map(external_key).collect();
-        let external: Vec<_> = external.into_iter().collect();
         let mut batch = Batch {
             now,
             machine_now_micros: events::machine_now_micros(),
             paired: paired(requests, &locked),
             wallets: open(tx, catalogue, locked).await?,
-            repeated: ids.len() < requests.len(),
-            recorded: requests::find(tx, &ids).await?,
-            external: activities::find_external(tx, &external).await?,
+            known,
             activities: HashMap::new(),
             redemptions: HashMap::new(),
             redeemed_as: HashMap::new(),
@@ -65,14 +56,18 @@ impl Batch {
 
     /// Up to which moment a wallet may be settled.
     fn now_of(&self, owner: &Owner) -> Time {
-        let (paired, latest) = &self.paired;
-        if paired.contains(owner) { self.now.max(*latest) } else { self.now }
+        let (paired, moments) = &self.paired;
+        let latest = moments.last().filter(|_| paired.contains(owner));
+        latest.map_or(self.now, |latest| self.now.max(*latest))
     }
 
     /// The moments at which something may be decided about a wallet: a second wallet, of the same request or
     /// of one before it, may be ahead in time.
     fn moments(&self, owner: &Owner, open: &Open) -> BTreeSet<Time> {
-        [self.now, self.now_of(owner)].map(|now| now.max(open.state.wallet.now)).into()
+        let (paired, moments) = &self.paired;
+        let others = moments.iter().filter(|_| paired.contains(owner));
+        let earliest = self.now.max(open.state.wallet.now);
+        [earliest].into_iter().chain(others.map(|moment| earliest.max(*moment))).collect()
     }
 
     async fn load_activities(
@@ -278,7 +273,7 @@ impl Batch {
     pub(super) fn activity_key(&self, request: &Request) -> Option<(Owner, Uuid)> {
         let id = match request.command.activity()? {
             ActivityRef::Id(id) => *id,
-            ActivityRef::External(_) => *self.external.get(&external_key(request)?)?,
+            ActivityRef::External(_) => *self.known.external.get(&external_key(request)?)?,
         };
         Some((request.acts_on().clone(), id))
     }
@@ -325,8 +320,11 @@ impl Batch {
         else {
             return false;
         };
-        let at = record.occurred_at(self.now.max(open.state.wallet.now));
-        open.program.rules_at(at).is_some_and(|set| set.rules.names_member())
+        let mut sets = self
+            .moments(request.acts_on(), open)
+            .into_iter()
+            .filter_map(|now| open.program.rules_at(record.occurred_at(now)));
+        sets.any(|set| set.rules.names_member())
     }
 
     /// The counters of caps that a request may count under.
@@ -396,12 +394,11 @@ pub(super) fn review_key(request: &Request) -> Option<(Owner, Uuid)> {
 
 /// Two wallets that are named together are settled at the later of their moments, and so may be the next that
 /// is named together with one of them.
-fn paired(requests: &[Request], locked: &HashMap<Owner, Versioned>) -> (HashSet<Owner>, Time) {
+fn paired(requests: &[Request], locked: &HashMap<Owner, Versioned>) -> (HashSet<Owner>, BTreeSet<Time>) {
     let together = requests.iter().filter(|request| request.other().is_some());
     let owners: HashSet<Owner> = together.flat_map(Request::wallets).collect();
-    let moments = owners.iter().filter_map(|owner| locked.get(owner)).map(|found| found.wallet.now);
-    let latest = moments.max().unwrap_or(Time::MIN);
-    (owners, latest)
+    let moments = owners.iter().filter_map(|owner| locked.get(owner)).map(|found| found.wallet.now).collect();
+    (owners, moments)
 }
 
 async fn open(
@@ -428,15 +425,4 @@ impl Open {
         let pending = self.state.wallet.purses.iter().any(|purse| purse.totals.pending > 0).then_some(0);
         lots::Want { pending, ..lots::Want::due(owner, &self.state.wallet, now.max(self.state.wallet.now)) }
     }
-}
-
-/// The caller's own key of the activity that a request records or names.
-pub(super) fn external_key(request: &Request) -> Option<ExternalKey> {
-    let id = match (&request.command, request.command.activity()) {
-        (Command::RecordActivity(record), _) => &record.external_id,
-        (_, Some(ActivityRef::External(id))) => id,
-        _ => return None,
-    };
-    // Whoever acts is the member of the wallet that is named.
-    (!id.is_empty()).then(|| (request.acts_on().clone(), request.owner.id(), id.clone()))
 }

@@ -12,6 +12,7 @@ mod announce;
 mod batch;
 mod catalogue;
 mod execute;
+mod known;
 mod lane;
 mod lanes;
 mod load;

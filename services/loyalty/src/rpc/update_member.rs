@@ -14,7 +14,7 @@ use super::Api;
 use super::member_wire::{etag, member_message, profile};
 use super::refusal::{DOMAIN, exists, member_closed, member_not_found};
 use super::wire::uuid;
-use crate::domain::{Member, Profile};
+use crate::domain::{Member, MemberState, Profile};
 use crate::store::{Owner, Tenant, members};
 
 /// The names of what may change of a profile.
@@ -46,7 +46,12 @@ pub(super) async fn handle(
     let owner = Owner::new(&caller.tenant, member_id);
     // Request ids are unique within a wallet, and there is none without a member.
     let known = members::find(api.db.reader(), &caller.tenant, member_id).await;
-    known.map_err(|e| super::call::told(&e))?.ok_or_else(|| member_not_found(&given.member_id))?;
+    let known = known.map_err(|e| super::call::told(&e))?;
+    let known = known.ok_or_else(|| member_not_found(&given.member_id))?;
+    // Nothing is kept of what is said of whom nothing may be known.
+    if known.state == MemberState::Erased {
+        return Err(member_closed().into());
+    }
     let call = caller.call(DOMAIN, "UpdateMember", request_id, &message);
     let command = Once { scope: owner, call, now };
     let (tenant, expected) = (caller.tenant.clone(), given.etag);

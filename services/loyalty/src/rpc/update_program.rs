@@ -53,14 +53,12 @@ pub(super) async fn handle(
     let request_id = uuid(&message.request_id, &Path::ROOT, "request_id", &mut found);
     let given = message.program.clone().unwrap_or_default();
     let mask = message.update_mask.as_ref().map_or(&[][..], |mask| &mask.paths);
-    const BY_PROGRAM: [&str; 3] = ["tiers", "further_currencies", "point_currency.unit_cost"];
-    let known = if mask.iter().any(|name| BY_PROGRAM.contains(&name.as_str())) {
-        programs::find(api.db.reader(), &caller.tenant, &given.program_id).await.map_err(|e| told(&e))?
-    } else {
-        None
-    };
+    let known =
+        programs::find(api.db.reader(), &caller.tenant, &given.program_id).await.map_err(|e| told(&e))?;
     let changes = changes(&given, mask, known.as_ref(), &mut found);
     found.into_result(DOMAIN)?;
+    // Request ids are unique within a program, and there is none without it.
+    known.ok_or_else(|| program_not_found(&given.program_id))?;
     let call = caller.call(DOMAIN, "UpdateProgram", request_id, &message);
     let command = Once { scope: Owner::named(&caller.tenant, &given.program_id), call, now };
     let (tenant, id, expected) = (caller.tenant.clone(), given.program_id, given.etag);

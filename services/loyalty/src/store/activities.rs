@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use ambient::Time;
 use db::sea_orm::sea_query::ArrayType;
 use db::sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
-use db::{Keyed, Owner, Pick, select_in};
+use db::{Keyed, Lookup, Owner, Pick, select_in};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -25,14 +25,8 @@ struct OutstandingRow {
     points: i64,
 }
 
-/// Finds the ids of activities by their callers' own keys.
-///
-/// # Errors
-/// That the database refused.
-pub async fn find_external(
-    db: &impl ConnectionTrait,
-    wanted: &[ExternalKey],
-) -> Result<HashMap<ExternalKey, Uuid>, db::Error> {
+/// Activities by their callers' own keys.
+pub fn external_lookup(wanted: &[ExternalKey]) -> Lookup<'static> {
     let select = Keyed {
         table: "activity",
         on: &["bucket", "tenant_id", "wallet_id", "external_id", "member_id"],
@@ -44,7 +38,18 @@ pub async fn find_external(
     };
     let key =
         |(owner, member_id, id): &ExternalKey| owner.key_with([id.as_str().into(), (*member_id).into()]);
-    let keys: Vec<_> = wanted.iter().map(key).collect();
+    Lookup { select, keys: wanted.iter().map(key).collect() }
+}
+
+/// Finds the ids of activities by their callers' own keys.
+///
+/// # Errors
+/// That the database refused.
+pub async fn find_external(
+    db: &impl ConnectionTrait,
+    wanted: &[ExternalKey],
+) -> Result<HashMap<ExternalKey, Uuid>, db::Error> {
+    let Lookup { select, keys } = external_lookup(wanted);
     let rows: Vec<activity::Model> = select_in(db, select, &keys).await?;
     let found = rows.into_iter().map(|row| {
         let owner = Owner::of_row(row.bucket, &row.tenant_id, row.wallet_id);

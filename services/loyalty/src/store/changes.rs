@@ -246,9 +246,10 @@ impl Changes {
         db::traced(tx.get_database_backend(), "INSERT ledger", write).await
     }
 
-    /// Takes off activities of this batch what is personal: those of before are forgotten when it is written.
+    /// Takes off activities that change with an erasure what is personal: the others are forgotten when it is
+    /// written, and none is recorded in the same batch.
     fn forget_erased(&mut self) {
-        for ((owner, _), row) in self.recorded.iter_mut().chain(&mut self.changed_activities) {
+        for ((owner, _), row) in &mut self.changed_activities {
             if self.states.get(owner).is_some_and(|(state, _)| *state == MemberState::Erased) {
                 activities::forget(row);
             }
@@ -262,6 +263,6 @@ impl Changes {
 
     /// True if there is nothing to write.
     pub fn is_empty(&self) -> bool {
-        self.wallets.is_empty() && self.records.is_empty()
+        self.wallets.is_empty() && self.records.is_empty() && self.reviewed.is_empty()
     }
 }

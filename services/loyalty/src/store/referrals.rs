@@ -97,7 +97,9 @@ pub async fn page(
 /// # Errors
 /// That the database refused.
 pub async fn reward(tx: &Tx, referral: &Referral) -> Result<(), db::Error> {
-    set(tx, &referral.friend, ReferralState::Rewarded, referral.activity_id, referral.due_time).await
+    let rewarded = (ReferralState::Rewarded, referral.activity_id, referral.due_time);
+    update(&referral.friend, rewarded).exec(tx).await?;
+    Ok(())
 }
 
 /// Writes that a reward is to be tried again later, unless the referral has changed since it was read.
@@ -114,12 +116,19 @@ pub async fn postpone(tx: &Tx, referral: &Referral, due_time: Time) -> Result<()
     Ok(())
 }
 
-/// Writes what commands changed, in their order. Only a referral that is open can be qualified for.
+/// Writes what commands changed, in their order. Only a referral that is open can be qualified for, and only
+/// what qualified can be taken back.
 pub(super) async fn change(tx: &Tx, mut changes: Vec<(Owner, Referred)>) -> Result<(), db::Error> {
     changes.sort_by(|(one, _), (other, _)| one.cmp(other));
     for (friend, change) in &changes {
         match change {
-            Referred::Open => set(tx, friend, ReferralState::Open, Uuid::nil(), Time::NEVER).await?,
+            Referred::Open { activity_id } => {
+                let open = (ReferralState::Open, Uuid::nil(), Time::NEVER);
+                let qualified = Condition::all()
+                    .add(referral::Column::State.eq(ReferralState::Qualified as i32))
+                    .add(referral::Column::ActivityId.eq(*activity_id));
+                update(friend, open).filter(qualified).exec(tx).await?;
+            }
             Referred::Qualified { activity_id, due_time } => {
                 let qualified = (ReferralState::Qualified, *activity_id, *due_time);
                 let open = referral::Column::State.eq(ReferralState::Open as i32);
@@ -127,17 +136,6 @@ pub(super) async fn change(tx: &Tx, mut changes: Vec<(Owner, Referred)>) -> Resu
             }
         }
     }
-    Ok(())
-}
-
-async fn set(
-    tx: &Tx,
-    friend: &Owner,
-    state: ReferralState,
-    activity_id: Uuid,
-    due_time: Time,
-) -> Result<(), db::Error> {
-    update(friend, (state, activity_id, due_time)).exec(tx).await?;
     Ok(())
 }
 

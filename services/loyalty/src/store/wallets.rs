@@ -8,7 +8,7 @@ use db::sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QueryResult,
     QuerySelect, Statement,
 };
-use db::{Keyed, OWNER_TYPES, Owner, Pick, Tenant, Tx, Writes, select_in};
+use db::{Keyed, Lookup, OWNER_TYPES, Owner, Pick, Tenant, Tx, Writes, select_beside, select_in};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -41,6 +41,17 @@ struct Row {
     program_version: i64,
 }
 
+struct Locked {
+    row: Row,
+    /// Whether any of what was looked for beside it may be there.
+    beside: bool,
+    /// As the statement saw the wallet before it waited for the lock.
+    version_before: i64,
+}
+
+const VERSION_BEFORE: &str = ", (SELECT s.version FROM wallet s WHERE s.bucket = t.bucket \
+     AND s.tenant_id = t.tenant_id AND s.wallet_id = t.wallet_id) AS version_before";
+
 const SELECT: Keyed<'static> = Keyed {
     table: "wallet",
     on: &OWNER,
@@ -61,21 +72,38 @@ impl FromQueryResult for Row {
     }
 }
 
+impl FromQueryResult for Locked {
+    fn from_query_result(row: &QueryResult, prefix: &str) -> Result<Locked, DbErr> {
+        let (beside, version_before) =
+            (row.try_get(prefix, "beside")?, row.try_get(prefix, "version_before")?);
+        Ok(Locked { row: Row::from_query_result(row, prefix)?, beside, version_before })
+    }
+}
+
 /// Loads wallets and, on PostgreSQL, locks their rows in the owners' order until the transaction ends. What
 /// does not exist is not in the result. Anything else about these wallets must be read in a later
-/// statement: one that waited for a lock still sees other tables as they were before.
+/// statement: one that waited for a lock still sees other tables as they were before. Only that nothing is
+/// there of `beside` is told at once, by the second part of the result; true says that something may be, and
+/// so it may if a wallet changed while the statement waited.
 ///
 /// # Errors
 /// That the database refused, or `Damaged` for a row that does not make sense.
-pub async fn lock(tx: &Tx, owners: &[Owner]) -> Result<HashMap<Owner, Versioned>, db::Error> {
-    let select = Keyed { pick: Pick::Locked, ..SELECT };
+pub async fn lock(
+    tx: &Tx,
+    owners: &[Owner],
+    beside: &[Lookup<'_>],
+) -> Result<(HashMap<Owner, Versioned>, bool), db::Error> {
+    let more = format!("{PROGRAM_VERSION}{VERSION_BEFORE}");
+    let select = Keyed { pick: Pick::Locked, more: &more, ..SELECT };
     let keys: Vec<_> = owners.iter().map(Owner::key).collect();
-    let rows: Vec<Row> = select_in(tx, select, &keys).await?;
-    let locked = rows.into_iter().map(|row| {
+    let rows: Vec<Locked> = select_beside(tx, select, &keys, beside).await?;
+    let is_new = |row: &Locked| !row.beside && row.version_before == row.row.wallet.version;
+    let maybe = rows.is_empty() || !rows.iter().all(is_new);
+    let locked = rows.into_iter().map(|Locked { row, .. }| {
         let owner = Owner::of_row(row.wallet.bucket, &row.wallet.tenant_id, row.wallet.wallet_id);
         Ok((owner, versioned(row)?))
     });
-    locked.collect()
+    Ok((locked.collect::<Result<_, db::Error>>()?, maybe))
 }
 
 /// Loads one wallet without locking it.

@@ -155,7 +155,7 @@ impl Plan {
             }
             let reward = Some(reward.clone());
             let request = pb::CreateRewardRequest { request_id: String::new(), reward };
-            let request_id = id_of(&request.encode_to_vec(), 0);
+            let request_id = id_of(&request.encode_to_vec(), self.present.version());
             let request = pb::CreateRewardRequest { request_id, ..request };
             RewardServiceClient::new(client.clone()).create_reward(request).await?;
         }
@@ -208,7 +208,7 @@ impl Plan {
             version: draft.version,
             start_time: None,
         };
-        let request_id = id_of(&request.encode_to_vec(), draft.version);
+        let request_id = id_of(&request.encode_to_vec(), self.present.version());
         client.activate_rule_set(pb::ActivateRuleSetRequest { request_id, ..request }).await?;
         Ok(())
     }
@@ -236,6 +236,11 @@ impl Plan {
 }
 
 impl Present {
+    /// Of the program. What was refused may be done once that has changed, so it is another request then.
+    fn version(&self) -> i64 {
+        self.program.as_ref().map_or(0, |program| program.version)
+    }
+
     fn reward(&self, reward_id: &str) -> Option<&pb::Reward> {
         self.rewards.iter().find(|there| there.reward_id == reward_id)
     }

@@ -6,7 +6,7 @@ use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, ReflectMessage as _, 
 use proto::google::r#type::Money;
 use serde::Serialize;
 
-use super::file::{SET_BY_SERVICE, word};
+use super::file::{MOMENT, is_set_by_service, word};
 use crate::money;
 
 /// One field that is not as it is wanted.
@@ -62,7 +62,7 @@ pub(super) fn changes<M: prost::Message>(
 
 fn write(message: &DynamicMessage, at: &str, lines: &mut BTreeMap<String, String>) {
     for (field, value) in message.fields() {
-        if SET_BY_SERVICE.contains(&field.name()) || is_said(&field, value, at) {
+        if is_set_by_service(&field) || is_said(&field, value, at) {
             continue;
         }
         let at = format!("{at}.{}", field.name());
@@ -96,6 +96,10 @@ fn write_value(field: &FieldDescriptor, value: &Value, at: &str, lines: &mut BTr
                 .transcode_to::<Money>()
                 .map(|amount| format!("{} {}", money::text_of(&amount), amount.currency_code));
             lines.insert(at.to_owned(), amount.unwrap_or_default());
+        }
+        Value::Message(message) if message.descriptor().full_name() == MOMENT => {
+            let moment = message.transcode_to::<prost_types::Timestamp>();
+            lines.insert(at.to_owned(), moment.map(|moment| moment.to_string()).unwrap_or_default());
         }
         Value::Message(message) => write(message, at, lines),
         value => drop(lines.insert(at.to_owned(), text_of(field, value))),

@@ -14,9 +14,17 @@ use toml::{Table, Value as Toml};
 use crate::Failure;
 use crate::money::Currency;
 
-/// Fields that the service sets by itself.
-pub(super) const SET_BY_SERVICE: [&str; 7] =
-    ["version", "create_time", "etag", "state", "start_time", "end_time", "earlier_tiers"];
+/// True of a field that the service sets by itself.
+pub(super) fn is_set_by_service(field: &FieldDescriptor) -> bool {
+    match field.name() {
+        "version" | "create_time" | "etag" | "state" | "earlier_tiers" => true,
+        // When a reward may be had is for those to say who offer it.
+        "start_time" | "end_time" => field.parent_message().name() != "Reward",
+        _ => false,
+    }
+}
+
+pub(super) const MOMENT: &str = "google.protobuf.Timestamp";
 
 /// What a file wants.
 #[derive(Debug)]
@@ -92,13 +100,13 @@ impl Reader {
         let mut message = DynamicMessage::new(of.clone());
         for (name, value) in table {
             let at = format!("{at}.{name}");
-            if SET_BY_SERVICE.contains(&name.as_str()) {
-                return Err(format!("{at} is set by the service; leave it out"));
-            }
             let Some(field) = of.get_field_by_name(name) else {
                 let names: Vec<String> = of.fields().map(|field| field.name().to_owned()).collect();
                 return Err(format!("{at} is not known; expected one of {}", names.join(", ")));
             };
+            if is_set_by_service(&field) {
+                return Err(format!("{at} is set by the service; leave it out"));
+            }
             if let Some(oneof) = field.containing_oneof()
                 && let Some(other) = oneof.fields().find(|other| message.has_field(other))
             {
@@ -156,6 +164,18 @@ impl Reader {
             (Kind::Message(of), _) if of.full_name() == "google.type.Money" => {
                 Err(must("an amount as a text, such as \"12.50\""))
             }
+            (Kind::Message(of), Toml::Datetime(moment)) if of.full_name() == MOMENT => {
+                let moment = chrono::DateTime::parse_from_rfc3339(&moment.to_string());
+                let moment =
+                    moment.map_err(|_| must("a moment with an offset, such as 2026-12-24T00:00:00Z"))?;
+                let moment = prost_types::Timestamp::from(std::time::SystemTime::from(moment));
+                let mut message = DynamicMessage::new(of.clone());
+                message.transcode_from(&moment).map_err(|error| format!("{at}: {error}"))?;
+                Ok(Value::Message(message))
+            }
+            (Kind::Message(of), _) if of.full_name() == MOMENT => {
+                Err(must("a moment without quotes, such as 2026-12-24T00:00:00Z"))
+            }
             (Kind::Message(of), _) => self.fields(of.clone(), given, at).map(Value::Message),
             (kind, _) => Err(format!("{at} cannot be written in a file ({kind:?})")),
         }
@@ -203,7 +223,8 @@ mod tests {
              tiers = [{{ tier_id = 'a', threshold = '0' }}, {{ tier_id = 'b', threshold = '12.50' }}]\n\
              [[rule_set.rules]]\nrule_id = 'r'\nactivity_types = ['purchase', 'check-in']\nfixed_points = 3\n\
              window = {{ start = 2026-12-01T00:00:00 }}\n\
-             [[rewards]]\nreward_id = 'mug'\nprice_points = 100\nunlimited = true\n"
+             [[rewards]]\nreward_id = 'mug'\nprice_points = 100\nunlimited = true\n\
+             start_time = 2026-12-24T00:00:00+01:00\n"
         ));
         let wanted = wanted.unwrap();
         let expiry = wanted.program.expiry_policy.unwrap();
@@ -221,6 +242,8 @@ mod tests {
         assert_eq!(rules.rules[0].window.clone().unwrap().start, "2026-12-01T00:00:00");
         assert_eq!(wanted.rewards[0].stock, Some(pb::reward::Stock::Unlimited(true)));
         assert_eq!(wanted.rewards[0].program_id, "shop");
+        let start = prost_types::Timestamp { seconds: 1_798_066_800, nanos: 0 };
+        assert_eq!(wanted.rewards[0].start_time, Some(start));
     }
 
     #[test]
@@ -245,6 +268,12 @@ mod tests {
         assert_eq!(both, "program.expiry_policy.rolling_months cannot stand beside rolling_days");
         let large = told("expiry_policy = { rolling_days = 9999999999 }");
         assert_eq!(large, "program.expiry_policy.rolling_days must be a number of at most 2147483647");
+        let hour = told("[[rewards]]\nend_time = 2026-12-24T00:00:00");
+        assert_eq!(hour, "rewards[0].end_time must be a moment with an offset, such as 2026-12-24T00:00:00Z");
+        let text = told("[[rewards]]\nend_time = '2026-12-24T00:00:00Z'");
+        assert_eq!(text, "rewards[0].end_time must be a moment without quotes, such as 2026-12-24T00:00:00Z");
+        let start = told("[rule_set]\nstart_time = 2026-12-24T00:00:00Z");
+        assert_eq!(start, "rule_set.start_time is set by the service; leave it out");
         assert_eq!(told("[rules]"), "`rules` is not known here; expected program, rule_set and rewards");
         assert_eq!(told("[rewards]"), "rewards must be a list: write [[rewards]]");
         assert_eq!(Wanted::parse("").unwrap_err(), "[program] is missing");

@@ -16,7 +16,7 @@ use super::super::purse::{Points, add};
 use super::compile::Compiled;
 use super::condition::Condition;
 use super::facts::Facts;
-use super::rule::{Cap, Effect, Overflow, Rule, Scope, Stacking};
+use super::rule::{Cap, Effect, Overflow, Period, Rule, Scope, Stacking};
 
 /// What a rule did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -272,7 +272,7 @@ fn worth(rules: &Compiled, grant: &Grant, at: Time, room: &Room) -> i64 {
     let cuts = rules.rules()[grant.rule].caps.iter().filter(|cap| cap.overflow == Overflow::Cap);
     let left = cuts.map(|cap| {
         let counter = rules.counter(grant.rule, cap, at);
-        left(cap, counter.as_ref(), room, &BTreeMap::new())
+        left(cap, counter.as_ref(), room, &Used::default())
     });
     left.fold(grant.desired, i64::min)
 }
@@ -322,7 +322,7 @@ fn cut(
         *left = left.saturating_sub(points);
         points
     };
-    let mut evaluation = Evaluation::default();
+    let (mut evaluation, mut used) = (Evaluation::default(), Used::default());
     let ruled_out = |grant: &&mut Grant| matches!(grant.outcome, Matched::Kind | Matched::Window);
     for grant in grants.iter_mut().filter(|grant| !ruled_out(grant)) {
         let rule = &rules.rules()[grant.rule];
@@ -334,7 +334,7 @@ fn cut(
         }
         grant.granted = grant.desired;
         for (place, (cap, counter)) in rule.caps.iter().zip(&counters).enumerate() {
-            let left = left(cap, counter.as_ref(), room, &evaluation.counted);
+            let left = left(cap, counter.as_ref(), room, &used);
             if left < grant.granted {
                 if may_reject && cap.overflow == Overflow::Reject {
                     return Err(Refusal::LimitReached {
@@ -349,9 +349,14 @@ fn cut(
         grant.granted = of_held(rules.purse(grant.rule), grant.granted);
         // Two caps of one rule may count under one budget: it counts once.
         let counters: BTreeSet<Counter> = counters.into_iter().flatten().collect();
-        for counter in counters.into_iter().filter(|_| grant.granted > 0) {
-            let counted = evaluation.counted.entry(counter).or_default();
-            *counted = counted.checked_add(grant.granted).ok_or(Refusal::AmountOverflow)?;
+        let granted = grant.granted;
+        for counter in counters.into_iter().filter(|_| granted > 0) {
+            add_to(used.counted.entry(counter).or_default(), granted)?;
+        }
+        let budgets = rule.caps.iter().filter(|cap| cap.period == Period::Activity && !cap.budget.is_empty());
+        let budgets: BTreeSet<&str> = budgets.map(|cap| cap.budget.as_str()).collect();
+        for budget in budgets {
+            add_to(used.of_activity.entry(budget).or_default(), granted)?;
         }
         add(&mut evaluation.points, rules.purse(grant.rule), grant.granted)?;
     }
@@ -359,14 +364,29 @@ fn cut(
     evaluation.tier_bonus = of_held(0, more(total(plain.map(|grant| grant.granted))?, facts.earn_percent)?);
     add(&mut evaluation.points, 0, evaluation.tier_bonus)?;
     evaluation.points.retain(|_, points| *points > 0);
-    evaluation.grants = grants;
+    (evaluation.grants, evaluation.counted) = (grants, used.counted);
     Ok(evaluation)
 }
 
-fn left(cap: &Cap, counter: Option<&Counter>, room: &Room, counted: &BTreeMap<Counter, i64>) -> i64 {
-    let Some(counter) = counter else { return cap.points_max };
-    let used = counted.get(counter).copied().unwrap_or(0);
-    room_under(room, counter).unwrap_or(0).saturating_sub(used).max(0)
+/// What the rules before one were granted of an activity.
+#[derive(Default)]
+struct Used<'a> {
+    counted: BTreeMap<Counter, i64>,
+    /// By budgets that start anew with each activity.
+    of_activity: BTreeMap<&'a str, i64>,
+}
+
+fn left(cap: &Cap, counter: Option<&Counter>, room: &Room, used: &Used<'_>) -> i64 {
+    let (room, used) = match counter {
+        None => (cap.points_max, used.of_activity.get(cap.budget.as_str())),
+        Some(counter) => (room_under(room, counter).unwrap_or(0), used.counted.get(counter)),
+    };
+    room.saturating_sub(used.copied().unwrap_or(0)).max(0)
+}
+
+fn add_to(sum: &mut i64, points: i64) -> Result<(), Refusal> {
+    *sum = sum.checked_add(points).ok_or(Refusal::AmountOverflow)?;
+    Ok(())
 }
 
 /// How many points may still be granted under a counter, if that is known.

@@ -273,6 +273,13 @@ fn caps_cut_or_refuse_and_budgets_are_shared() {
     };
     let rules = compiled(vec![shared(fixed("a", 40)), shared(fixed("b", 40))], &[]);
     assert_eq!(granted(&rules, &facts), [("a".to_owned(), 40), ("b".to_owned(), 30)]);
+    let of_basket = |rule: Rule| Rule {
+        caps: vec![Cap { budget: "basket".into(), ..cap(70, Period::Activity) }],
+        ..rule
+    };
+    let rules = compiled(vec![of_basket(fixed("a", 40)), fixed("b", 5), of_basket(fixed("c", 40))], &[]);
+    let expected = [("a".to_owned(), 40), ("b".to_owned(), 5), ("c".to_owned(), 30)];
+    assert_eq!(granted(&rules, &facts), expected);
 }
 
 #[test]

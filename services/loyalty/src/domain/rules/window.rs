@@ -1,9 +1,11 @@
 //! When a rule holds, in the local time of the program: from a time to a time, and within each recurrence of
-//! RFC 5545. Recurrences are counted in local time and written out once, so a rule that holds on Saturdays
-//! holds from local midnight to local midnight whatever the clocks do.
+//! RFC 5545. Recurrences are counted in local time and written out once, when a rule is first asked, so a
+//! rule that holds on Saturdays holds from local midnight to local midnight whatever the clocks do.
+
+use std::sync::{Arc, OnceLock};
 
 use ambient::Time;
-use chrono::{NaiveDateTime, TimeDelta, TimeZone};
+use chrono::{NaiveDate, NaiveDateTime, TimeDelta, TimeZone};
 use chrono_tz::Tz;
 use rrule::RRuleSet;
 
@@ -20,9 +22,28 @@ const MINUTES_MAX: u32 = 527_040;
 pub(super) struct Times {
     start: Time,
     end: Time,
-    /// In order; `None`: always.
-    within: Option<Vec<(Time, Time)>>,
+    /// `None`: always.
+    within: Option<Arc<Recurrences>>,
 }
+
+/// What lasts so long from each recurrence on.
+#[derive(Debug)]
+struct Recurrences {
+    first: NaiveDateTime,
+    rule: String,
+    zone: Tz,
+    length: TimeDelta,
+    spans: OnceLock<Vec<(Time, Time)>>,
+}
+
+impl PartialEq for Recurrences {
+    fn eq(&self, other: &Recurrences) -> bool {
+        let Recurrences { first, rule, zone, length, .. } = self;
+        (first, rule, zone, length) == (&other.first, &other.rule, &other.zone, &other.length)
+    }
+}
+
+impl Eq for Recurrences {}
 
 impl Times {
     /// Writes a window out in a zone.
@@ -53,17 +74,19 @@ impl Times {
             return Err(("duration_minutes", format!("must be from 1 to {MINUTES_MAX}")));
         }
         let length = TimeDelta::minutes(i64::from(window.minutes));
-        let starts = recurrences(first, &window.recurrence).map_err(|told| ("recurrence", told))?;
-        let spans = starts
-            .into_iter()
-            .filter_map(|from| Some((instant(zone, from), instant(zone, from.checked_add_signed(length)?))));
-        Ok(Times { start, end, within: Some(spans.collect()) })
+        let rule = local_rule(&window.recurrence, zone).map_err(|told| ("recurrence", told))?;
+        let recurrences = Recurrences { first, rule, zone, length, spans: OnceLock::new() };
+        if recurrences.starts(1).map_err(|told| ("recurrence", told))?.is_empty() {
+            return Err(("recurrence", "never recurs".into()));
+        }
+        Ok(Times { start, end, within: Some(Arc::new(recurrences)) })
     }
 
     /// True at this moment.
     pub(super) fn holds(&self, at: Time) -> bool {
-        let in_span = |spans: &Vec<(Time, Time)>| {
-            // Recurrences may overlap: any that began may still last.
+        let in_span = |recurrences: &Arc<Recurrences>| {
+            // They may overlap: any that began may still last.
+            let spans = recurrences.spans();
             let begun = spans.partition_point(|(from, _)| *from <= at);
             spans.iter().take(begun).rev().take(OVERLAP_MAX).any(|(_, to)| at < *to)
         };
@@ -74,7 +97,28 @@ impl Times {
 /// Recurrences that may last at the same time: those of a day within the longest one.
 const OVERLAP_MAX: usize = 366;
 
-fn recurrences(first: NaiveDateTime, rule: &str) -> Result<Vec<NaiveDateTime>, String> {
+impl Recurrences {
+    /// In their order.
+    fn spans(&self) -> &[(Time, Time)] {
+        self.spans.get_or_init(|| {
+            let instant = |at| instant(self.zone, at);
+            let span =
+                |from: NaiveDateTime| Some((instant(from), instant(from.checked_add_signed(self.length)?)));
+            let starts = self.starts(RECURRENCES_MAX).unwrap_or_default();
+            starts.into_iter().filter_map(span).collect()
+        })
+    }
+
+    /// So many of them at most. Local times, written as if they were UTC: the zone comes in when they are
+    /// made moments.
+    fn starts(&self, limit: u16) -> Result<Vec<NaiveDateTime>, String> {
+        let text = format!("DTSTART:{}\nRRULE:{}", self.first.format(AS_UTC), self.rule);
+        let set: RRuleSet = text.parse().map_err(|error| format!("is not an RFC 5545 rule: {error}"))?;
+        Ok(set.all(limit).dates.into_iter().map(|date| date.naive_utc()).collect())
+    }
+}
+
+fn local_rule(rule: &str, zone: Tz) -> Result<String, String> {
     let upper = rule.to_ascii_uppercase();
     let named = |name: &str| upper.split(';').any(|part| part == format!("FREQ={name}"));
     if !["DAILY", "WEEKLY", "MONTHLY", "YEARLY"].into_iter().any(named) {
@@ -83,12 +127,60 @@ fn recurrences(first: NaiveDateTime, rule: &str) -> Result<Vec<NaiveDateTime>, S
     if ["BYHOUR", "BYMINUTE", "BYSECOND"].into_iter().any(|part| upper.contains(part)) {
         return Err("must not name hours, minutes or seconds; `start` says when it begins".into());
     }
-    // Local times, written as if they were UTC: the zone comes in when they are made moments.
-    let text = format!("DTSTART:{}\nRRULE:{upper}", first.format("%Y%m%dT%H%M%SZ"));
-    let set: RRuleSet = text.parse().map_err(|error| format!("is not an RFC 5545 rule: {error}"))?;
-    let dates = set.all(RECURRENCES_MAX).dates;
-    if dates.is_empty() {
-        return Err("never recurs".into());
+    let parts: Result<Vec<String>, String> = upper.split(';').map(|part| in_local_time(part, zone)).collect();
+    Ok(parts?.join(";"))
+}
+
+const AS_UTC: &str = "%Y%m%dT%H%M%SZ";
+
+/// A part of a rule; if it says until when, as a local time: it may be given as one, as a day, whose end is
+/// meant, or in UTC.
+fn in_local_time(part: &str, zone: Tz) -> Result<String, String> {
+    let Some(until) = part.strip_prefix("UNTIL=") else { return Ok(part.to_owned()) };
+    let read = |format: &str| NaiveDateTime::parse_from_str(until, format).ok();
+    let utc = read(AS_UTC).map(|at| zone.from_utc_datetime(&at).naive_local());
+    let day = || NaiveDate::parse_from_str(until, "%Y%m%d").ok()?.and_hms_opt(23, 59, 59);
+    let local = utc.or_else(|| read("%Y%m%dT%H%M%S")).or_else(day);
+    let local = local.ok_or("must name UNTIL as 20261231, 20261231T235959 or 20261231T235959Z")?;
+    Ok(format!("UNTIL={}", local.format(AS_UTC)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Time {
+        Time::from(chrono::DateTime::parse_from_rfc3339(text).unwrap().to_utc())
     }
-    Ok(dates.into_iter().map(|date| chrono::Utc.from_utc_datetime(&date.naive_utc()).naive_utc()).collect())
+
+    #[test]
+    fn recurrences_end_in_local_time() {
+        let zone: Tz = "America/New_York".parse().unwrap();
+        let until = |until: &str| {
+            let window = Window {
+                start: "2026-02-01T20:00:00".into(),
+                end: String::new(),
+                recurrence: format!("FREQ=DAILY;UNTIL={until}"),
+                minutes: 60,
+            };
+            Times::try_new(&window, zone)
+        };
+        for (told, last) in [
+            ("20260228", 28),
+            ("20260227T200000", 27),
+            ("20260227T195959", 26),
+            // 19:00 and 20:00 of the 28th in New York.
+            ("20260301T000000Z", 27),
+            ("20260301T010000Z", 28),
+        ] {
+            let times = until(told).unwrap();
+            // Half past eight in the evening is the next day in UTC.
+            let holds = (1..=28).filter(|day| {
+                let evening = at(&format!("2026-02-{day:02}T01:30:00Z")).plus_micros(86_400_000_000);
+                times.holds(evening)
+            });
+            assert_eq!(holds.max(), Some(last), "{told}");
+        }
+        assert!(until("tomorrow").unwrap_err().1.contains("UNTIL"));
+    }
 }
