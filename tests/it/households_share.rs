@@ -287,6 +287,7 @@ async fn what_a_household_refuses(house: House) {
     let role = become_role(&client, &ben, Earner).await.unwrap_err();
     assert_eq!(told(role), refused(FailedPrecondition, "MEMBER_NOT_IN_HOUSEHOLD"));
     join(&client, &home, &anna, Earner).await.unwrap();
+    assert_eq!(joined(&anna, &ben).await, refused(NotFound, "HOUSEHOLD_NOT_FOUND"));
     assert_eq!(joined(&next, &anna).await, refused(FailedPrecondition, "MEMBER_IN_HOUSEHOLD"));
     let merged = merge(&client, merger(&anna, &ben)).await.unwrap_err();
     assert_eq!(told(merged), refused(FailedPrecondition, "MEMBER_IN_HOUSEHOLD"));

@@ -403,6 +403,18 @@ async fn nothing_personal_is_left_of_the_erased(house: House) {
     let again = record(&client, bought).await.unwrap_err();
     assert_eq!(refused(again), (Code::InvalidArgument, "REQUEST_ID_REUSED".into()));
     assert_eq!(erase(&client, &member.member_id).await.state(), pb::MemberState::Erased);
+    // Nobody else is called as the erased are.
+    let external_id = "erased-ben".to_owned();
+    let renamed = pb::Member { external_id: external_id.clone(), ..read(&client, &other).await };
+    let (request_id, program_id) = (request_id(), PROGRAM.into());
+    let enrolment = pb::EnrollMemberRequest { request_id, program_id, external_id, ..Default::default() };
+    for told in [
+        update(&client, renamed, &["external_id"]).await.unwrap_err(),
+        members(&client).enroll_member(enrolment).await.unwrap_err(),
+    ] {
+        assert_eq!(told.code(), Code::InvalidArgument, "{told:?}");
+        assert!(told.message().contains("external_id"), "{told:?}");
+    }
     // The customer may come back as somebody new, and others are untouched.
     let anew = enroll_as(&client, "Marker-1", anna()).await;
     assert_ne!(anew.member_id, member.member_id);

@@ -90,7 +90,8 @@ async fn a_file_is_applied_once_and_then_by_its_changes(house: House) {
     let dir = tempfile::tempdir().unwrap();
     let other = dir.path().join("coffee-shop.toml");
     let text = std::fs::read_to_string(&file).unwrap();
-    let text = text.replace("rolling_months = 6", "rolling_months = 9").replace("points = 2,", "points = 3,");
+    let text =
+        text.replace("rolling_months = 6", "rolling_months = 9").replacen("points = 2,", "points = 3,", 1);
     std::fs::write(&other, text.replace("price_points = 150", "price_points = 160")).unwrap();
     let expected = [
         "program.expiry_policy.rolling_months",
@@ -195,6 +196,7 @@ async fn a_coffee_shop_gives_stars(house: House) {
     assert_eq!(earned(&client, order(30, morning)).await, 90);
     let afternoon = morning.plus_micros(6 * hour);
     assert_eq!(earned(&client, order(30, afternoon)).await, 120, "the better of both");
+    assert_eq!(earned(&client, with_cup(10, afternoon)).await, 40, "no more for the cup");
     let birthday = || activity(&anna, pb::ActivityType::Birthday, morning);
     assert_eq!((earned(&client, birthday()).await, earned(&client, birthday()).await), (150, 0));
     house.end().await;

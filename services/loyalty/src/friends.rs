@@ -22,6 +22,9 @@ use crate::workers::Settler;
 const REFERRALS_MAX: u64 = 64;
 /// How much later it is tried again while one of both may not act, or not any more for now.
 const AGAIN_MICROS: i64 = 86_400_000_000;
+/// How long after its beginning a referral waits for room under a cap: caps start anew once a year at least,
+/// or never.
+const CAPPED_MICROS: i64 = 400 * AGAIN_MICROS;
 /// Namespace of the request ids.
 const REQUESTS: Uuid = Uuid::from_u128(0x9d2c_61f4_0b7e_5a38_8c15_e27f_4a90_d36b);
 
@@ -29,6 +32,8 @@ const REQUESTS: Uuid = Uuid::from_u128(0x9d2c_61f4_0b7e_5a38_8c15_e27f_4a90_d36b
 enum Side {
     Done,
     Later,
+    /// It is beyond a cap, which may have room for it some day.
+    Capped,
     Unknown,
 }
 
@@ -51,7 +56,7 @@ impl Settler {
             // One that cannot be opened again must not be due before others for ever.
             return match side(self.lanes.submit(reopen, deadline).await) {
                 Side::Unknown => Ok(false),
-                Side::Done | Side::Later => self.finish(referral, true).await,
+                Side::Done | Side::Later | Side::Capped => self.finish(referral, true).await,
             };
         }
         let sides = [("friend", &referral.friend), ("referrer", &referrer)];
@@ -61,7 +66,12 @@ impl Settler {
         if sides.iter().any(|side| matches!(side, Side::Unknown)) {
             return Ok(false);
         }
-        let later = sides.iter().any(|side| matches!(side, Side::Later));
+        let waits = self.clock.now() < referral.create_time.plus_micros(CAPPED_MICROS);
+        let later = sides.iter().any(|side| match side {
+            Side::Later => true,
+            Side::Capped => waits,
+            Side::Done | Side::Unknown => false,
+        });
         self.finish(referral, later).await
     }
 
@@ -145,7 +155,8 @@ fn side(answer: Result<Answer, Failure>) -> Side {
     };
     let refused = requests::response::<pb::RecordActivityResponse>(DOMAIN, given).err();
     match refused.map(|status| Problem::from_status(&status).reason).as_deref() {
-        Some("MEMBER_SUSPENDED" | "VELOCITY_EXCEEDED" | "LIMIT_REACHED") => Side::Later,
+        Some("MEMBER_SUSPENDED" | "VELOCITY_EXCEEDED") => Side::Later,
+        Some("LIMIT_REACHED") => Side::Capped,
         _ => Side::Done,
     }
 }

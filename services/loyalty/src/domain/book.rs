@@ -79,6 +79,8 @@ pub(super) struct Book<'a> {
     pub(super) named_redemption: Option<&'a Redemption>,
     /// Codes that may be handed out, the next one first.
     pub(super) codes: &'a [String],
+    /// A member comes or leaves, and with it rows of the wallet, whatever becomes of its sums.
+    pub(super) hands_over: bool,
 }
 
 impl<'a> Book<'a> {
@@ -119,6 +121,7 @@ impl<'a> Book<'a> {
             past: before.past.clone(),
             named_redemption: None,
             codes: &[],
+            hands_over: false,
         }
     }
 
@@ -203,7 +206,7 @@ impl<'a> Book<'a> {
         out.wallet.event_seq = plus(out.wallet.event_seq, events)?;
         let counted = !out.credits.is_empty() || !out.counted.is_empty();
         let told = out.recorded.is_some() || !out.changed.is_empty() || out.referred.is_some();
-        let others = !out.lots.is_empty() || !out.resolved.is_empty() || told || counted;
+        let others = !out.lots.is_empty() || !out.resolved.is_empty() || told || counted || self.hands_over;
         if others || out.wallet != self.before.wallet {
             out.wallet.now = self.now;
             next(&mut out.wallet.version)?;

@@ -118,9 +118,12 @@ impl Member {
         }
     }
 
+    /// What the external ids of the erased begin with, and of nobody else.
+    pub const ERASED: &str = "erased-";
+
     /// What nobody's own key looks like: it stands for that of an erased member.
     pub fn pseudonym(id: Uuid) -> String {
-        format!("erased-{id}")
+        format!("{}{id}", Member::ERASED)
     }
 }
 

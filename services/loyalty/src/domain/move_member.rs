@@ -135,6 +135,7 @@ pub(super) fn move_member<'a>(
     let target = target(book, own, command, context.other)?;
     let belongings = context.belongings.expect("who moves is given with what belongs to it");
     let mut there = Book::open(target, book.program, book.now);
+    (book.hands_over, there.hands_over) = (true, true);
     settle::settle(&mut there)?;
     let points = hand_over(book, &mut there, command, belongings)?;
     let leaves_own = !command.to.is_own();
@@ -191,7 +192,8 @@ fn target<'a>(
     let other = other.filter(|state| state.wallet.program_id == book.program.id);
     let found = other.filter(|state| match command.to {
         Destination::Member(id) => !(state.wallet.shared && state.wallet.id == id),
-        Destination::Household(..) => state.wallet.shared,
+        // Who is in a household is none.
+        Destination::Household(id, _) => state.wallet.shared && state.wallet.id == id,
         Destination::Unmerged | Destination::OutOfHousehold => true,
     });
     let missing = match command.to {
@@ -325,5 +327,24 @@ mod tests {
         assert_eq!(moved(now), [vec![], vec![]], "what is counted is handed over as it is");
         // One of them has timed out by then: its units are not held any more.
         assert_eq!(moved(now.plus_micros(60_000_000)), [vec![(member_id, -2)], vec![]]);
+    }
+
+    #[test]
+    fn whoever_has_nothing_changes_both_wallets_too() {
+        let now = at("2026-05-05T10:00:00Z");
+        let ledger = Ledger::opened(now);
+        let [member_id, survivor] = [1, 2].map(Uuid::from_u128);
+        let wallet = Wallet::opened(survivor, &ledger.program, now, 0);
+        let there = State { past: Some(Past::default()), ..State::new(wallet) };
+        let belongings = Belongings { members: vec![member_id], activities: Vec::new() };
+        let to = Destination::Member(survivor);
+        let command = Command::MoveMember(MoveMember { member_id, to, note: String::new() });
+        let of = Context::of(&ledger.program);
+        let context = Context { other: Some(&there), belongings: Some(&belongings), ..of };
+        let here = State { past: Some(Past::default()), ..ledger.state.clone() };
+        let outcome = decide(&here, &command, context, now).outcome;
+        let other = outcome.other.expect("a second wallet").wallet;
+        let versions = [outcome.wallet.version, other.version];
+        assert_eq!(versions, [here.wallet.version + 1, there.wallet.version + 1]);
     }
 }

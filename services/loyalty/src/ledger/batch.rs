@@ -141,9 +141,10 @@ impl Batch {
             }
         }
         self.review(request, &decision.answer);
-        // What is asked of whom nothing may be known is answered the same for ever.
+        // What is asked of whom nothing may be known is answered the same for ever, but for a review's end.
         let is_erased = |open: &Open| open.state.wallet.state == MemberState::Erased;
-        let forgets = self.wallets.get(&request.owner).is_some_and(is_erased);
+        let mut asked_of = request.wallets().filter_map(|owner| self.wallets.get(&owner));
+        let forgets = asked_of.any(is_erased) && !matches!(request.command, Command::RejectReview);
         self.keep(request, decision.outcome);
         let written = written.unwrap_or(Written { status: 0, bytes: Vec::new() });
         if let Some(Asked { call, .. }) = request.call.as_ref().filter(|_| !forgets) {

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::Api;
 use super::call::told;
-use super::member_wire::{member_message, profile};
+use super::member_wire::{external_id, member_message, profile};
 use super::referrer::{canonical_code, referrer};
 use super::refusal::{DOMAIN, exists, program_not_found};
 use super::wire::{read_token, uuid};
@@ -102,6 +102,7 @@ async fn prepare(
     let request_id = uuid(&message.request_id, &Path::ROOT, "request_id", &mut found);
     let given = message.profile.clone().unwrap_or_default();
     let profile = profile(&given, &Path::ROOT.field("profile"), &mut found);
+    external_id(&message.external_id, &Path::ROOT, &mut found);
     found.into_result(DOMAIN)?;
     let program_id = &message.program_id;
     let program = api.catalogue.program(api.db.reader(), &caller.tenant, program_id).await;

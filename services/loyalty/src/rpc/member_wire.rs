@@ -58,6 +58,13 @@ fn profile_message(profile: &Profile) -> pb::MemberProfile {
     }
 }
 
+/// Finds that an external id may be that of somebody who was erased.
+pub(super) fn external_id(given: &str, path: &Path<'_>, found: &mut Violations) {
+    if given.starts_with(Member::ERASED) {
+        found.add(path, "external_id", format!("must not begin with {:?}", Member::ERASED));
+    }
+}
+
 /// A profile that was checked.
 pub(super) fn profile(given: &pb::MemberProfile, path: &Path<'_>, found: &mut Violations) -> Profile {
     if !given.emails.iter().all(|address| is_email(address)) {

@@ -11,7 +11,7 @@ use tonic::{Request, Status};
 use uuid::Uuid;
 
 use super::Api;
-use super::member_wire::{etag, member_message, profile};
+use super::member_wire::{self, etag, member_message, profile};
 use super::refusal::{DOMAIN, exists, member_closed, member_not_found};
 use super::wire::uuid;
 use crate::domain::{Member, MemberState, Profile};
@@ -77,6 +77,7 @@ fn changes(given: &pb::Member, mask: &[String], found: &mut Violations) -> Chang
             if external_id.is_empty() || external_id.chars().count() > 200 {
                 found.add(&path, "external_id", "must have 1 to 200 characters");
             }
+            member_wire::external_id(external_id, &path, found);
             changes.external_id = Some(external_id.clone());
         } else if name == "profile" {
             changes.fields.extend(FIELDS);

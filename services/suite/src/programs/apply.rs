@@ -106,6 +106,10 @@ impl Plan {
             let there = present.reward(&wanted.reward_id);
             // Units of a stock come and go: only of a new one they are wanted.
             let wanted = there.map_or_else(|| wanted.clone(), |_| canonical::bare_reward(wanted.clone()));
+            // When it may be had is left alone unless the file says so.
+            let (start, end) = there.map(|there| (there.start_time, there.end_time)).unwrap_or_default();
+            let (start_time, end_time) = (wanted.start_time.or(start), wanted.end_time.or(end));
+            let wanted = pb::Reward { start_time, end_time, ..wanted };
             let there = there.cloned().map(canonical::bare_reward);
             changes("Reward", &format!("rewards[{}]", wanted.reward_id), there.as_ref(), Some(&wanted))
         };

@@ -5,7 +5,7 @@
 use std::sync::{Arc, OnceLock};
 
 use ambient::Time;
-use chrono::{NaiveDate, NaiveDateTime, TimeDelta, TimeZone};
+use chrono::{NaiveDate, NaiveDateTime, TimeDelta};
 use chrono_tz::Tz;
 use rrule::RRuleSet;
 
@@ -74,7 +74,7 @@ impl Times {
             return Err(("duration_minutes", format!("must be from 1 to {MINUTES_MAX}")));
         }
         let length = TimeDelta::minutes(i64::from(window.minutes));
-        let rule = local_rule(&window.recurrence, zone).map_err(|told| ("recurrence", told))?;
+        let rule = local_rule(&window.recurrence).map_err(|told| ("recurrence", told))?;
         let recurrences = Recurrences { first, rule, zone, length, spans: OnceLock::new() };
         if recurrences.starts(1).map_err(|told| ("recurrence", told))?.is_empty() {
             return Err(("recurrence", "never recurs".into()));
@@ -118,7 +118,7 @@ impl Recurrences {
     }
 }
 
-fn local_rule(rule: &str, zone: Tz) -> Result<String, String> {
+fn local_rule(rule: &str) -> Result<String, String> {
     let upper = rule.to_ascii_uppercase();
     let named = |name: &str| upper.split(';').any(|part| part == format!("FREQ={name}"));
     if !["DAILY", "WEEKLY", "MONTHLY", "YEARLY"].into_iter().any(named) {
@@ -127,21 +127,19 @@ fn local_rule(rule: &str, zone: Tz) -> Result<String, String> {
     if ["BYHOUR", "BYMINUTE", "BYSECOND"].into_iter().any(|part| upper.contains(part)) {
         return Err("must not name hours, minutes or seconds; `start` says when it begins".into());
     }
-    let parts: Result<Vec<String>, String> = upper.split(';').map(|part| in_local_time(part, zone)).collect();
+    let parts: Result<Vec<String>, String> = upper.split(';').map(as_utc).collect();
     Ok(parts?.join(";"))
 }
 
 const AS_UTC: &str = "%Y%m%dT%H%M%SZ";
 
-/// A part of a rule; if it says until when, as a local time: it may be given as one, as a day, whose end is
-/// meant, or in UTC.
-fn in_local_time(part: &str, zone: Tz) -> Result<String, String> {
+/// A part of a rule; if it says until when, as if that were UTC. It is a local time, or a day, whose end is
+/// meant. A `Z` at its end changes nothing: it has no place beside a local start.
+fn as_utc(part: &str) -> Result<String, String> {
     let Some(until) = part.strip_prefix("UNTIL=") else { return Ok(part.to_owned()) };
-    let read = |format: &str| NaiveDateTime::parse_from_str(until, format).ok();
-    let utc = read(AS_UTC).map(|at| zone.from_utc_datetime(&at).naive_local());
+    let time = NaiveDateTime::parse_from_str(until.strip_suffix('Z').unwrap_or(until), "%Y%m%dT%H%M%S").ok();
     let day = || NaiveDate::parse_from_str(until, "%Y%m%d").ok()?.and_hms_opt(23, 59, 59);
-    let local = utc.or_else(|| read("%Y%m%dT%H%M%S")).or_else(day);
-    let local = local.ok_or("must name UNTIL as 20261231, 20261231T235959 or 20261231T235959Z")?;
+    let local = time.or_else(day).ok_or("must name UNTIL as 20261231 or 20261231T235959")?;
     Ok(format!("UNTIL={}", local.format(AS_UTC)))
 }
 
@@ -169,9 +167,9 @@ mod tests {
             ("20260228", 28),
             ("20260227T200000", 27),
             ("20260227T195959", 26),
-            // 19:00 and 20:00 of the 28th in New York.
-            ("20260301T000000Z", 27),
-            ("20260301T010000Z", 28),
+            ("20260227T200000Z", 27),
+            ("20260227T195959Z", 26),
+            ("99991231T235959Z", 28),
         ] {
             let times = until(told).unwrap();
             // Half past eight in the evening is the next day in UTC.
