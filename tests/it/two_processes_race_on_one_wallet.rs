@@ -1,30 +1,29 @@
 //! Two server processes on one database, one wallet or several: the outcome is that of some serial order.
 
+use std::sync::Arc;
+
+use futures::FutureExt;
 use futures::future::join_all;
 use harness::calls::{
-    balance, balance_of, create_program, create_reward, enroll, purchase, reason, record, redeem, redemption,
+    balance, balance_of, create_reward, enroll, purchase, reason, record, redeem, redemption,
 };
-use harness::house::{House, client};
+use harness::database;
+use harness::house::House;
 use harness::moves::{merge, merger, unmerge};
-use harness::process::Process;
-use harness::servers::{Postgres, Redis};
 use proto::rapport::loyalty::v1 as pb;
 use proto::rapport::loyalty::v1::adjust_points_result::Result::Response;
 use rpc::client::Client;
-use sea_orm::{ConnectOptions, ConnectionTrait, Database};
+use sea_orm::ConnectionTrait;
+use tokio::sync::Notify;
 
 use crate::limits_hold::adjustment;
 use crate::members_are_known::adjust;
 use crate::rules_say_what_activities_earn::{cap, capped, per_dollar, under};
+use crate::two_processes_race_for_rewards::both;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_processes_one_wallet() {
-    let url = Postgres::start().fresh_database().await;
-    let redis = Redis::start().url();
-    let house = House::process_on(&url, redis).await;
-    let second = Process::loyalty(&url, &["--redis-url", redis]);
-    let (a, b) = (house.client(), client(&second.target()).await);
-    create_program(&a).await;
+    let (house, second, a, b) = both().await;
     create_reward(&a, "sticker", 7, Some(100_000)).await;
     let member = enroll(&a, "anna").await;
     for round in 0..20 {
@@ -64,12 +63,7 @@ async fn two_processes_one_wallet() {
 /// read before they had the wallet is no longer true for the second of them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_processes_are_asked_the_same() {
-    let url = Postgres::start().fresh_database().await;
-    let redis = Redis::start().url();
-    let house = House::process_on(&url, redis).await;
-    let second = Process::loyalty(&url, &["--redis-url", redis]);
-    let (a, b) = (house.client(), client(&second.target()).await);
-    create_program(&a).await;
+    let (house, second, a, b) = both().await;
     let daily = pb::Cap { overflow: pb::CapOverflow::Reject.into(), ..cap(10, pb::CapPeriod::Day) };
     under(&a, vec![capped(per_dollar("purchases", 1), daily)]).await;
     create_reward(&a, "yacht", 1_000_000, None).await;
@@ -84,7 +78,7 @@ async fn two_processes_are_asked_the_same() {
         let results = points.batch_adjust_points(all.clone()).await.unwrap().into_inner().results;
         results.into_iter().map(|one| matches!(one.result, Some(Response(_)))).collect::<Vec<_>>()
     };
-    let both = while_held((&house, &url), &member, async || futures::join!(taken(&a), taken(&b))).await;
+    let both = while_held(&house, &member, async || futures::join!(taken(&a), taken(&b))).await;
     assert_eq!(both, (vec![true, true], vec![true, true]));
     assert_eq!(balance_of(&a, &member).await.available, 10);
 
@@ -93,8 +87,7 @@ async fn two_processes_are_asked_the_same() {
         scanned.activity.as_mut().unwrap().external_id = "receipt".into();
         record(client, scanned).await.map_err(|refused| reason(&refused))
     };
-    let (one, other) =
-        while_held((&house, &url), &member, async || futures::join!(scanned(&a), scanned(&b))).await;
+    let (one, other) = while_held(&house, &member, async || futures::join!(scanned(&a), scanned(&b))).await;
     let refused = one.err().or(other.err()).expect("one of them is too late");
     assert_eq!(refused, "ACTIVITY_EXISTS", "it is no matter of the cap");
     assert_eq!(balance_of(&a, &member).await.available, 20);
@@ -102,7 +95,7 @@ async fn two_processes_are_asked_the_same() {
     // What is refused leaves the wallet as it was, and yet is answered from its record.
     let wish = redemption(&member, "yacht");
     let wished = async |client: &Client| reason(&redeem(client, wish.clone()).await.unwrap_err());
-    let both = while_held((&house, &url), &member, async || futures::join!(wished(&a), wished(&b))).await;
+    let both = while_held(&house, &member, async || futures::join!(wished(&a), wished(&b))).await;
     assert_eq!(both, ("INSUFFICIENT_POINTS".to_owned(), "INSUFFICIENT_POINTS".to_owned()));
     let audit = house.audit().await;
     assert!(audit.sound, "{:#?}", audit.checks);
@@ -111,32 +104,37 @@ async fn two_processes_are_asked_the_same() {
 }
 
 /// Makes calls while nobody else may have a wallet, and lets go once two of them wait for it.
-async fn while_held<T>((house, url): (&House, &str), member: &str, calls: impl AsyncFnOnce() -> T) -> T {
-    let lock = format!("BEGIN; SELECT 1 FROM wallet WHERE wallet_id = '{member}' FOR UPDATE");
-    let mut options = ConnectOptions::new(url);
-    options.max_connections(1).sqlx_logging(false);
-    let holder = Box::pin(Database::connect(options)).await.expect("PostgreSQL answers");
-    holder.execute_unprepared(&lock).await.expect("the wallet");
+async fn while_held<T>(house: &House, member: &str, calls: impl AsyncFnOnce() -> T) -> T {
     const WAITING: &str = "SELECT COUNT(*) AS n FROM pg_stat_activity \
          WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    let let_go = async {
-        while house.count(WAITING).await < 2 {
-            tokio::task::yield_now().await;
+    let lock = format!("SELECT 1 FROM wallet WHERE wallet_id = '{member}' FOR UPDATE");
+    let is_held = Arc::new(Notify::new());
+    let hold = house.db().transact(|tx| {
+        let (db, lock, is_held) = (house.db().clone(), lock.clone(), is_held.clone());
+        async move {
+            tx.execute_unprepared(&lock).await?;
+            is_held.notify_one();
+            while database::count(&db, WAITING).await < 2 {
+                tokio::task::yield_now().await;
+            }
+            Ok(())
         }
-        holder.execute_unprepared("COMMIT").await.expect("it is over");
+        .boxed()
+    });
+    let calls = async {
+        is_held.notified().await;
+        calls().await
     };
-    futures::join!(calls(), let_go).0
+    let (held, told) = futures::join!(hold, calls);
+    held.expect("two of them wait for it");
+    told
 }
 
 /// What one process knows of where members are is wrong as soon as the other one moves them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_processes_move_members() {
-    let url = Postgres::start().fresh_database().await;
-    let redis = Redis::start().url();
-    let house = House::process_on(&url, redis).await;
-    let second = Process::loyalty(&url, &["--redis-url", redis]);
-    let clients = [house.client(), client(&second.target()).await];
-    create_program(&clients[0]).await;
+    let (house, second, a, b) = both().await;
+    let clients = [a, b];
     let ids = join_all(["a", "b", "c"].map(|name| enroll(&clients[0], name))).await;
     for round in 0..12_usize {
         let (a, b) = (&ids[round % 3], &ids[(round + 1) % 3]);
