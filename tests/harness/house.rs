@@ -29,7 +29,7 @@ pub struct House {
 }
 
 enum Kind {
-    InProcess { suite: Box<Suite>, clock: Clock },
+    InProcess { suite: Box<Suite>, services: Vec<(Role, ServicePlan)>, clock: Clock },
     Process(Box<Process>),
     Processes(Box<Processes>),
 }
@@ -93,19 +93,17 @@ impl House {
 
     async fn in_process(services: Vec<(Role, ServicePlan)>, dir: Option<TempDir>) -> House {
         let clock = Clock::manual(START);
-        let anywhere = "127.0.0.1:0".parse().expect("an address");
-        let plan = Plan {
-            services,
-            token: None,
-            pending: Pending::Migrate,
-            server: rpc::server::Settings::new(anywhere, anywhere),
-            clock: clock.clone(),
-            ids: Ids::Random,
-        };
-        let suite = Suite::start(plan).await.expect("the suite starts");
+        let suite = Box::new(start(services.clone(), &clock).await);
         let client = client(&format!("http://{}", suite.rpc_addr())).await;
         let db = suite.db(Role::Loyalty).expect("a ledger").clone();
-        House { client, db, kind: Kind::InProcess { suite: Box::new(suite), clock }, _dir: dir }
+        House { client, db, kind: Kind::InProcess { suite, services, clock }, _dir: dir }
+    }
+
+    /// Another ledger in this process on the same database and the same clock, as a second replica is.
+    pub async fn replica(&self) -> Suite {
+        let Kind::InProcess { services, clock, .. } = &self.kind else { panic!("this suite is a process") };
+        let ledger = services.iter().filter(|(role, _)| *role == Role::Loyalty).cloned().collect();
+        start(ledger, clock).await
     }
 
     /// A client of it; of loyalty, if the services are processes of their own.
@@ -219,6 +217,19 @@ impl House {
             }
         }
     }
+}
+
+async fn start(services: Vec<(Role, ServicePlan)>, clock: &Clock) -> Suite {
+    let anywhere = "127.0.0.1:0".parse().expect("an address");
+    let plan = Plan {
+        services,
+        token: None,
+        pending: Pending::Migrate,
+        server: rpc::server::Settings::new(anywhere, anywhere),
+        clock: clock.clone(),
+        ids: Ids::Random,
+    };
+    Suite::start(plan).await.expect("the suite starts")
 }
 
 /// A client that has reached its server, with time for a busy machine.

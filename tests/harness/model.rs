@@ -95,8 +95,21 @@ pub enum Do {
     Extend(i64, i64),
     /// Give back what expired at this moment or later.
     Reinstate(i64),
+    /// Keep the member from acting, let it act again, or end its membership.
+    Become(Standing),
     /// Apply what is due.
     Settle,
+}
+
+/// Whether a member may act.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It may.
+    Active,
+    /// It may neither earn nor spend.
+    Suspended,
+    /// It has left.
+    Closed,
 }
 
 impl Do {
@@ -148,8 +161,8 @@ pub struct Model {
     pub(crate) policy: Policy,
     joined: i64,
     pub(crate) now: i64,
-    /// No points expire before this moment.
-    alive_until: i64,
+    /// Points that had not expired at the first moment do not before the second.
+    alive: (i64, i64),
     pub(crate) lots: Vec<Lot>,
     pub(crate) purchases: BTreeMap<u32, Purchase>,
     pub(crate) holds: Vec<Hold>,
@@ -169,7 +182,7 @@ impl Model {
             policy,
             joined: now,
             now,
-            alive_until: i64::MIN,
+            alive: (i64::MIN, i64::MIN),
             lots: Vec::new(),
             purchases: BTreeMap::new(),
             holds: Vec::new(),
@@ -240,12 +253,17 @@ impl Model {
     }
 
     pub(crate) fn expiry(&self, lot: &Lot) -> i64 {
-        lot.expiry.max(self.alive_until)
+        let (since, until) = self.alive;
+        if lot.expiry <= since { lot.expiry } else { lot.expiry.max(until) }
     }
 
     pub(crate) fn slide(&mut self, at: i64) {
         if self.policy.sliding {
-            self.alive_until = self.alive_until.max(self.policy.life.end(at));
+            let (since, until) = self.alive;
+            let end = self.policy.life.end(at);
+            // Before a gap, unless what is told late fills it.
+            let fills = at < since && end > since;
+            self.alive = (if at >= until || fills { at } else { since }, until.max(end));
         }
     }
 
@@ -351,7 +369,10 @@ impl Model {
         let holds = self.holds.iter().filter(|hold| hold.stage == Stage::Held);
         holds.flat_map(|hold| &hold.from).for_each(|i| *on_hold.entry(*i).or_default() += 1);
         for i in 0..self.lots.len() {
-            let there = self.lots[i].left + on_hold.get(&i).copied().unwrap_or(0);
+            let has_ended = self.expired.get(&i).is_some_and(|points| *points > 0);
+            let held =
+                if has_ended && self.lots[i].left == 0 { 0 } else { on_hold.get(&i).copied().unwrap_or(0) };
+            let there = self.lots[i].left + held;
             let ends = (self.now + 1..before.min(to)).contains(&self.expiry(&self.lots[i]));
             if there > 0 && ends {
                 points += there;

@@ -8,7 +8,7 @@ use tonic::Status;
 
 use crate::calls::{self, balance, program, request_id, timestamp, usd};
 use crate::goodwill::{self, Purse};
-use crate::model::{Do, Policy, Release, Returns, Told, Totals};
+use crate::model::{Do, Policy, Release, Returns, Standing, Told, Totals};
 use crate::model_caps::{Anew, Cap};
 use crate::model_life::Lasts;
 use crate::model_purses::Shop;
@@ -243,6 +243,8 @@ fn known(status: &Status) -> &'static str {
         "NOT_CAPTURED",
         "CAPTURE_EXCEEDS_HOLD",
         "REFUND_EXCEEDS_REDEMPTION",
+        "MEMBER_SUSPENDED",
+        "MEMBER_CLOSED",
     ];
     reasons.into_iter().find(|known| *known == reason).unwrap_or_else(|| panic!("unexpected: {status:?}"))
 }
@@ -265,6 +267,10 @@ async fn ask(
             let request = pb::GetBalanceRequest { member_id, ..Default::default() };
             let told = balance(client, request).await?;
             Ok((vec![Told::Done; 1 + told.further_balances.len()], told.balance))
+        }
+        Do::Become(to) => {
+            let (told, version) = change(client, (request_id, member_id), to).await?;
+            Ok((told, Some(pb::Balance { version, ..Default::default() })))
         }
         Do::Buy { key, cents, at } => {
             let activity = pb::Activity {
@@ -297,6 +303,37 @@ async fn ask(
             panic!("{command:?} is not about all currencies")
         }
     }
+}
+
+/// Tells how many points of each currency were forfeited, and the version of the wallet after it.
+async fn change(
+    client: &Client,
+    (request_id, member_id): (String, String),
+    to: Standing,
+) -> Result<(Vec<Told>, i64), Status> {
+    let mut members = pb::member_service_client::MemberServiceClient::new(client.clone());
+    let get = pb::GetBalanceRequest { member_id: member_id.clone(), ..Default::default() };
+    let reason = String::new();
+    let (main, further, token) = match to {
+        Standing::Active => {
+            let request = pb::ReactivateMemberRequest { request_id, member_id, reason };
+            (0, Vec::new(), members.reactivate_member(request).await?.into_inner().read_token)
+        }
+        Standing::Suspended => {
+            let request = pb::SuspendMemberRequest { request_id, member_id, reason };
+            (0, Vec::new(), members.suspend_member(request).await?.into_inner().read_token)
+        }
+        Standing::Closed => {
+            let request = pb::CloseMemberRequest { request_id, member_id, reason };
+            let done = members.close_member(request).await?.into_inner();
+            (done.points_forfeited, done.further_points_forfeited, done.read_token)
+        }
+    };
+    let codes = balance(client, get).await?.further_balances.into_iter().map(|of| of.currency_code);
+    let of = |code: String| further.iter().find(|of| of.currency_code == code).map_or(0, |of| of.points);
+    let told = [main].into_iter().chain(codes.map(of)).map(Told::Points).collect();
+    let version = token.rsplit('-').next().and_then(|version| version.parse().ok());
+    Ok((told, version.expect("a token ends with the version")))
 }
 
 async fn ask_of(

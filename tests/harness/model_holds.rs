@@ -135,6 +135,22 @@ impl Model {
         Ok(())
     }
 
+    /// Whoever leaves gets back what is on hold, forfeits all that is left, and owes nothing any more.
+    pub(crate) fn forfeit(&mut self) -> i64 {
+        let mut open: Vec<usize> = (0..self.holds.len()).collect();
+        open.retain(|i| self.holds[*i].stage == Stage::Held);
+        open.sort_by_key(|i| (self.holds[*i].until, self.holds[*i].key));
+        for i in open {
+            self.holds[i].stage = Stage::Voided;
+            let hold = self.holds[i].clone();
+            self.come_back(&hold.from, self.now, hold.made);
+        }
+        let points = self.lots.iter().map(|lot| lot.left).sum();
+        (0..self.lots.len()).for_each(|i| self.expire_at(i, self.now));
+        self.waived += std::mem::take(&mut self.arrears);
+        points
+    }
+
     /// Points go back to the lots that they were taken from.
     pub(crate) fn come_back(&mut self, points: &[usize], at: i64, redeemed: i64) {
         let mut to: BTreeMap<usize, usize> = BTreeMap::new();
@@ -147,13 +163,16 @@ impl Model {
                 _ => back.push((to, 1)),
             }
         }
-        let late: Vec<usize> = to.into_values().filter(|i| self.expiry(&self.lots[*i]) <= at).collect();
+        // If others of its points expired, the lot has ended.
+        let is_late = |(from, to): &(usize, usize)| from != to || self.expiry(&self.lots[*to]) <= at;
+        let late: Vec<usize> = to.into_iter().filter(is_late).map(|(_, to)| to).collect();
         back.into_iter().for_each(|(i, points)| self.take_outstanding(i, points, redeemed));
         self.repay();
         for i in late {
             match self.policy.grace_days {
-                Some(days) if self.lots[i].left > 0 => self.lots[i].expiry = at + days * DAY,
-                _ => self.expire_at(i, at),
+                _ if self.lots[i].left == 0 => {}
+                Some(days) => self.lots[i].expiry = at + days * DAY,
+                None => self.expire_at(i, at),
             }
         }
     }

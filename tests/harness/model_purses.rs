@@ -1,7 +1,7 @@
 //! A model of a wallet with several points currencies: one of [`Model`] for each. They know nothing of each
 //! other but what the member does, and what it has.
 
-use crate::model::{Do, Model, Policy, Told};
+use crate::model::{Do, Model, Policy, Standing, Told};
 use crate::model_rewards::{Offer, Part};
 
 /// The rules of a program: those of its main currency, and of a further one if it has one.
@@ -20,13 +20,14 @@ pub struct Shop {
 pub struct Purses {
     pub(crate) models: Vec<Model>,
     pub(crate) rewards: Vec<Offer>,
+    standing: Standing,
 }
 
 impl Purses {
     /// An empty wallet.
     pub fn new(shop: &Shop, now: i64) -> Purses {
         let models = shop.purses.iter().map(|policy| Model::new(*policy, now)).collect();
-        Purses { models, rewards: shop.rewards.clone() }
+        Purses { models, rewards: shop.rewards.clone(), standing: Standing::Active }
     }
 
     /// What is known of each currency.
@@ -56,7 +57,9 @@ impl Purses {
     }
 
     fn decide(&mut self, purse: usize, command: Do) -> Result<Vec<Told>, &'static str> {
+        self.allow(command)?;
         match command {
+            Do::Become(to) => self.change(to),
             Do::Hold(key, wish, seconds) => Ok(vec![self.hold(key, wish, seconds)?]),
             Do::Redeem(key, wish) => {
                 self.hold(key, wish, 0)?;
@@ -72,6 +75,28 @@ impl Purses {
                 self.models.iter_mut().map(|model| model.decide(command)).collect()
             }
         }
+    }
+
+    fn allow(&self, command: Do) -> Result<(), &'static str> {
+        let acts = matches!(command, Do::Buy { .. } | Do::Redeem(..) | Do::Hold(..));
+        match self.standing {
+            _ if matches!(command, Do::Settle | Do::Become(_)) => Ok(()),
+            Standing::Suspended if acts => Err("MEMBER_SUSPENDED"),
+            Standing::Closed => Err("MEMBER_CLOSED"),
+            Standing::Active | Standing::Suspended => Ok(()),
+        }
+    }
+
+    /// Tells how many points were forfeited.
+    fn change(&mut self, to: Standing) -> Result<Vec<Told>, &'static str> {
+        let was_closed = self.standing == Standing::Closed;
+        if was_closed && to != Standing::Closed {
+            return Err("MEMBER_CLOSED");
+        }
+        self.standing = to;
+        let leaves = to == Standing::Closed && !was_closed;
+        let forfeited = |model: &mut Model| Told::Points(if leaves { model.forfeit() } else { 0 });
+        Ok(self.models.iter_mut().map(forfeited).collect())
     }
 
     /// Points must always add up, and no more is given away than there is.

@@ -43,6 +43,9 @@ const DAMAGES: &[(&str, &str)] = &[
     ("DELETE FROM wallet", "postings_and_lots_have_a_wallet"),
     ("DELETE FROM wallet", "wallets_and_members_belong_together"),
     ("DELETE FROM member", "wallets_and_members_belong_together"),
+    ("UPDATE member SET role = 1", "wallets_and_members_belong_together"),
+    ("UPDATE member SET merged_into = referred_by", "wallets_and_members_belong_together"),
+    (NO_HOUSEHOLD, "wallets_and_members_belong_together"),
     ("UPDATE lot SET remaining = remaining - 1 WHERE remaining > 0", "lots_match_their_allocations"),
     ("UPDATE lot SET remaining = remaining - 1 WHERE remaining > 0", "available_and_pending_match_lots"),
     ("UPDATE lot SET pending = 1 WHERE remaining > 0", "available_and_pending_match_lots"),
@@ -99,6 +102,10 @@ const DAMAGES: &[(&str, &str)] = &[
     ("DELETE FROM liability_month", LIABILITY),
     ("UPDATE rolled_wallet SET since = 0, seq = seq - 1", LIABILITY),
 ];
+
+/// Whoever was merged is said to be in a household that there is not.
+const NO_HOUSEHOLD: &str =
+    "UPDATE wallet SET role = 1; UPDATE member SET role = 1, merged_into = referred_by WHERE 1 = 1";
 
 const LIABILITY: &str = "liability_months_match_postings";
 

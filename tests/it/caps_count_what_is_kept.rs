@@ -4,8 +4,9 @@ use harness::calls::{PROGRAM, create_program, enroll, purchase, record, usd};
 use harness::house::House;
 use proto::rapport::loyalty::v1 as pb;
 
+use crate::activities_are_simulated::{simulate, told};
 use crate::rules_say_what_activities_earn::{
-    WHOLE, basket, cap, capped, fixed, item, on, owed, per_dollar, pieces, points, simulate, told, under,
+    WHOLE, basket, cap, capped, fixed, item, on, owed, per_dollar, pieces, points, under,
 };
 
 in_process! {

@@ -16,6 +16,8 @@ in_process! {
     a_wallet_that_nothing_touched_is_read;
     who_comes_later_stands_by_the_same_days;
     tiers_that_are_never_lost_have_no_end;
+    who_holds_a_tier_without_an_end_is_told_when_it_gets_one;
+    who_rose_on_a_day_that_no_worker_saw_is_told;
     a_tier_that_would_end_today_does_not;
     what_is_enough_to_stay_lets_stay;
     who_is_at_risk_is_told_by_a_later_policy;
@@ -138,6 +140,42 @@ async fn tiers_that_are_never_lost_have_no_end(house: House) {
     house.clock().advance_to(day(END + 2));
     let held = status(&client, &anna).await;
     assert_eq!((held.tier_id.as_str(), held.end_time), ("gold", Some(timestamp(day(END + 2 * 365)))));
+    house.end().await;
+}
+
+async fn who_holds_a_tier_without_an_end_is_told_when_it_gets_one(house: House) {
+    let client = house.client();
+    open(&client).await;
+    policy(&client, never()).await;
+    house.clock().advance_to(day(1));
+    let anna = enroll(&client, "anna").await;
+    record(&client, purchase(&anna, 2_600)).await.unwrap();
+    for n in [1, 366, END] {
+        house.clock().advance_to(day(n));
+        house.settle().await;
+    }
+    assert_eq!(announced(&house, "TierChanged").await, 1);
+    policy(&client, pb::TierPolicy { warn_days: 30, ..Default::default() }).await;
+    let end = END + 2 * 365;
+    for (n, told) in [(END + 1, (0, 1)), (end - 31, (0, 1)), (end - 30, (1, 1)), (end, (1, 2))] {
+        house.clock().advance_to(day(n));
+        let counts = (announced(&house, "TierAtRisk").await, announced(&house, "TierChanged").await);
+        assert_eq!(counts, told, "on day {n}");
+    }
+    house.end().await;
+}
+
+async fn who_rose_on_a_day_that_no_worker_saw_is_told(house: House) {
+    let client = house.client();
+    open(&client).await;
+    let anna = enroll(&client, "anna").await;
+    record(&client, purchase(&anna, 600)).await.unwrap();
+    change(&client, ladder(500, 2_500)).await.unwrap();
+    house.clock().advance_to(day(1));
+    change(&client, ladder(1_000, 2_500)).await.unwrap();
+    house.clock().advance_to(day(2));
+    assert_eq!(tier(&client, &anna).await, "silver");
+    assert_eq!(announced(&house, "TierChanged").await, 1);
     house.end().await;
 }
 

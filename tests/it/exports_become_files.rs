@@ -74,7 +74,7 @@ async fn csv_and_json_lines_say_the_same(house: House) {
     let members = lively(&house).await;
     let target = house.target();
     for (what, first, fields) in [
-        ("postings", "wallet_id,seq,", 14),
+        ("postings", "wallet_id,seq,", 15),
         ("lots", "wallet_id,lot_number,", 14),
         ("members", "member_id,", 20),
     ] {

@@ -42,7 +42,7 @@ async fn makes(client: &Client, member_id: &str, reward_id: &str, hold_seconds: 
     held(client, asked).await.expect("it is held").redemption.expect("a redemption")
 }
 
-async fn has(client: &Client, member_id: &str, reward_id: &str) -> pb::Redemption {
+pub(crate) async fn has(client: &Client, member_id: &str, reward_id: &str) -> pb::Redemption {
     let done = redeem(client, redemption(member_id, reward_id)).await;
     done.expect("it is redeemed").redemption.expect("a redemption")
 }

@@ -5,14 +5,18 @@ use ambient::Time;
 use futures::future::join_all;
 use harness::calls::{
     PROGRAM, balance_of, create_program, create_program_like, create_reward, enroll, enroll_in, program,
-    purchase, reason, record, redeem, redemption, request_id, timestamp, update_program,
+    purchase, reason, record, redeem, redemption, request_id, timestamp, update_program, usd,
 };
+use harness::holds::{held, hold};
 use harness::house::{House, START};
+use harness::offers::{change, offer, reward};
 use pb::points_service_client::PointsServiceClient;
 use pb::review_service_client::ReviewServiceClient;
 use proto::rapport::loyalty::v1 as pb;
 use rpc::client::Client;
 use tonic::{Code, Status};
+
+use crate::points_are_of_several_currencies::{COINS, coins};
 
 in_process! {
     a_member_moves_only_so_much_in_an_hour_or_a_day;
@@ -21,6 +25,7 @@ in_process! {
     a_budget_of_the_program_holds_for_all_at_once;
     who_approves_too_late_is_told;
     what_makes_no_sense_does_not_wait;
+    nobody_approves_of_a_higher_price;
 }
 
 const HOUR: i64 = 3_600_000_000;
@@ -63,7 +68,7 @@ async fn adjust(
     Ok(PointsServiceClient::new(client.clone()).adjust_points(request).await?.into_inner())
 }
 
-async fn reviews(client: &Client, state: pb::ReviewState) -> Vec<pb::Review> {
+pub(crate) async fn reviews(client: &Client, state: pb::ReviewState) -> Vec<pb::Review> {
     let (mut found, mut page_token) = (Vec::new(), String::new());
     loop {
         let request = pb::ListReviewsRequest {
@@ -81,7 +86,7 @@ async fn reviews(client: &Client, state: pb::ReviewState) -> Vec<pb::Review> {
     }
 }
 
-fn approval(review: &pb::Review) -> pb::ApproveReviewRequest {
+pub(crate) fn approval(review: &pb::Review) -> pb::ApproveReviewRequest {
     pb::ApproveReviewRequest {
         request_id: request_id(),
         member_id: review.member_id.clone(),
@@ -91,7 +96,7 @@ fn approval(review: &pb::Review) -> pb::ApproveReviewRequest {
     }
 }
 
-async fn approve(
+pub(crate) async fn approve(
     client: &Client,
     request: pb::ApproveReviewRequest,
 ) -> Result<pb::ApproveReviewResponse, Status> {
@@ -320,6 +325,55 @@ async fn what_makes_no_sense_does_not_wait(house: House) {
     let waiting = reviews(&client, pb::ReviewState::Open).await;
     approve(&client, approval(&waiting[0])).await.unwrap();
     assert_eq!(balance_of(&client, &anna).await.available, 102);
+    house.end().await;
+}
+
+async fn nobody_approves_of_a_higher_price(house: House) {
+    let client = house.client();
+    let limits = vec![pb::VelocityLimit {
+        count_max: Some(0),
+        breach: pb::VelocityBreach::Review.into(),
+        ..limit("all", pb::Movement::Redeem, pb::VelocityWindow::Day)
+    }];
+    let further_currencies = vec![coins()];
+    let wanted = pb::Program { velocity_limits: limits, further_currencies, ..program(PROGRAM) };
+    create_program_like(&client, wanted).await;
+    let anna = enroll(&client, "anna").await;
+    adjust(&client, adjustment(&anna, 1_000)).await.unwrap();
+    let coins = pb::AdjustPointsRequest { currency_code: COINS.into(), ..adjustment(&anna, 1_000) };
+    adjust(&client, coins).await.unwrap();
+    offer(&client, pb::Reward { price_money: Some(usd(5, 0)), ..reward("mug", 100) }).await.unwrap();
+    for _ in 0..2 {
+        let waits = redeem(&client, redemption(&anna, "mug")).await.unwrap_err();
+        assert_eq!(refused(&waits), precondition("REVIEW_REQUIRED"));
+    }
+    let waits = held(&client, hold(&anna, "mug", 60)).await.unwrap_err();
+    assert_eq!(refused(&waits), precondition("REVIEW_REQUIRED"));
+    let waiting = reviews(&client, pb::ReviewState::Open).await;
+    assert_eq!(waiting.len(), 3);
+    for review in &waiting {
+        assert_eq!((review.points, review.currency_code.as_str()), (Some(100), "points"));
+        assert_eq!(review.money, Some(usd(5, 0)));
+    }
+    let price = |points, code: &str, dollars: i64| pb::Reward {
+        currency_code: code.into(),
+        price_money: (dollars > 0).then(|| usd(dollars, 0)),
+        ..reward("mug", points)
+    };
+    let fields = ["price_points", "currency_code", "price_money"];
+    for (points, code, dollars) in [(101, "", 5), (100, COINS, 5), (100, "", 6)] {
+        change(&client, price(points, code, dollars), &fields).await.unwrap();
+        for review in &waiting {
+            let dearer = approve(&client, approval(review)).await.unwrap_err();
+            assert_eq!(refused(&dearer), precondition("REVIEW_COSTS_MORE"));
+        }
+    }
+    change(&client, price(90, "", 4), &fields).await.unwrap();
+    for review in &waiting {
+        let done = approve(&client, approval(review)).await.unwrap();
+        assert_eq!(done.redemption.unwrap().points, 90);
+    }
+    assert_eq!(balance_of(&client, &anna).await.available, 1_000 - 3 * 90);
     house.end().await;
 }
 

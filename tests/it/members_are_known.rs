@@ -1,14 +1,11 @@
 //! Members are found by what is known of them, may be kept from acting, leave, and are forgotten; and whoever
 //! asks is told everything that is kept.
 
-use db::Db;
-use db::sea_orm::{ConnectionTrait, DbBackend, Statement};
 use futures::StreamExt;
 use harness::calls::{
     PROGRAM, balance_of, create_program, create_program_like, create_reward, enroll, program, purchase,
     reason, record, redeem, redemption, request_id,
 };
-use harness::holds::{held, hold, void, voided};
 use harness::house::{House, START};
 use pb::export_member_response::Piece;
 use pb::member_service_client::MemberServiceClient;
@@ -23,17 +20,16 @@ in_process! {
     two_changes_of_one_member_do_not_overwrite_each_other;
     the_suspended_neither_earn_nor_redeem;
     who_leaves_forfeits_what_is_left;
-    nothing_personal_is_left_of_the_erased;
     an_export_tells_everything;
 }
 
 const DAY: i64 = 86_400_000_000;
 
-fn members(client: &Client) -> MemberServiceClient<Client> {
+pub(crate) fn members(client: &Client) -> MemberServiceClient<Client> {
     MemberServiceClient::new(client.clone())
 }
 
-fn anna() -> pb::MemberProfile {
+pub(crate) fn anna() -> pb::MemberProfile {
     pb::MemberProfile {
         display_name: "Anna Marker".into(),
         emails: vec!["Anna@Marker.example".into(), "anna@home.example".into()],
@@ -47,7 +43,7 @@ fn anna() -> pb::MemberProfile {
     }
 }
 
-async fn enroll_as(client: &Client, external_id: &str, profile: pb::MemberProfile) -> pb::Member {
+pub(crate) async fn enroll_as(client: &Client, external_id: &str, profile: pb::MemberProfile) -> pb::Member {
     let request = pb::EnrollMemberRequest {
         request_id: request_id(),
         program_id: PROGRAM.into(),
@@ -84,7 +80,11 @@ async fn listed(client: &Client, filter: pb::MemberFilter) -> Vec<String> {
     }
 }
 
-async fn update(client: &Client, member: pb::Member, paths: &[&str]) -> Result<pb::Member, Status> {
+pub(crate) async fn update(
+    client: &Client,
+    member: pb::Member,
+    paths: &[&str],
+) -> Result<pb::Member, Status> {
     let paths = paths.iter().map(|path| (*path).to_owned()).collect();
     let request = pb::UpdateMemberRequest {
         request_id: request_id(),
@@ -94,7 +94,7 @@ async fn update(client: &Client, member: pb::Member, paths: &[&str]) -> Result<p
     Ok(members(client).update_member(request).await?.into_inner().member.unwrap())
 }
 
-async fn read(client: &Client, member_id: &str) -> pb::Member {
+pub(crate) async fn read(client: &Client, member_id: &str) -> pb::Member {
     let request = pb::GetMemberRequest { member_id: member_id.into() };
     members(client).get_member(request).await.unwrap().into_inner().member.unwrap()
 }
@@ -158,7 +158,24 @@ async fn members_are_found_by_what_is_known(house: House) {
     let given = pb::Member { external_id: "ben".into(), etag: String::new(), ..first.clone() };
     let taken = update(&client, given, &["external_id"]).await.unwrap_err();
     assert_eq!(refused(taken), (Code::AlreadyExists, "MEMBER_EXISTS".into()));
+    who_left_is_not_in_the_way(&client, &first).await;
     house.end().await;
+}
+
+/// Cards of old, one of them still used, share an address.
+async fn who_left_is_not_in_the_way(client: &Client, first: &pb::Member) {
+    use pb::lookup_member_request::Key;
+    let address = "anna@new.example";
+    let profile = || pb::MemberProfile { emails: vec![address.into()], ..Default::default() };
+    let by_address = async || look_up(client, Key::Email(address.into())).await;
+    for n in 0..12 {
+        close(client, &enroll_as(client, &format!("old-{n}"), profile()).await.member_id).await;
+    }
+    assert_eq!(by_address().await.unwrap().member_id, first.member_id);
+    close(client, &first.member_id).await;
+    assert_eq!(refused(by_address().await.unwrap_err()), precondition("MEMBER_AMBIGUOUS"));
+    let newest = enroll_as(client, "newest", profile()).await;
+    assert_eq!(by_address().await.unwrap(), newest);
 }
 
 async fn two_changes_of_one_member_do_not_overwrite_each_other(house: House) {
@@ -313,112 +330,6 @@ async fn who_leaves_forfeits_what_is_left(house: House) {
     };
     let then = harness::calls::balance(&client, as_of).await.unwrap().balance.unwrap();
     assert_eq!(then.available, 1_000, "what was, stays readable");
-    house.end().await;
-}
-
-/// The columns of the database in which a text occurs, as text or as bytes.
-async fn columns_with(db: &Db, text: &str) -> Vec<String> {
-    let backend = db.backend();
-    let columns = match backend {
-        DbBackend::Sqlite => {
-            "SELECT m.name AS t, p.name AS c FROM sqlite_master m JOIN pragma_table_info(m.name) p \
-             WHERE m.type = 'table'"
-        }
-        _ => {
-            "SELECT table_name AS t, column_name AS c FROM information_schema.columns \
-             WHERE table_schema = 'public' AND data_type IN ('text', 'bytea', 'character varying')"
-        }
-    };
-    let all = db.reader().query_all_raw(Statement::from_string(backend, columns)).await.unwrap();
-    let hex: String = text.bytes().map(|byte| format!("{byte:02X}")).collect();
-    let mut found = Vec::new();
-    for row in all {
-        let (table, column): (String, String) =
-            (row.try_get("", "t").unwrap(), row.try_get("", "c").unwrap());
-        let bytes = match backend {
-            DbBackend::Sqlite => format!("HEX(\"{column}\")"),
-            _ => format!(
-                "UPPER(ENCODE(CONVERT_TO(\"{column}\"::text, 'UTF8'), 'hex')) || UPPER(\"{column}\"::text)"
-            ),
-        };
-        let sql = format!("SELECT COUNT(*) AS n FROM \"{table}\" WHERE {bytes} LIKE '%{hex}%'");
-        let row = db.reader().query_one_raw(Statement::from_string(backend, sql)).await.unwrap().unwrap();
-        if row.try_get::<i64>("", "n").unwrap() > 0 {
-            found.push(format!("{table}.{column}"));
-        }
-    }
-    found.sort();
-    found
-}
-
-async fn nothing_personal_is_left_of_the_erased(house: House) {
-    let client = house.client();
-    create_program(&client).await;
-    let member = enroll_as(&client, "Marker-1", anna()).await;
-    let other = enroll(&client, "ben").await;
-    let mut bought = purchase(&member.member_id, 100);
-    let activity = bought.activity.as_mut().unwrap();
-    activity.external_id = "Marker-2".into();
-    activity.attributes = [("till".to_owned(), "Marker-3".to_owned())].into();
-    activity.location = "Marker-4".into();
-    record(&client, bought.clone()).await.unwrap();
-    adjust(&client, &member.member_id, 5, "Marker-5 called").await.unwrap();
-    create_reward(&client, "mug", 10, None).await;
-    let made = held(&client, hold(&member.member_id, "mug", 60)).await.unwrap().redemption.unwrap();
-    let because = pb::VoidRedemptionRequest { reason: "Marker-7 called".into(), ..void(&made) };
-    voided(&client, because).await.unwrap();
-    record(&client, purchase(&other, 12)).await.unwrap();
-    for (from, to) in [(&member.member_id, &other), (&other, &member.member_id)] {
-        let note = if *from == other { String::new() } else { "Marker-6 gave it".to_owned() };
-        let (member_id, to_member_id) = (from.clone(), to.clone());
-        let gift = pb::TransferPointsRequest {
-            currency_code: String::new(),
-            request_id: request_id(),
-            member_id,
-            to_member_id,
-            points: 5,
-            note,
-            expected_version: 0,
-        };
-        PointsServiceClient::new(client.clone()).transfer_points(gift).await.unwrap();
-    }
-    house.settle().await;
-    assert!(columns_with(house.db(), "Marker").await.len() >= 6, "it is found where it is");
-
-    let erased = erase(&client, &member.member_id).await;
-    assert_eq!((erased.state(), erased.points_forfeited), (pb::MemberState::Erased, 105));
-    // Whoever has not heard of it yet leaves nothing, either.
-    assert!(adjust(&client, &member.member_id, 5, "Marker-8 called").await.is_err());
-    let renamed = pb::Member { external_id: "Marker-9".into(), etag: String::new(), ..member.clone() };
-    assert_eq!(reason(&update(&client, renamed, &["external_id"]).await.unwrap_err()), "MEMBER_CLOSED");
-    house.settle().await;
-    assert_eq!(columns_with(house.db(), "Marker").await, Vec::<String>::new());
-    assert_eq!(columns_with(house.db(), "4930123456").await, Vec::<String>::new());
-    let known = read(&client, &member.member_id).await;
-    assert_eq!((known.state(), known.profile), (pb::MemberState::Erased, Some(pb::MemberProfile::default())));
-    assert_eq!(known.external_id, format!("erased-{}", member.member_id));
-    let sums = balance_of(&client, &member.member_id).await;
-    assert_eq!((sums.available, sums.issued, sums.expired), (0, 100, 105), "sums stay");
-    // The request is gone with what it said: sent again it does nothing, but is not answered as before.
-    let again = record(&client, bought).await.unwrap_err();
-    assert_eq!(refused(again), (Code::InvalidArgument, "REQUEST_ID_REUSED".into()));
-    assert_eq!(erase(&client, &member.member_id).await.state(), pb::MemberState::Erased);
-    // Nobody else is called as the erased are.
-    let external_id = "erased-ben".to_owned();
-    let renamed = pb::Member { external_id: external_id.clone(), ..read(&client, &other).await };
-    let (request_id, program_id) = (request_id(), PROGRAM.into());
-    let enrolment = pb::EnrollMemberRequest { request_id, program_id, external_id, ..Default::default() };
-    for told in [
-        update(&client, renamed, &["external_id"]).await.unwrap_err(),
-        members(&client).enroll_member(enrolment).await.unwrap_err(),
-    ] {
-        assert_eq!(told.code(), Code::InvalidArgument, "{told:?}");
-        assert!(told.message().contains("external_id"), "{told:?}");
-    }
-    // The customer may come back as somebody new, and others are untouched.
-    let anew = enroll_as(&client, "Marker-1", anna()).await;
-    assert_ne!(anew.member_id, member.member_id);
-    assert_eq!(balance_of(&client, &other).await.available, 12);
     house.end().await;
 }
 

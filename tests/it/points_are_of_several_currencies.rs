@@ -29,7 +29,7 @@ in_process! {
 }
 
 pub(crate) const COINS: &str = "coins";
-const STATUS: &str = "status";
+pub(crate) const STATUS: &str = "status";
 
 pub(crate) fn coins() -> pb::FurtherCurrency {
     let policy = Some(pb::expiry_policy::Policy::RollingDays(30));
@@ -42,7 +42,7 @@ pub(crate) fn coins() -> pb::FurtherCurrency {
     }
 }
 
-fn status() -> pb::FurtherCurrency {
+pub(crate) fn status() -> pb::FurtherCurrency {
     pb::FurtherCurrency {
         code: STATUS.into(),
         display_name: "Status".into(),

@@ -18,6 +18,7 @@ in_process! {
     a_tier_ends_for_every_reader;
     points_end_with_the_quarter_or_on_a_day_of_the_year;
     a_wallet_that_cannot_be_settled_holds_up_nobody;
+    a_decision_that_breaks_ends_alone;
 }
 
 const DAY: i64 = 86_400_000_000;
@@ -82,6 +83,29 @@ async fn a_wallet_that_cannot_be_settled_holds_up_nobody(house: House) {
     assert_eq!(looks, 2, "all others are settled, and what is damaged is left alone");
     assert_eq!(house.execute("UPDATE wallet SET purses = '' WHERE expired = 50").await, 1);
     house.execute("UPDATE wallet SET purses = '' WHERE purses = 'damaged'").await;
+    house.end().await;
+}
+
+/// What contradicts itself is found by the decision that meets it; others of its batch go on.
+async fn a_decision_that_breaks_ends_alone(house: House) {
+    use pb::record_activity_result::Result::{Error, Response};
+    let client = house.client();
+    create_program(&client).await;
+    let (anna, ben) = (enroll(&client, "anna").await, enroll(&client, "ben").await);
+    record(&client, purchase(&anna, 100)).await.unwrap();
+    house.execute("UPDATE wallet SET available = 50, issued = 50 WHERE available = 100").await;
+    house.clock().advance_to(day(90));
+    let requests = vec![purchase(&anna, 1), purchase(&ben, 2), purchase(&ben, 3)];
+    let batch = pb::BatchRecordActivitiesRequest { requests, ..Default::default() };
+    let mut activities = pb::activity_service_client::ActivityServiceClient::new(client.clone());
+    let results = activities.batch_record_activities(batch).await.unwrap().into_inner().results;
+    let told: Vec<_> = results.into_iter().map(|one| one.result.unwrap()).collect();
+    let [Error(broken), Response(_), Response(_)] = &told[..] else { panic!("{told:?}") };
+    assert_eq!(broken.code, tonic::Code::Internal as i32);
+    assert_eq!(balance_of(&client, &ben).await.available, 5);
+    house.execute("UPDATE wallet SET available = 100, issued = 100 WHERE available = 50").await;
+    record(&client, purchase(&anna, 1)).await.unwrap();
+    assert_eq!(balance_of(&client, &anna).await.available, 1);
     house.end().await;
 }
 

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use ambient::Time;
 use harness::house::START;
-use harness::model::{Do, Model, Told, Totals};
+use harness::model::{Do, Model, Standing, Told, Totals};
 use harness::model_client::{COINS, code};
 use harness::model_program::{cents, program_of_shop, reward_of};
 use harness::model_purses::{Purses, Shop};
@@ -14,10 +14,10 @@ use harness::model_rewards::{self, Offer, Part, Receipt, Wish};
 use harness::reward_client::{code_number, price_id, reward_code, reward_id};
 use loyalty::domain::{
     self, Activity, ActivityKind, ActivityRef, AdjustPoints, Bill, CancelActivity, CaptureRedemption,
-    Command, ConfirmActivity, Context, CreateRedemption, Detail, ExtendExpiry, ExtendHold, Lot, Past,
-    Portion, Program, Purse, RecordActivity, RedeemReward, Redemption, RedemptionRefusal, RedemptionState,
-    RefundRedemption, Refusal, ReinstatePoints, Reply, Returned, ReverseActivity, Reward, RewardRefusal,
-    State, Stock, Supply, VoidRedemption, Wallet, rules,
+    ChangeState, Command, ConfirmActivity, Context, CreateRedemption, Detail, ExtendExpiry, ExtendHold, Lot,
+    MemberState, Past, Portion, Program, Purse, RecordActivity, RedeemReward, Redemption, RedemptionRefusal,
+    RedemptionState, RefundRedemption, Refusal, ReinstatePoints, Reply, Returned, ReverseActivity, Reward,
+    RewardRefusal, State, Stock, Supply, VoidRedemption, Wallet, rules,
 };
 use rand::RngExt;
 use uuid::Uuid;
@@ -188,7 +188,9 @@ impl Ledger {
                 let r = reversals.iter().find(|one| one.purse == n).copied().unwrap_or_default();
                 Told::Back([r.owed, r.from_pending, r.from_available, r.arrears, r.waived])
             }),
-            Ok(Reply::State { .. }) => unreachable!("no random command changes a state"),
+            Ok(Reply::State { forfeited, .. }) => {
+                told(&|n| Told::Points(forfeited.get(&n).copied().unwrap_or(0)))
+            }
             Err(refusal) => vec![Told::Refused(name(&refusal))],
         }
     }
@@ -219,6 +221,14 @@ fn command_of((purse, command): (usize, Do)) -> Command {
     let named = |key: u32| ActivityRef::Id(id_of(key));
     match command {
         Do::Settle => Command::Settle,
+        Do::Become(to) => {
+            let to = match to {
+                Standing::Active => MemberState::Active,
+                Standing::Suspended => MemberState::Suspended,
+                Standing::Closed => MemberState::Closed,
+            };
+            Command::ChangeState(ChangeState { member_id, to, note })
+        }
         Do::Buy { key, cents: paid, at } => Command::RecordActivity(RecordActivity {
             activity_id: id_of(key),
             member_id,
@@ -315,6 +325,8 @@ fn name(refusal: &Refusal) -> &'static str {
         Refusal::ReturnExceedsActivity { .. } => "RETURN_EXCEEDS_ACTIVITY",
         Refusal::InsufficientPoints { .. } => "INSUFFICIENT_POINTS",
         Refusal::ExpiresInPast { .. } => "EXPIRES_IN_PAST",
+        Refusal::MemberSuspended => "MEMBER_SUSPENDED",
+        Refusal::MemberClosed => "MEMBER_CLOSED",
         Refusal::OutOfStock { .. } => "OUT_OF_STOCK",
         Refusal::LimitReached { .. } => "LIMIT_REACHED",
         Refusal::Reward(RewardRefusal::PriceNotFound { .. }) => "REWARD_PRICE_NOT_FOUND",

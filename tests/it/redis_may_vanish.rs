@@ -4,8 +4,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
-use harness::calls::{balance, balance_of, create_program, enroll, purchase, record};
+use harness::calls::{balance, balance_of, create_program, enroll, purchase, reason, record};
 use harness::house::House;
+use harness::moves::{merge, merger, unmerge};
 use harness::servers::{Postgres, Redis};
 use proto::rapport::loyalty::v1 as pb;
 
@@ -78,16 +79,68 @@ async fn garbage_in_redis_is_a_miss() {
     create_program(&client).await;
     let member = enroll(&client, "anna").await;
     record(&client, purchase(&member, 3)).await.unwrap();
-    let opened = redis::Client::open(redis.url()).expect("a URL");
-    let mut connection = opened.get_multiplexed_async_connection().await.expect("Redis answers");
-    let keys: Vec<String> =
-        redis::cmd("KEYS").arg("*balance*").query_async(&mut connection).await.expect("keys");
-    assert_eq!(keys.len(), 1, "the balance was published: {keys:?}");
+    let mut cached = Cached::of(&redis).await;
     for garbage in ["", "\u{1}", "garbage that is longer than any header could possibly be"] {
-        let done: () =
-            redis::cmd("SET").arg(&keys[0]).arg(garbage).query_async(&mut connection).await.expect("SET");
-        let () = done;
+        cached.set(garbage.as_bytes()).await;
         assert_eq!(balance_of(&client, &member).await.available, 3);
     }
     house.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_is_taken_where_the_cache_has_not_heard_of_a_move() {
+    let redis = Redis::private();
+    let house = House::process_on(&Postgres::start().fresh_database().await, redis.url()).await;
+    let client = house.client();
+    create_program(&client).await;
+    let card = enroll(&client, "card").await;
+    record(&client, purchase(&card, 3)).await.unwrap();
+    let mut cached = Cached::of(&redis).await;
+    let before = cached.get().await;
+    let member = enroll(&client, "anna").await;
+    let read_token = merge(&client, merger(&card, &member)).await.unwrap().read_token;
+    // As if whoever merged them had ended before it told the cache.
+    cached.set(&before).await;
+    let asked = |read_token: &str| pb::GetBalanceRequest {
+        member_id: card.clone(),
+        read_token: read_token.to_owned(),
+        ..Default::default()
+    };
+    let read = balance(&client, asked(&read_token)).await.unwrap();
+    assert_eq!((&read.wallet_id, read.balance.unwrap().available), (&member, 3));
+    let refused = balance(&client, asked("1-00000000-1")).await.unwrap_err();
+    assert_eq!(reason(&refused), "READ_TOKEN_INVALID");
+    // What the cache has may even go around in a circle.
+    let there = cached.get().await;
+    unmerge(&client, &card).await.unwrap();
+    merge(&client, merger(&member, &card)).await.unwrap();
+    cached.set(&there).await;
+    assert_eq!(balance(&client, asked("")).await.unwrap().balance.unwrap().available, 3);
+    house.end().await;
+}
+
+/// The only balance that is cached, as Redis has it.
+struct Cached {
+    connection: redis::aio::MultiplexedConnection,
+    key: String,
+}
+
+impl Cached {
+    async fn of(redis: &Redis) -> Cached {
+        let opened = redis::Client::open(redis.url()).expect("a URL");
+        let mut connection = opened.get_multiplexed_async_connection().await.expect("Redis answers");
+        let keys: Vec<String> =
+            redis::cmd("KEYS").arg("*balance*").query_async(&mut connection).await.expect("keys");
+        let [key] = keys.try_into().expect("one balance was published");
+        Cached { connection, key }
+    }
+
+    async fn get(&mut self) -> Vec<u8> {
+        redis::cmd("GET").arg(&self.key).query_async(&mut self.connection).await.expect("GET")
+    }
+
+    async fn set(&mut self, value: &[u8]) {
+        let set = redis::cmd("SET").arg(&self.key).arg(value).query_async(&mut self.connection).await;
+        let () = set.expect("SET");
+    }
 }

@@ -1,5 +1,5 @@
 //! Rule sets: refused with everything that is wrong with them, held one at a time, pinned by what they
-//! granted, with caps that hold exactly whoever races, simulated without a trace and explained afterwards.
+//! granted, with caps that hold exactly whoever races and explained afterwards.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,6 @@ in_process! {
     one_rule_set_holds_at_a_time_and_what_it_granted_stays;
     caps_hold_exactly_whoever_races;
     items_come_back_with_what_they_earned;
-    a_simulation_leaves_no_trace_and_is_what_happens;
     a_late_activity_counts_as_if_it_had_come_in_time;
 }
 
@@ -61,13 +60,17 @@ pub(crate) fn rule_set(rules: Vec<pb::Rule>) -> pb::RuleSet {
     pb::RuleSet { program_id: PROGRAM.into(), rules, ..Default::default() }
 }
 
-async fn create(client: &Client, set: pb::RuleSet) -> Result<pb::RuleSet, Status> {
+pub(crate) async fn create(client: &Client, set: pb::RuleSet) -> Result<pb::RuleSet, Status> {
     let request = pb::CreateRuleSetRequest { request_id: request_id(), rule_set: Some(set) };
     let created = RuleServiceClient::new(client.clone()).create_rule_set(request).await?.into_inner();
     Ok(created.rule_set.unwrap())
 }
 
-async fn activate(client: &Client, version: i64, start: Option<Time>) -> Result<pb::RuleSet, Status> {
+pub(crate) async fn activate(
+    client: &Client,
+    version: i64,
+    start: Option<Time>,
+) -> Result<pb::RuleSet, Status> {
     let request = pb::ActivateRuleSetRequest {
         request_id: request_id(),
         program_id: PROGRAM.into(),
@@ -148,7 +151,7 @@ pub(crate) fn pieces(items: &[(i32, i64)]) -> pb::reverse_activity_request::Retu
 pub(crate) const WHOLE: pb::reverse_activity_request::Returned =
     pb::reverse_activity_request::Returned::Whole(true);
 
-async fn explain(client: &Client, member_id: &str, key: &str) -> pb::Explanation {
+pub(crate) async fn explain(client: &Client, member_id: &str, key: &str) -> pb::Explanation {
     let request = pb::ExplainActivityRequest {
         member_id: member_id.into(),
         activity: Some(pb::explain_activity_request::Activity::ExternalId(key.into())),
@@ -358,101 +361,6 @@ async fn items_come_back_with_what_they_earned(house: House) {
     assert_eq!(owed(&client, &anna, "b", WHOLE).await, 41 - 5 - 17);
     assert_eq!(balance_of(&client, &anna).await.available, 0);
     assert_eq!(house.audit().await.ledger_imbalance, 0);
-    house.end().await;
-}
-
-pub(crate) fn told(result: &pb::SimulatedActivity) -> &pb::Explanation {
-    match result.result.as_ref().unwrap() {
-        pb::simulated_activity::Result::Explanation(explanation) => explanation,
-        pb::simulated_activity::Result::Error(error) => panic!("{error:?}"),
-    }
-}
-
-pub(crate) async fn simulate(
-    client: &Client,
-    who: pb::simulate_activity_request::Who,
-    rules: Option<pb::simulate_activity_request::Rules>,
-    activities: Vec<pb::Activity>,
-) -> Result<pb::SimulateActivityResponse, Status> {
-    let request = pb::SimulateActivityRequest { who: Some(who), rules, now: None, activities };
-    Ok(RuleServiceClient::new(client.clone()).simulate_activity(request).await?.into_inner())
-}
-
-/// The first reaches silver, which doubles what follows; 1,200 base points a day are granted.
-fn is_chained(simulated: &pb::SimulateActivityResponse) {
-    let [a, b, again, c, d] = &simulated.results[..] else { panic!() };
-    assert_eq!((told(a).activity.as_ref().unwrap().points, told(a).tier_id_after.as_str()), (700, "silver"));
-    assert_eq!((told(b).activity.as_ref().unwrap().points, told(b).tier_id.as_str()), (200, "silver"));
-    let Some(pb::simulated_activity::Result::Error(error)) = &again.result else { panic!() };
-    assert_eq!(error.code, Code::AlreadyExists as i32);
-    assert_eq!(told(c).activity.as_ref().unwrap().points, 400 + 500);
-    assert_eq!(told(d).activity.as_ref().unwrap().points, 100);
-    assert_eq!(simulated.balance.as_ref().unwrap().available, 300 + 700 + 200 + 900 + 100);
-}
-
-async fn a_simulation_leaves_no_trace_and_is_what_happens(house: House) {
-    use pb::simulate_activity_request::{Rules, Who};
-    let client = house.client();
-    create_program(&client).await;
-    let bonus = pb::Rule {
-        priority: -1,
-        ..on("tier.id == 'silver'", rule("silver", Effect::MultiplierPercent(200)))
-    };
-    let rules = vec![capped(per_dollar("base", 1), cap(1_200, pb::CapPeriod::Day)), bonus];
-    let version = create(&client, rule_set(rules.clone())).await.unwrap().version;
-    let anna = enroll(&client, "anna").await;
-    record(&client, purchase(&anna, 300)).await.unwrap();
-    let before = balance_of(&client, &anna).await;
-    let bought = |units: i64, at: Option<Time>, key: &str| pb::Activity {
-        r#type: pb::ActivityType::Purchase.into(),
-        amount: Some(usd(units, 0)),
-        occurred_time: at.map(timestamp),
-        external_id: key.into(),
-        ..Default::default()
-    };
-    let tomorrow = START.plus_micros(DAY);
-    let series = || {
-        vec![
-            bought(700, None, "a"),
-            bought(100, None, "b"),
-            bought(100, None, "b"),
-            bought(500, None, "c"),
-            bought(50, Some(tomorrow), "d"),
-        ]
-    };
-    let who = || Who::MemberId(anna.clone());
-    let simulated = simulate(&client, who(), Some(Rules::Version(version)), series()).await.unwrap();
-    is_chained(&simulated);
-    assert_eq!(balance_of(&client, &anna).await, before, "nothing was written");
-    let own = simulate(&client, who(), None, vec![bought(10, None, "")]).await.unwrap();
-    assert_eq!(told(&own.results[0]).rule_set_version, 1);
-    let given = Rules::RuleSet(rule_set(vec![per_dollar("x", 7)]));
-    let nobody =
-        simulate(&client, Who::ProgramId(PROGRAM.into()), Some(given), vec![bought(10, None, "")]).await;
-    let nobody = nobody.unwrap();
-    assert_eq!(told(&nobody.results[0]).activity.as_ref().unwrap().points, 70);
-    let unknown = simulate(&client, who(), Some(Rules::Version(9)), series()).await.unwrap_err();
-    assert_eq!(reason(&unknown), "RULE_SET_NOT_FOUND");
-
-    activate(&client, version, None).await.unwrap();
-    for (place, activity) in series().into_iter().enumerate() {
-        if let Some(at) = activity.occurred_time {
-            house.clock().advance_to(Time::from_parts(at.seconds, at.nanos).unwrap());
-        }
-        let recorded =
-            record(&client, pb::RecordActivityRequest { activity: Some(activity), ..purchase(&anna, 0) })
-                .await;
-        match &simulated.results[place].result.as_ref().unwrap() {
-            pb::simulated_activity::Result::Error(error) => {
-                assert_eq!(recorded.unwrap_err().code() as i32, error.code)
-            }
-            pb::simulated_activity::Result::Explanation(explained) => {
-                let activity = recorded.unwrap().activity.unwrap();
-                assert_eq!(activity.points, explained.activity.as_ref().unwrap().points);
-                assert_eq!(explain(&client, &anna, &activity.external_id).await.results, explained.results);
-            }
-        }
-    }
     house.end().await;
 }
 

@@ -187,7 +187,7 @@ async fn lock(db: &Db, owners: Vec<Owner>, beside: Vec<Vec<Owner>>) -> (HashMap<
     };
     let lookups =
         beside.iter().map(|owners| Lookup { select, keys: owners.iter().map(Owner::key).collect() });
-    let lookups: Vec<Lookup<'static>> = lookups.collect();
+    let lookups: Vec<Lookup> = lookups.collect();
     let locked = db.transact(move |tx| {
         let (owners, lookups) = (owners.clone(), lookups.clone());
         async move { wallets::lock(tx, &owners, &lookups).await }.boxed()

@@ -18,6 +18,7 @@ in_process! {
     late_and_returned_purchases_correct_the_past;
     stays_of_the_last_months_make_a_tier;
     a_tier_earns_more_and_pays_less;
+    what_time_changes_was_known_when_it_began;
     a_tier_about_to_end_is_told_once;
     points_of_the_past_are_those_of_its_tier;
 }
@@ -223,6 +224,22 @@ async fn a_tier_earns_more_and_pays_less(house: House) {
     assert_eq!(bought.points, 85, "99 less 15 % of it, rounded down");
     give_back(&client, &member, more.activity_id).await;
     assert_eq!(balance_of(&client, &member).await.reversed, 49, "the bonus is owed, too");
+    house.end().await;
+}
+
+/// A tier ends when it ends, whenever somebody looks.
+async fn what_time_changes_was_known_when_it_began(house: House) {
+    let client = house.client();
+    create_program(&client).await;
+    let anna = enroll(&client, "anna").await;
+    record(&client, purchase(&anna, 1_000)).await.unwrap();
+    let end = day(366 + 365);
+    house.clock().advance_to(end.plus_micros(3 * DAY));
+    let silver = ("silver", Some(START));
+    let both = named([("base", None), silver, ("base", Some(end))]);
+    assert_eq!(tiers(&client, &anna, None).await, both);
+    assert_eq!(tiers(&client, &anna, Some(end)).await, both);
+    assert_eq!(tiers(&client, &anna, Some(end.plus_micros(-1))).await, named([("base", None), silver]));
     house.end().await;
 }
 

@@ -1,11 +1,13 @@
 //! Two server processes on one database, one wallet or several: the outcome is that of some serial order.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use db::Db;
 use futures::FutureExt;
 use futures::future::join_all;
 use harness::calls::{
-    balance, balance_of, create_reward, enroll, purchase, reason, record, redeem, redemption,
+    balance, balance_of, create_program, create_reward, enroll, purchase, reason, record, redeem, redemption,
 };
 use harness::database;
 use harness::house::House;
@@ -20,6 +22,9 @@ use crate::limits_hold::adjustment;
 use crate::members_are_known::adjust;
 use crate::rules_say_what_activities_earn::{cap, capped, per_dollar, under};
 use crate::two_processes_race_for_rewards::both;
+
+/// How long it may take, on a busy machine, until somebody waits.
+const WAIT_MAX: Duration = Duration::from_secs(60);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_processes_one_wallet() {
@@ -103,10 +108,63 @@ async fn two_processes_are_asked_the_same() {
     house.end().await;
 }
 
-/// Makes calls while nobody else may have a wallet, and lets go once two of them wait for it.
-async fn while_held<T>(house: &House, member: &str, calls: impl AsyncFnOnce() -> T) -> T {
+/// Whoever stopped waiting was told so, and is right: what waited behind others is not done after all.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waited_too_long_is_never_done() {
+    let house = House::process().await;
+    let client = house.client();
+    create_program(&client).await;
+    let member = enroll(&client, "anna").await;
+    let [is_held, is_waited_for, is_over] = [const { Notify::const_new() }; 3].map(Arc::new);
+    let lock = format!("SELECT 1 FROM wallet WHERE wallet_id = '{member}' FOR UPDATE");
+    let hold = house.db().transact(|tx| {
+        let (db, lock) = (house.db().clone(), lock.clone());
+        let (is_held, is_waited_for, is_over) = (is_held.clone(), is_waited_for.clone(), is_over.clone());
+        async move {
+            tx.execute_unprepared(&lock).await?;
+            is_held.notify_one();
+            waiting(&db, 1).await;
+            is_waited_for.notify_one();
+            is_over.notified().await;
+            Ok(())
+        }
+        .boxed()
+    });
+    let first = async {
+        is_held.notified().await;
+        record(&client, purchase(&member, 1)).await
+    };
+    let late = async {
+        is_waited_for.notified().await;
+        let mut request = tonic::Request::new(purchase(&member, 100));
+        request.set_timeout(Duration::from_millis(300));
+        let mut activities = pb::activity_service_client::ActivityServiceClient::new(client.clone());
+        let told = activities.record_activity(request).await.unwrap_err().code();
+        is_over.notify_one();
+        told
+    };
+    let (held, first, late) = futures::join!(hold, first, late);
+    held.expect("both waited");
+    assert_eq!((first.is_ok(), late), (true, tonic::Code::DeadlineExceeded));
+    record(&client, purchase(&member, 10)).await.unwrap();
+    assert_eq!(balance_of(&client, &member).await.available, 11);
+    house.end().await;
+}
+
+/// Resolves once so many wait for a row that somebody else has.
+pub(crate) async fn waiting(db: &Db, count: i64) {
     const WAITING: &str = "SELECT COUNT(*) AS n FROM pg_stat_activity \
          WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let waits = async {
+        while database::count(db, WAITING).await < count {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(WAIT_MAX, waits).await.expect("they wait");
+}
+
+/// Makes calls while nobody else may have a wallet, and lets go once two of them wait for it.
+async fn while_held<T>(house: &House, member: &str, calls: impl AsyncFnOnce() -> T) -> T {
     let lock = format!("SELECT 1 FROM wallet WHERE wallet_id = '{member}' FOR UPDATE");
     let is_held = Arc::new(Notify::new());
     let hold = house.db().transact(|tx| {
@@ -114,9 +172,7 @@ async fn while_held<T>(house: &House, member: &str, calls: impl AsyncFnOnce() ->
         async move {
             tx.execute_unprepared(&lock).await?;
             is_held.notify_one();
-            while database::count(&db, WAITING).await < 2 {
-                tokio::task::yield_now().await;
-            }
+            waiting(&db, 2).await;
             Ok(())
         }
         .boxed()

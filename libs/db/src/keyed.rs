@@ -31,11 +31,21 @@ pub struct Keyed<'a> {
 
 /// Rows that may be there: those that a selection finds by its keys.
 #[derive(Clone, Debug)]
-pub struct Lookup<'a> {
+pub struct Lookup {
     /// What to select.
-    pub select: Keyed<'a>,
+    pub select: Keyed<'static>,
     /// The keys.
     pub keys: Vec<Vec<Value>>,
+}
+
+impl Lookup {
+    /// Those that are there.
+    ///
+    /// # Errors
+    /// As [`select_in`].
+    pub async fn rows<M: FromQueryResult>(&self, db: &impl ConnectionTrait) -> Result<Vec<M>, Error> {
+        select_in(db, self.select, &self.keys).await
+    }
 }
 
 /// Which rows of a key to select.
@@ -58,23 +68,21 @@ pub async fn select_in<M: FromQueryResult>(
     select: Keyed<'_>,
     keys: &[Vec<Value>],
 ) -> Result<Vec<M>, Error> {
-    let mut rows = Vec::new();
     if keys.is_empty() {
-        return Ok(rows);
+        return Ok(Vec::new());
     }
     let backend = db.get_database_backend();
     if backend == DbBackend::Postgres {
         let text = select.postgres(&item(select.types, keys.len())?);
-        let statement = Statement::from_sql_and_values(backend, text, of_keys(select.types, keys));
-        collect(db, statement, &mut rows).await?;
-        return Ok(rows);
+        return rows(db, Statement::from_sql_and_values(backend, text, of_keys(select.types, keys))).await;
     }
+    let mut found = Vec::new();
     for chunk in chunks(keys) {
         let values = chunk.iter().flatten().cloned();
         let statement = Statement::from_sql_and_values(backend, select.sqlite(chunk.len()), values);
-        collect(db, statement, &mut rows).await?;
+        found.extend(rows(db, statement).await?);
     }
-    Ok(rows)
+    Ok(found)
 }
 
 /// Selects as [`select_in`] does; each row tells as `beside` whether any of `others` may be there: on
@@ -86,7 +94,7 @@ pub async fn select_beside<M: FromQueryResult>(
     db: &impl ConnectionTrait,
     select: Keyed<'_>,
     keys: &[Vec<Value>],
-    others: &[Lookup<'_>],
+    others: &[Lookup],
 ) -> Result<Vec<M>, Error> {
     let backend = db.get_database_backend();
     if keys.is_empty() || backend != DbBackend::Postgres {
@@ -102,20 +110,12 @@ pub async fn select_beside<M: FromQueryResult>(
     }
     let more = format!("{}, ({}) AS beside", select.more, beside.join(" OR "));
     let text = Keyed { more: &more, ..select }.postgres(&item(select.types, keys.len())?);
-    let mut rows = Vec::new();
-    collect(db, Statement::from_sql_and_values(backend, text, values), &mut rows).await?;
-    Ok(rows)
+    rows(db, Statement::from_sql_and_values(backend, text, values)).await
 }
 
-async fn collect<M: FromQueryResult>(
-    db: &impl ConnectionTrait,
-    statement: Statement,
-    rows: &mut Vec<M>,
-) -> Result<(), Error> {
-    for row in db.query_all_raw(statement).await? {
-        rows.push(M::from_query_result(&row, "")?);
-    }
-    Ok(())
+async fn rows<M: FromQueryResult>(db: &impl ConnectionTrait, statement: Statement) -> Result<Vec<M>, Error> {
+    let found = db.query_all_raw(statement).await?;
+    found.iter().map(|row| M::from_query_result(row, "").map_err(Error::from)).collect()
 }
 
 /// Runs a statement over keys, each a list of values of `types`, and returns how many rows it changed. `sql`

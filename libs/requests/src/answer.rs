@@ -13,7 +13,7 @@ use crate::{Answer, Written};
 /// The stored refusal, or INVALID_ARGUMENT (REQUEST_ID_REUSED).
 pub fn response<R: Message + Default>(domain: &'static str, answer: Answer) -> Result<(R, bool), Status> {
     match answer {
-        Answer::Written { written: Written { status: 0, bytes }, replayed } => {
+        Answer::Written { written: Written { status: 0, bytes, .. }, replayed } => {
             let decoded = R::decode(bytes.as_slice()).map_err(|e| rpc::internal(&e))?;
             Ok((decoded, replayed))
         }

@@ -39,23 +39,31 @@ pub struct Once {
 }
 
 /// An answer as it is stored and sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Written {
     /// The gRPC code; 0 if it was done.
     pub status: i32,
     /// The encoded response, or the encoded `google.rpc.Status`.
     pub bytes: Vec<u8>,
+    /// The request and its answer are not recorded: sent again, it is decided again. Only of what changed
+    /// nothing.
+    pub is_forgotten: bool,
 }
 
 impl Written {
     /// The response of a call that was done.
     pub fn done(response: &impl Message) -> Written {
-        Written { status: 0, bytes: response.encode_to_vec() }
+        Written { status: 0, bytes: response.encode_to_vec(), is_forgotten: false }
     }
 
     /// The refusal of a call that was not.
     pub fn refused(problem: &Problem) -> Written {
-        Written { status: problem.code as i32, bytes: problem.to_wire() }
+        Written { status: problem.code as i32, bytes: problem.to_wire(), is_forgotten: false }
+    }
+
+    /// The refusal of a call of which nothing may be kept.
+    pub fn refused_and_forgotten(problem: &Problem) -> Written {
+        Written { is_forgotten: true, ..Written::refused(problem) }
     }
 }
 
@@ -121,7 +129,9 @@ where
         return Ok(replay(call, &record));
     }
     let written = work(tx).await?;
-    record::insert(tx, vec![(scope.clone(), call.record(&written, *now))]).await?;
+    if !written.is_forgotten {
+        record::insert(tx, vec![(scope.clone(), call.record(&written, *now))]).await?;
+    }
     Ok(Answer::Written { written, replayed: false })
 }
 
@@ -150,6 +160,6 @@ pub fn replay(call: &Call, record: &Record) -> Answer {
         let field = proto::first_difference(&message, &record.request, &call.body);
         return Answer::Reused { field: field.unwrap_or_else(|| "request".into()) };
     }
-    let written = Written { status: record.status, bytes: record.reply.clone() };
+    let written = Written { status: record.status, bytes: record.reply.clone(), is_forgotten: false };
     Answer::Written { written, replayed: true }
 }

@@ -7,7 +7,7 @@ use db::schema::Kind::{Big, Bytes, Int, Text, Uuid as Id};
 use db::schema::NewTable;
 use db::sea_orm::sea_query::{ArrayType, Expr};
 use db::sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
-use db::{Keyed, Lookup, Owner, Pick, Tx, select_in};
+use db::{Keyed, Lookup, Owner, Pick, Tx};
 use uuid::Uuid;
 
 use crate::entity::command;
@@ -54,7 +54,7 @@ pub fn table() -> NewTable<'static> {
 }
 
 /// The records of these requests, each in its scope.
-pub fn lookup(requests: &[(Owner, Uuid)]) -> Lookup<'static> {
+pub fn lookup(requests: &[(Owner, Uuid)]) -> Lookup {
     let select = Keyed {
         table: "command",
         on: &["bucket", "tenant_id", "scope_id", "request_id"],
@@ -76,8 +76,7 @@ pub async fn find(
     db: &impl ConnectionTrait,
     requests: &[(Owner, Uuid)],
 ) -> Result<HashMap<(Owner, Uuid), Record>, db::Error> {
-    let Lookup { select, keys } = lookup(requests);
-    let rows: Vec<command::Model> = select_in(db, select, &keys).await?;
+    let rows: Vec<command::Model> = lookup(requests).rows(db).await?;
     Ok(rows.into_iter().map(found).collect())
 }
 

@@ -91,21 +91,13 @@ impl Settler {
             let today = local_date(program.time_zone, self.clock.now());
             let ahead = self.lifted.lock().await.get(&key).cloned();
             let same = |ahead: &Ahead| (ahead.version, ahead.day) == (program.version, today);
-            let mut ahead = ahead.filter(same).unwrap_or_else(|| {
-                let which = Which::Reaching(program.ladder.steps(today));
+            let ahead = ahead.filter(same).unwrap_or_else(|| {
+                let which = Which::Reaching(program.ladder.lowest_step());
                 let unread = Unread::all(&tenant, &program.id, which);
                 Ahead { version: program.version, day: today, unread }
             });
-            loop {
-                let found = ahead.unread.next(self.db.reader(), WALLETS_MAX).await?;
-                if found.is_empty() {
-                    break;
-                }
-                let owners = found.into_iter().map(|(owner, _)| owner).collect();
-                if Instant::now() >= deadline || !self.settle(owners, deadline).await {
-                    return Ok(());
-                }
-                self.lifted.lock().await.insert(key.clone(), ahead.clone());
+            if !self.go_through(&key, ahead, deadline).await? {
+                continue;
             }
             let next = program.ladder.next_change(today);
             let next = next.map_or(Time::NEVER, |day| start_of_day(program.time_zone, day));
@@ -117,6 +109,27 @@ impl Settler {
             self.lifted.lock().await.remove(&key);
         }
         Ok(())
+    }
+
+    /// Settles wallets of a program, page after page; true once there are no more.
+    async fn go_through(
+        &self,
+        key: &(Tenant, String),
+        mut ahead: Ahead,
+        deadline: Instant,
+    ) -> Result<bool, db::Error> {
+        while Instant::now() < deadline {
+            let found = ahead.unread.next(self.db.reader(), WALLETS_MAX).await?;
+            if found.is_empty() {
+                return Ok(true);
+            }
+            let owners = found.into_iter().map(|(owner, _)| owner).collect();
+            if !self.settle(owners, deadline).await {
+                return Ok(false);
+            }
+            self.lifted.lock().await.insert(key.clone(), ahead.clone());
+        }
+        Ok(false)
     }
 
     /// Settles what is due every `pause` of machine time until `stop`.

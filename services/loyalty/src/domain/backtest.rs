@@ -175,8 +175,9 @@ fn keep(kept: &mut Vec<Mover>, mover: Mover, most: usize, by: fn(&Mover) -> i64)
 /// Lets a wallet live what happened in it.
 fn live(program: &Program, used: &mut BTreeMap<Counter, i64>, history: &History, end: Time) -> Ending {
     let first = history.activities.first().map_or(history.open_time, |first| first.occurred_time);
-    let opened = history.open_time.min(first);
-    let wallet = Wallet::opened(history.wallet_id, program, opened, 0);
+    let begun = history.open_time.min(first);
+    let wallet = Wallet::opened(history.wallet_id, program, begun, 0);
+    let wallet = Wallet { open_time: history.open_time, ..wallet };
     let state = State { past: Some(Past::default()), ..State::new(wallet) };
     let mut simulation = Simulation::new(state, first);
     simulation.used = std::mem::take(used);
@@ -351,5 +352,23 @@ mod tests {
         let mut test = Backtest::new(program(), paying(2), at("2026-02-01T00:00:00Z"), 2);
         test.add(one).unwrap();
         assert_eq!((test.findings.activities, test.findings.tried.issued[&0]), (1, 40));
+    }
+
+    #[test]
+    fn years_of_membership_begin_with_the_membership_whatever_came_before() {
+        let window = super::super::tiers::Window::Anniversary;
+        let of = |points| {
+            let program = paying(points);
+            let policy = super::super::TierPolicy { window, ..program.ladder.policy.clone() };
+            Program { ladder: super::super::Ladder { policy, ..program.ladder.clone() }, ..program }
+        };
+        let days = ["2020-02-10T10:00:00Z", "2025-05-01T10:00:00Z", "2025-07-01T10:00:00Z"].map(at);
+        let bought = history(1, &[10, 600, 600]);
+        let activities = bought.activities.into_iter().zip(days);
+        let activities = activities.map(|(of, occurred_time)| Activity { occurred_time, ..of }).collect();
+        let open_time = at("2024-06-15T10:00:00Z");
+        let mut test = Backtest::new(of(1), of(2), at("2025-08-01T00:00:00Z"), 5);
+        test.add(History { open_time, activities, ..bought }).unwrap();
+        assert_eq!(test.findings.tiers, BTreeMap::from([((1, 1), 1)]), "600 in each of two years");
     }
 }

@@ -9,11 +9,10 @@ use super::book::{Book, Outcome};
 use super::rules::Counter;
 use super::{
     Activity, Belongings, Command, Lot, LotKey, Member, MemberState, Past, Points, Program, Redemption,
-    RedemptionState, Refusal, Reversal, ReviewState, Reward, Stock, Wallet, adjust_points,
-    capture_redemption, change_state, confirm_activity, create_redemption, extend_expiry, extend_hold,
-    household, move_member, record_activity, redeem_reward, refund_redemption, reinstate_points,
-    reopen_referral, reverse_activity, review, settle, transfer_points, velocity, void_redemption,
-    warn_expiry,
+    RedemptionState, Refusal, Reversal, Review, Reward, Stock, Wallet, adjust_points, capture_redemption,
+    change_state, confirm_activity, create_redemption, extend_expiry, extend_hold, household, move_member,
+    record_activity, redeem_reward, refund_redemption, reinstate_points, reopen_referral, reverse_activity,
+    review, settle, transfer_points, velocity, void_redemption, warn_expiry,
 };
 
 /// What a decision looks at.
@@ -47,6 +46,8 @@ pub struct State {
     pub counted: BTreeMap<Counter, i64>,
     /// What the command needs of the time before the wallet's standing, if it does.
     pub past: Option<Past>,
+    /// All lots are known that end up to here.
+    pub lots_until: Time,
 }
 
 /// What a command may look up.
@@ -82,7 +83,7 @@ pub struct Context<'a> {
     /// What belongs to the member who moves.
     pub belongings: Option<&'a Belongings>,
     /// The review that the command decides, if it does.
-    pub review: Option<ReviewState>,
+    pub review: Option<&'a Review>,
 }
 
 /// What a command that was done answers, beside the wallet.
@@ -223,6 +224,7 @@ pub fn decide(state: &State, command: &Command, context: Context<'_>, now: Time)
         .and_then(|()| review::allow(&book, context.review, command));
     let answer = allowed.and_then(|()| {
         let reply = carry_out(&mut book, command, context)?;
+        review::bound(&book, context.review)?;
         velocity::check(&mut book, command, context.used, context.review.is_some())?;
         Ok(reply)
     });
@@ -297,6 +299,7 @@ impl State {
             owing: BTreeMap::new(),
             counted: BTreeMap::new(),
             past: None,
+            lots_until: Time::MIN,
         }
     }
 

@@ -3,7 +3,7 @@
 use ambient::Time;
 
 use super::book::{Book, plus};
-use super::{Refusal, Reply};
+use super::{Lot, Refusal, Reply};
 
 /// The command. It never makes a life shorter.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +25,8 @@ pub(super) fn extend(book: &mut Book<'_>, command: &ExtendExpiry) -> Result<Repl
     let on_hold = book.points_on_hold()?;
     let mut lots = book.held_lots();
     let emptied = book.lots_of(on_hold.keys().copied());
-    lots.extend(emptied.into_iter().filter(|lot| lot.remaining == 0 && book.lives_until(lot) > book.now));
+    let lives = |lot: &Lot| lot.remaining == 0 && lot.expired == 0 && book.lives_until(lot) > book.now;
+    lots.extend(emptied.into_iter().filter(lives));
     let mut points = 0;
     for lot in lots {
         if lot.key.purse == purse && book.lives_until(&lot) < expiring_before.min(expire_time) {

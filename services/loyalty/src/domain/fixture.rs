@@ -66,7 +66,7 @@ impl Ledger {
     pub(super) fn opened(now: Time) -> Ledger {
         let program = program();
         let wallet = Wallet::opened(Uuid::from_u128(1), &program, now, 0);
-        let state = State { past: Some(Past::default()), ..State::new(wallet) };
+        let state = State { past: Some(Past::default()), lots_until: Time::NEVER, ..State::new(wallet) };
         Ledger {
             program,
             state,
@@ -135,6 +135,11 @@ impl Ledger {
 
     pub(super) fn earn(&mut self, units: i64, occurred: Time, now: Time) -> Result<Reply, Refusal> {
         self.run(&purchase(units * 1_000_000, Some(occurred)), now)
+    }
+
+    /// What was recorded.
+    pub(super) fn activity(&self) -> &Activity {
+        &self.activities[&Uuid::from_u128(7)]
     }
 
     pub(super) fn redemption(&self, id: u128) -> &Redemption {

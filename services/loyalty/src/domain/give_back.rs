@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::book::{Book, minus, next, plus};
 use super::movements::of_lot;
+use super::purse::lives_until;
 use super::redemption::{LateRefund, Redemption};
 use super::{Account, Allocation, Lot, LotKey, Origin, Reason, Refusal, Source};
 
@@ -34,16 +35,24 @@ impl Book<'_> {
         let (mut back, mut late) = (Vec::new(), Vec::new());
         for (number, points) in redemption.between(from, to) {
             let lot = match redemption.lots_wallet_id {
-                None => self.return_to(number, points, (seq, redemption.member_id), at)?,
-                Some(wallet_id) => {
-                    let origin = self.before.origins.get(&(wallet_id, number));
-                    let origin = origin.expect("lots that points may come back to are known").clone();
-                    self.reopen(origin, points, (wallet_id, redemption.member_id), at)?
-                }
+                None => self.lots_of([number].into_iter()).pop(),
+                Some(wallet_id) => self.before.origins.get(&(wallet_id, number)).cloned(),
             };
-            back.push((lot.key.number, points));
-            if self.lives_until(&lot) <= at {
-                late.push(lot.key.number);
+            let lot = lot.expect("lots that points may come back to are known");
+            let end = self.end_of(redemption, &lot);
+            let wallet_id = redemption.lots_wallet_id.unwrap_or(self.out.wallet.id);
+            // Where it has been, points may have lived for longer or shorter than those of the lot do here.
+            let ends_apart = lot.expired > 0 || end != self.lives_until(&lot);
+            let is_elsewhere = redemption.lots_wallet_id.is_some();
+            let is_late = end <= at || (lot.expired > 0 && !is_elsewhere);
+            let number = if is_elsewhere || lot.left_behind || ends_apart {
+                self.reopen((redemption, end), (lot, wallet_id), points, at)?
+            } else {
+                self.return_to(lot, points, seq, at)?
+            };
+            back.push((number, points));
+            if is_late {
+                late.push(number);
             }
         }
         self.pay_outstanding(redemption, back, (&source, at))?;
@@ -55,41 +64,41 @@ impl Book<'_> {
         Ok(())
     }
 
-    /// Gives points back to a lot of this wallet; to a new one if it was left behind, or if others of its
-    /// points expired before.
-    fn return_to(
-        &mut self,
-        number: i64,
-        points: i64,
-        (posting_seq, member_id): (i64, Uuid),
-        at: Time,
-    ) -> Result<Lot, Refusal> {
-        let lot = self.lots_of([number].into_iter()).pop();
-        let mut lot = lot.expect("lots that points may come back to are known");
-        if lot.left_behind || lot.expired > 0 {
-            return self.reopen(lot, points, (self.out.wallet.id, member_id), at);
+    /// When points of a lot end that come back to where their redemption is now: as they would have where it
+    /// has been. What had ended before it left a wallet stays ended.
+    fn end_of(&self, redemption: &Redemption, lot: &Lot) -> Time {
+        let mut end = lot.key.expire_time;
+        for stay in &redemption.stays {
+            end = lives_until(end, stay.alive);
+            if end <= stay.left {
+                return end;
+            }
         }
-        lot.remaining = plus(lot.remaining, points)?;
-        let (lot_number, credit) = (number, true);
-        self.out.allocations.push(Allocation { posting_seq, lot_number, points, credit, effective_time: at });
-        self.keep(lot.clone());
-        Ok(lot)
+        self.out.wallet.purse(lot.key.purse).lives_until(end)
     }
 
-    /// Opens a lot for points of a lot that they do not come back to. It ends when that would, and is in the
-    /// same name; if that one's points are elsewhere, in the name of the member who redeemed.
+    /// Gives points back to a lot of this wallet. Returns its number.
+    fn return_to(&mut self, mut lot: Lot, points: i64, posting_seq: i64, at: Time) -> Result<i64, Refusal> {
+        lot.remaining = plus(lot.remaining, points)?;
+        let (lot_number, credit) = (lot.key.number, true);
+        self.out.allocations.push(Allocation { posting_seq, lot_number, points, credit, effective_time: at });
+        self.keep(lot);
+        Ok(lot_number)
+    }
+
+    /// Opens a lot for points of a lot that they do not come back to. It is in the same name; if that one's
+    /// points are elsewhere, in the name of the member who redeemed. Returns its number.
     fn reopen(
         &mut self,
-        origin: Lot,
+        (redemption, expire_time): (&Redemption, Time),
+        (origin, wallet_id): (Lot, Uuid),
         points: i64,
-        (wallet_id, member_id): (Uuid, Uuid),
         at: Time,
-    ) -> Result<Lot, Refusal> {
+    ) -> Result<i64, Refusal> {
         let number = next(&mut self.out.wallet.lot_seq)?;
-        let expire_time = self.lives_until(&origin);
         let left = origin.left_behind || wallet_id != self.out.wallet.id;
         let is_here = !left || self.before.here.contains(&origin.member_id);
-        let member_id = if is_here { origin.member_id } else { member_id };
+        let member_id = if is_here { origin.member_id } else { redemption.member_id };
         let returned = self.before.returned.contains(&(origin.activity_id, origin.member_id));
         let lot = Lot {
             key: LotKey { number, expire_time, ..origin.key },
@@ -104,8 +113,8 @@ impl Book<'_> {
             origin: Some(Origin { wallet_id, lot_number: origin.key.number }),
             ..origin
         };
-        self.keep(lot.clone());
-        Ok(lot)
+        self.keep(lot);
+        Ok(number)
     }
 
     /// Pays of points that came back to lots, by the numbers of these, what is outstanding of returns that
@@ -172,7 +181,10 @@ impl Book<'_> {
             self.extend(lot, expire_time);
             return Ok(());
         }
-        self.set_expiry(&mut lot, at);
+        // Nothing ends before it begins.
+        if points > 0 || lot.key.expire_time < lot.activate_time {
+            self.set_expiry(&mut lot, at);
+        }
         if points == 0 {
             self.keep(lot);
             return Ok(());
@@ -181,7 +193,12 @@ impl Book<'_> {
         let seq = self.post(accounts, points, Reason::Expire, at, of_lot(&lot))?;
         self.expired.entry(purse).or_default().push((lot.key.number, points, at));
         lot.expired = plus(lot.expired, points)?;
-        self.allocate(seq, lot, points, at)
+        let (lot_number, credit) = (lot.key.number, false);
+        let taken = Allocation { posting_seq: seq, lot_number, points, credit, effective_time: at };
+        self.out.allocations.push(taken);
+        // This is its end, whatever keeps others alive.
+        self.keep(Lot { remaining: 0, ..lot });
+        Ok(())
     }
 }
 

@@ -92,7 +92,8 @@ pub use purse::{Points, Purse, Totals};
 pub use record_activity::RecordActivity;
 pub use redeem_reward::RedeemReward;
 pub use redemption::{
-    LateRefund, Portion, Redemption, RedemptionPolicy, RedemptionRefusal, RedemptionState, Step, StepKind,
+    LateRefund, Portion, Redemption, RedemptionPolicy, RedemptionRefusal, RedemptionState, Stay, Step,
+    StepKind,
 };
 pub use referral::{ReferralPolicy, ReferralState, Referred, referral_code};
 pub use refund_redemption::RefundRedemption;
@@ -100,7 +101,7 @@ pub use refusal::Refusal;
 pub use reinstate_points::ReinstatePoints;
 pub use release::Release;
 pub use reverse_activity::{CancelActivity, ReturnPolicy, Returned, Reversal, ReverseActivity};
-pub use review::{Review, ReviewState};
+pub use review::{Moved, Review, ReviewState};
 pub use reward::{
     Asker, Fulfilment, Price, Reward, RewardRefusal, RewardTerms, RewardText, Stock, Supply, UnitLimit,
 };

@@ -16,8 +16,8 @@ use super::book::{Book, plus};
 use super::purse::{Points, add};
 use super::tiers::DayCredits;
 use super::{
-    Account, Activity, Context, Earning, Event, HouseholdRole, MemberMoved, MemberState, Reason, Redemption,
-    Refusal, Reply, Source, State, Wallet, settle,
+    Account, Activity, Context, Earning, Event, HouseholdRole, MemberMoved, MemberState, Purse, Reason,
+    Redemption, Refusal, Reply, Source, State, Stay, Wallet, settle,
 };
 
 /// The command. It is decided on the wallet that has the member's points, and on that which gets them.
@@ -101,6 +101,8 @@ pub struct HandedOver {
     pub members: Vec<Uuid>,
     /// What activities earned, as it was before, by the members who did them and their ids.
     pub earned: BTreeMap<(Uuid, Uuid), Vec<Earning>>,
+    /// How long points of purses live here that slide: that goes for what comes back later, too.
+    pub stays: BTreeMap<u32, Stay>,
 }
 
 impl From<MoveRefusal> for Refusal {
@@ -158,7 +160,13 @@ pub(super) fn move_member<'a>(
     at_home.announce(Event::MemberMoved(told));
     let granted = belongings.activities.iter().filter(|activity| !activity.earned.is_empty());
     let earned = granted.map(|of| ((of.member_id, of.id), of.earned.clone())).collect();
-    book.out.handed_over = Some(HandedOver { members: belongings.members.clone(), earned });
+    let slides = |purse: u32, of: &Purse| of.alive_until > Time::MIN || book.program.expiry_of(purse).sliding;
+    let last = u32::try_from(book.program.further.len()).unwrap_or(u32::MAX);
+    let purses = (0..=last).map(|purse| (purse, book.out.wallet.purse(purse)));
+    let sliding = purses.filter(|(purse, of)| slides(*purse, of));
+    let stay = |of: &Purse| Stay { alive: (of.alive_since, of.alive_until), left: book.now };
+    let stays = sliding.map(|(purse, of)| (purse, stay(of))).collect();
+    book.out.handed_over = Some(HandedOver { members: belongings.members.clone(), earned, stays });
     book.out.other = Some(Box::new(there.close()?));
     Ok(Reply::Points(points))
 }
@@ -246,7 +254,8 @@ fn hand_over(
     lots.retain(|lot| belongings.members.contains(&lot.member_id));
     lots.sort_by_key(|lot| lot.key.number);
     for lot in &mut lots {
-        lot.key.expire_time = book.lives_until(lot);
+        let expire_time = book.lives_until(lot);
+        book.set_expiry(lot, expire_time);
     }
     book.give_lots(&lots, source(to))?;
     there.receive_lots(&lots, from, source(from))?;

@@ -267,8 +267,7 @@ impl Book<'_> {
         let last = u32::try_from(self.program.further.len()).unwrap_or(u32::MAX);
         for purse in (0..=last).filter(|purse| self.program.expiry_of(*purse).sliding) {
             let until = self.program.expire_time(purse, at);
-            let purse = self.out.wallet.purse_mut(purse);
-            purse.alive_until = purse.alive_until.max(until);
+            self.out.wallet.purse_mut(purse).slide(at, until);
         }
     }
 
@@ -295,7 +294,13 @@ impl Book<'_> {
     pub(super) fn keep(&mut self, lot: Lot) {
         let wallet = &mut self.out.wallet;
         if lot.is_open() {
-            self.open.insert(lot.key);
+            let is_new = self.open.insert(lot.key) && !self.before.lots.contains_key(&lot.key);
+            let ends = wallet.purse(lot.key.purse).lives_until(lot.key.expire_time);
+            let was_open = || self.before.lots.keys().any(|key| key.number == lot.key.number);
+            if is_new && ends <= wallet.warned_until && !was_open() {
+                // It holds points again, which were not there when others of the wallet were announced.
+                wallet.warned_lot = wallet.warned_lot.min(lot.key.number.saturating_sub(1));
+            }
             let purse = wallet.purse_mut(lot.key.purse);
             if purse.lives_until(lot.key.expire_time) > self.now {
                 purse.first_expire = purse.first_expire.min(lot.key.expire_time);

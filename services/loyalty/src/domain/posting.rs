@@ -98,17 +98,29 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// All of them.
+    pub const ALL: [Reason; 16] = [
+        Reason::Earn,
+        Reason::Expire,
+        Reason::Redeem,
+        Reason::Adjust,
+        Reason::Release,
+        Reason::Reverse,
+        Reason::Repay,
+        Reason::Cancel,
+        Reason::Reinstate,
+        Reason::Forfeit,
+        Reason::Transfer,
+        Reason::Move,
+        Reason::Hold,
+        Reason::Capture,
+        Reason::Void,
+        Reason::Refund,
+    ];
+
     /// The reason with this stored number.
     pub fn from_number(number: i32) -> Option<Reason> {
-        use Reason::{
-            Adjust, Cancel, Capture, Earn, Expire, Forfeit, Hold, Move, Redeem, Refund, Reinstate, Release,
-            Repay, Reverse, Transfer, Void,
-        };
-        let all = [
-            Earn, Expire, Redeem, Adjust, Release, Reverse, Repay, Cancel, Reinstate, Forfeit, Transfer,
-            Move, Hold, Capture, Void, Refund,
-        ];
-        all.into_iter().find(|reason| *reason as i32 == number)
+        Reason::ALL.into_iter().find(|reason| *reason as i32 == number)
     }
 }
 

@@ -25,14 +25,20 @@ pub struct Purse {
     pub totals: Totals,
     /// The first expiry of its lots.
     pub first_expire: Time,
-    /// None of its points expire before this moment.
+    /// Points that had not expired at this moment do not before `alive_until`.
+    pub alive_since: Time,
+    /// Until then.
     pub alive_until: Time,
 }
 
 impl Purse {
     /// A purse that never held anything.
-    pub const EMPTY: Purse =
-        Purse { totals: Totals::ZERO, first_expire: Time::NEVER, alive_until: Time::MIN };
+    pub const EMPTY: Purse = Purse {
+        totals: Totals::ZERO,
+        first_expire: Time::NEVER,
+        alive_since: Time::MIN,
+        alive_until: Time::MIN,
+    };
 
     /// When its points next expire.
     pub fn next_expire(&self) -> Time {
@@ -41,8 +47,25 @@ impl Purse {
 
     /// When points expire that would expire at `expire_time` if nothing kept them alive.
     pub fn lives_until(&self, expire_time: Time) -> Time {
-        expire_time.max(self.alive_until)
+        lives_until(expire_time, (self.alive_since, self.alive_until))
     }
+
+    /// Keeps its points alive from `at` until a moment: those that have not expired by then.
+    pub(super) fn slide(&mut self, at: Time, until: Time) {
+        let is_gap = at >= self.alive_until;
+        // What becomes known late may leave no gap.
+        let joins = at < self.alive_since && until > self.alive_since;
+        if is_gap || joins {
+            self.alive_since = at;
+        }
+        self.alive_until = self.alive_until.max(until);
+    }
+}
+
+/// When points expire that would expire at `expire_time`, where those that had not expired at one moment live
+/// until another one.
+pub(super) fn lives_until(expire_time: Time, (since, until): (Time, Time)) -> Time {
+    if expire_time <= since { expire_time } else { expire_time.max(until) }
 }
 
 /// Totals of the accounts of a purse, in points.

@@ -105,6 +105,7 @@ fn redemption(
         refunded: 0,
         lots: Vec::new(),
         lots_wallet_id: None,
+        stays: Vec::new(),
         state: RedemptionState::Held,
         hold_expire_time: book.now,
         create_time: book.now,

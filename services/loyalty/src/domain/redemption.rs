@@ -81,6 +81,8 @@ pub struct Redemption {
     pub lots: Vec<(i64, i64)>,
     /// The wallet that those lots are in, if the redemption moved with its member.
     pub lots_wallet_id: Option<Uuid>,
+    /// The wallets that it has left, as far as points may have lived longer there.
+    pub stays: Vec<Stay>,
     /// Where it stands.
     pub state: RedemptionState,
     /// When the hold ends, or ended, by itself.
@@ -91,6 +93,15 @@ pub struct Redemption {
     pub resolve_time: Time,
     /// Number of its last step.
     pub step_seq: i64,
+}
+
+/// How long points live in a wallet that a redemption has left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stay {
+    /// Those that had not expired at the first moment do not before the second.
+    pub alive: (Time, Time),
+    /// When it left.
+    pub left: Time,
 }
 
 /// What happened to a redemption after, or as, it was made. The numbers are stored.

@@ -4,7 +4,7 @@ use ambient::Time;
 use uuid::Uuid;
 
 use super::{
-    ActivityState, Currency, HouseholdRole, MemberState, MoveRefusal, RedemptionRefusal, ReviewState,
+    ActivityState, Currency, HouseholdRole, MemberState, MoveRefusal, Moved, RedemptionRefusal, ReviewState,
     RewardRefusal,
 };
 
@@ -29,6 +29,15 @@ pub enum Refusal {
     ReviewRequired {
         /// The limit that it is beyond; empty if it was made for a review.
         limit_id: String,
+        /// What it would move.
+        asked: Moved,
+    },
+    /// What waits would take more points than when it was asked.
+    ReviewCostsMore {
+        /// Then.
+        asked: Moved,
+        /// Now.
+        now: Moved,
     },
     /// It was decided about before.
     ReviewOver {

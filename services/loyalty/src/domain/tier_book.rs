@@ -15,7 +15,7 @@ impl Book<'_> {
         let mut course = self.course();
         course.advance(today)?;
         let (standing, steps) = (course.standing, course.steps);
-        self.go_on(standing, &steps, self.now)
+        self.go_on(standing, &steps, None)
     }
 
     /// Counts credits of an activity of the moment `at`, negative if they are taken back. A tier that changes
@@ -36,7 +36,7 @@ impl Book<'_> {
         course.credit(day, credits)?;
         course.advance(today)?;
         let (standing, steps) = (course.standing, course.steps);
-        self.go_on(standing, &steps, effective)
+        self.go_on(standing, &steps, Some(effective))
     }
 
     /// Counts what a member who comes or goes has done, each sum as `counted` says.
@@ -83,13 +83,17 @@ impl Book<'_> {
         day >= self.out.wallet.tier.day && (window.is_period() || self.past.is_some() || !is_dropped())
     }
 
-    fn go_on(&mut self, standing: Standing, steps: &[Step], effective: Time) -> Result<(), Refusal> {
+    /// Goes on by what was decided as of a moment, or by nothing but time: what changes by that is known when
+    /// it begins, whenever somebody looks.
+    fn go_on(&mut self, standing: Standing, steps: &[Step], effective: Option<Time>) -> Result<(), Refusal> {
         let mut since = standing.since;
         for step in steps {
-            let at = if step.reached { effective } else { start_of_day(self.program.time_zone, step.day) };
+            let day = || start_of_day(self.program.time_zone, step.day);
+            let at = effective.filter(|_| step.reached).unwrap_or_else(day);
             // The history is in the order of time, whatever order the activities of a day come in.
             since = if self.out.wallet.tier_seq == 0 { at } else { at.max(since) };
-            self.add_row(step.rank, since)?;
+            let known = if effective.is_some() { self.now } else { since };
+            self.add_row(step.rank, since, known)?;
             self.tier_changed = Some(since);
         }
         self.out.wallet.tier = Standing { since, ..standing };
@@ -105,7 +109,7 @@ impl Book<'_> {
         }
         self.past = Some(past);
         for (rank, at) in derived.added {
-            self.add_row(rank, at)?;
+            self.add_row(rank, at, self.now)?;
         }
         if derived.standing.rank != self.out.wallet.tier.rank {
             self.tier_changed = Some(effective);
@@ -114,9 +118,9 @@ impl Book<'_> {
         Ok(())
     }
 
-    fn add_row(&mut self, rank: u32, effective_time: Time) -> Result<(), Refusal> {
+    fn add_row(&mut self, rank: u32, effective_time: Time, known_time: Time) -> Result<(), Refusal> {
         let seq = next(&mut self.out.wallet.tier_seq)?;
-        let (known_time, superseded_time) = (self.now, Time::NEVER);
+        let superseded_time = Time::NEVER;
         let row = TierRow { seq, rank, effective_time, known_time, superseded_time };
         self.out.tier_rows.push(row);
         if let Some(past) = &mut self.past {

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::book::{Book, plus};
 use super::rules::{CapOf, Counter};
-use super::{Command, CreateRedemption, Program, Refusal};
+use super::{Command, CreateRedemption, Moved, Program, Refusal};
 
 /// One limit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -138,24 +138,20 @@ impl Program {
         used: &BTreeMap<Counter, i64>,
         now: Time,
     ) -> Result<(), Refusal> {
-        let points = self.of_main(code, points);
-        self.count((Movement::Redeem, now), points, used, false).map(|_| ())
-    }
-
-    /// Points that limits look at: those of further currencies are not added to those of the main one.
-    fn of_main(&self, code: &str, points: i64) -> i64 {
-        if code.is_empty() || code == self.points.code { points } else { 0 }
+        self.count((Movement::Redeem, now), &Moved::of(self, code, points), used, false).map(|_| ())
     }
 
     /// What a movement of so many points adds to counters, unless it is beyond a limit and was not approved.
-    /// What one limit refuses does not wait for a review that another one asks for.
+    /// What one limit refuses does not wait for a review that another one asks for. Points of further
+    /// currencies are not added to those of the main one.
     fn count(
         &self,
         (movement, at): (Movement, Time),
-        points: i64,
+        asked: &Moved,
         used: &BTreeMap<Counter, i64>,
         approved: bool,
     ) -> Result<BTreeMap<Counter, i64>, Refusal> {
+        let points = if asked.currency == self.points.code { asked.points } else { 0 };
         let mut counted = BTreeMap::new();
         let mut breached: Vec<&VelocityLimit> = Vec::new();
         for limit in self.velocity.iter().filter(|limit| limit.movement == movement) {
@@ -176,7 +172,7 @@ impl Program {
                 Err(Refusal::VelocityExceeded { limit_id: id.clone() })
             }
             Some(VelocityLimit { id, breach: Breach::Review, .. }) => {
-                Err(Refusal::ReviewRequired { limit_id: id.clone() })
+                Err(Refusal::ReviewRequired { limit_id: id.clone(), asked: asked.clone() })
             }
         }
     }
@@ -190,24 +186,20 @@ pub(super) fn check(
     approved: bool,
 ) -> Result<(), Refusal> {
     let Some((movement, at)) = movement(command, book.now) else { return Ok(()) };
-    let of_main = |code: &str, points: i64| book.program.of_main(code, points);
-    let (member_id, points) = match command {
+    let of = |code: &str, points: i64| Moved::of(book.program, code, points);
+    let (member_id, asked) = match command {
         Command::RecordActivity(record) => {
-            (record.member_id, book.out.recorded.as_ref().map_or(0, |done| done.main().points))
+            (record.member_id, of("", book.out.recorded.as_ref().map_or(0, |done| done.main().points)))
         }
         Command::RedeemReward(what) | Command::CreateRedemption(CreateRedemption { what, .. }) => {
             let made = book.out.redemption.as_ref();
-            (what.member_id, made.map_or(0, |made| of_main(&made.currency, made.points)))
+            (what.member_id, made.map_or_else(|| of("", 0), |made| Moved::by(book.program, made)))
         }
-        Command::TransferPoints(transfer) => {
-            (transfer.member_id, of_main(&transfer.currency, transfer.points))
-        }
-        Command::AdjustPoints(adjust) => {
-            (adjust.member_id, of_main(&adjust.currency, adjust.points.saturating_abs()))
-        }
+        Command::TransferPoints(transfer) => (transfer.member_id, of(&transfer.currency, transfer.points)),
+        Command::AdjustPoints(adjust) => (adjust.member_id, of(&adjust.currency, adjust.points)),
         _ => return Ok(()),
     };
-    let mut counted = book.program.count((movement, at), points, used, approved)?.into_iter();
+    let mut counted = book.program.count((movement, at), &asked, used, approved)?.into_iter();
     counted.try_for_each(|(counter, more)| book.count(member_id, counter, more))
 }
 
@@ -229,6 +221,11 @@ mod tests {
         }
     }
 
+    fn review(limit_id: &str, points: i64) -> Refusal {
+        let asked = Moved { points, currency: "points".into(), money: None };
+        Refusal::ReviewRequired { limit_id: limit_id.into(), asked }
+    }
+
     #[test]
     fn windows_are_those_of_the_local_clock() {
         let zone = chrono_tz::Europe::Berlin;
@@ -239,6 +236,10 @@ mod tests {
         };
         let hour = ("velocity:earn:hour:count".to_owned(), 2_027_010_100);
         assert_eq!(of(VelocityWindow::Hour, "2026-12-31T23:30:00Z"), hour);
+        let [first, second] = ["2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z"];
+        assert_eq!(of(VelocityWindow::Hour, first), of(VelocityWindow::Hour, second), "half past two, twice");
+        assert_eq!(of(VelocityWindow::Day, "2026-10-24T22:00:00Z").1, 20_261_025);
+        assert_eq!(of(VelocityWindow::Day, "2026-10-25T22:59:59Z").1, 20_261_025, "a day of 25 hours");
         assert_eq!(of(VelocityWindow::Day, "2026-12-31T23:30:00Z").1, 20_270_101);
         assert_eq!(of(VelocityWindow::Month, "2026-12-31T22:30:00Z").1, 202_612);
     }
@@ -267,10 +268,7 @@ mod tests {
         let soft = VelocityLimit { points_max: Some(100), breach: Breach::Review, ..day.clone() };
         let hard = VelocityLimit { id: "hard".into(), points_max: Some(1_000), ..day };
         ledger.program.velocity = vec![soft, hard];
-        assert_eq!(
-            ledger.run(&adjust(500, None), now),
-            Err(Refusal::ReviewRequired { limit_id: "limit".into() })
-        );
+        assert_eq!(ledger.run(&adjust(500, None), now), Err(review("limit", 500)));
         assert_eq!(
             ledger.run(&adjust(1_001, None), now),
             Err(Refusal::VelocityExceeded { limit_id: "hard".into() })
@@ -294,10 +292,7 @@ mod tests {
         ];
         let looked =
             |ledger: &Ledger, points| ledger.program.allow_redeeming((points, ""), &ledger.used, now);
-        let (beyond, waits) = (
-            Refusal::VelocityExceeded { limit_id: "limit".into() },
-            Refusal::ReviewRequired { limit_id: "often".into() },
-        );
+        let (beyond, waits) = (Refusal::VelocityExceeded { limit_id: "limit".into() }, review("often", 50));
         assert_eq!((looked(&ledger, 250), looked(&ledger, 251)), (Ok(()), Err(beyond.clone())));
         let stars = ledger.program.allow_redeeming((251, "stars"), &ledger.used, now);
         assert_eq!(stars, Ok(()), "limits look at the points of the main currency");
@@ -323,7 +318,7 @@ mod tests {
         ];
         assert!(ledger.run(&purchase(10_000_000, None), now).is_ok());
         let large = ledger.run(&purchase(2_000_000_000, None), now);
-        assert_eq!(large, Err(Refusal::ReviewRequired { limit_id: "points".into() }));
+        assert_eq!(large, Err(review("points", 2_000)));
         assert!(ledger.run(&purchase(10_000_000, None), now).is_ok());
         let third = ledger.run(&purchase(10_000_000, None), now);
         assert_eq!(third, Err(Refusal::VelocityExceeded { limit_id: "limit".into() }));

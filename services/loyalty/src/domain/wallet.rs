@@ -26,6 +26,9 @@ pub struct Wallet {
     pub next_due: Time,
     /// Expiries up to this moment were announced.
     pub warned_until: Time,
+    /// Number of the last lot that was there, and held what it holds, when expiries were last announced;
+    /// negative if that is not known.
+    pub warned_lot: i64,
     /// When its owner is next to be warned of expiries, or of the end of the tier.
     pub next_warn: Time,
     /// What it holds of each currency: first of the program's main one, which is always there, then of the
@@ -71,6 +74,7 @@ impl Wallet {
             next_hold: Time::NEVER,
             next_due: Time::NEVER,
             warned_until: Time::from_micros(0),
+            warned_lot: 0,
             next_warn: Time::NEVER,
             purses: vec![Purse::EMPTY],
             posting_seq: 0,

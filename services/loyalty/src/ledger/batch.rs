@@ -105,9 +105,11 @@ impl Batch {
         let redemption = redemption_key(request).and_then(|key| self.redemptions.get(&key));
         let used = self.counters.used(self.counter_keys(request));
         let other = request.other().and_then(|owner| self.wallets.get(&owner)).map(|open| &open.state);
-        // The handler has seen it: what cannot be found any more is over.
-        let review = review_key(request)
-            .map(|key| self.reviews.get(&key).map_or(ReviewState::Rejected, |review| review.state));
+        let key = review_key(request);
+        let review = key.as_ref().and_then(|key| self.reviews.get(key));
+        if key.is_some() && review.is_none() {
+            return Answer::NoWallet;
+        }
         let (program, member) = (&open.program, self.members.get(&request.owner));
         let named = self.wallets.get(&request.owner).filter(|_| request.acts_on() != &request.owner);
         let named = named.map(|open| &open.state.wallet);
@@ -146,7 +148,7 @@ impl Batch {
         let mut asked_of = request.wallets().filter_map(|owner| self.wallets.get(&owner));
         let forgets = asked_of.any(is_erased) && !matches!(request.command, Command::RejectReview);
         self.keep(request, decision.outcome);
-        let written = written.unwrap_or(Written { status: 0, bytes: Vec::new() });
+        let written = written.unwrap_or_default();
         if let Some(Asked { call, .. }) = request.call.as_ref().filter(|_| !forgets) {
             self.record(&request.owner, call, &written);
         }
@@ -191,9 +193,9 @@ impl Batch {
         let (Some(open), Some(asked)) = (self.wallets.get(&request.owner), &request.call) else { return };
         let owner = &request.owner;
         match (answer, review_key(request), &request.decides) {
-            (Err(Refusal::ReviewRequired { limit_id }), None, _) => {
-                let (program_id, limit_id) = (open.program.id.clone(), limit_id.clone());
-                let review = Review::opened(asked.call.request_id, program_id, limit_id, self.now);
+            (Err(Refusal::ReviewRequired { limit_id, asked: what }), None, _) => {
+                let (program_id, why) = (open.program.id.clone(), (limit_id.clone(), what.clone()));
+                let review = Review::opened(asked.call.request_id, program_id, why, self.now);
                 self.reviews.insert((owner.clone(), review.id), review.clone());
                 self.changes.park(owner, review);
             }
@@ -265,7 +267,10 @@ impl Batch {
         for redemption in outcome.redemption.iter().chain(outcome.resolved.values()) {
             self.redemptions.insert((owner.clone(), redemption.id), redemption.clone());
         }
-        let request_id = request.call.as_ref().map_or(Uuid::nil(), |asked| asked.call.request_id);
+        // What was approved was asked for by the request that waited.
+        let waited = request.decides.as_ref().map(|decides| decides.review_id);
+        let asked = waited.or(request.call.as_ref().map(|asked| asked.call.request_id));
+        let request_id = asked.unwrap_or_default();
         self.changes.add(owner, request_id, &open.state.wallet, &outcome);
         open.state.evolve(&outcome);
         open.changed = true;

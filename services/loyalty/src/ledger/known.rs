@@ -46,7 +46,7 @@ impl Wanted {
         Wanted { repeated: ids.len() < asked, ids, external }
     }
 
-    pub(super) fn lookups(&self) -> [Lookup<'static>; 2] {
+    pub(super) fn lookups(&self) -> [Lookup; 2] {
         [requests::lookup(&self.ids), activities::external_lookup(&self.external)]
     }
 

@@ -261,7 +261,13 @@ impl Batch {
             want.activities.dedup();
         }
         let wanted = wants.into_values().filter(|(_, needed)| *needed).map(|(want, _)| want);
-        for (owner, lots) in lots::load(tx, wanted.collect()).await? {
+        let wanted: Vec<lots::Want> = wanted.collect();
+        for want in &wanted {
+            if let Some(open) = self.wallets.get_mut(&want.owner) {
+                open.state.lots_until = want.due_until;
+            }
+        }
+        for (owner, lots) in lots::load(tx, wanted).await? {
             if let Some(open) = self.wallets.get_mut(&owner) {
                 lots.into_iter().for_each(|lot| open.state.insert(lot));
             }

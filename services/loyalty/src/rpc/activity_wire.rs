@@ -18,6 +18,20 @@ const KEY_CHARS_MAX: usize = 64;
 /// Longest value of an attribute, in characters.
 const VALUE_CHARS_MAX: usize = 200;
 
+/// Kinds of activities, from a field.
+pub(super) fn kinds(
+    given: &[i32],
+    path: &Path<'_>,
+    field: &'static str,
+    found: &mut Violations,
+) -> Option<Vec<ActivityKind>> {
+    let kinds: Option<Vec<_>> = given.iter().map(|number| ActivityKind::from_number(*number)).collect();
+    if kinds.is_none() {
+        found.add(path, field, "must be known types");
+    }
+    kinds
+}
+
 /// What is to be recorded, from a field.
 pub(super) fn recorded(
     given: &pb::Activity,

@@ -122,7 +122,7 @@ impl Batch {
         let keys: Vec<_> = keys.into_iter().collect();
         let mut known = members::find_all_external(tx, &self.tenant, &keys).await?;
         let mut rows = Rows::default();
-        let mut answers = Vec::with_capacity(self.asked.len());
+        let (mut answers, mut refused) = (Vec::with_capacity(self.asked.len()), Vec::new());
         for asked in &self.asked {
             let place = (asked.scope.clone(), asked.call.request_id);
             if let Some(record) = recorded.get(&place) {
@@ -134,10 +134,24 @@ impl Batch {
                 code => referrer(tx, &self.tenant, &asked.member, &asked.program, code).await?.map(Some),
             };
             let written = self.one(asked, brought, &mut known, &mut rows);
-            let record = asked.call.record(&written, self.now);
-            recorded.insert(place.clone(), record.clone());
-            rows.records.insert(place, record);
+            // What was not enrolled may be somebody who is enrolled already, and whoever erases that one does
+            // not find it.
+            if written.status == 0 {
+                let record = asked.call.record(&written, self.now);
+                recorded.insert(place.clone(), record.clone());
+                rows.records.insert(place, record);
+            } else {
+                refused.push((answers.len(), asked, place));
+            }
             answers.push(Answer::Written { written, replayed: false });
+        }
+        // What is in the way may be what the same request did meanwhile.
+        let places: Vec<(Owner, Uuid)> = refused.iter().map(|(.., place)| place.clone()).collect();
+        let done = requests::find(tx, &places).await?;
+        for (n, asked, place) in refused {
+            if let Some(record) = done.get(&place) {
+                answers[n] = replay(&asked.call, record);
+            }
         }
         rows.write(tx, &self.tenant).await?;
         Ok(answers)

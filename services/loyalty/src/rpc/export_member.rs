@@ -100,14 +100,14 @@ fn pieces(
         async move { lots::page(db.reader(), &owner, after, false, ROWS).await }.boxed()
     });
     let activities = Rows::of(&rows, Uuid::max(), |db, owner, before| {
-        async move { activities::page(db.reader(), &owner, before, ROWS).await }.boxed()
+        async move { activities::page(db.reader(), &owner, &Default::default(), before, ROWS).await }.boxed()
     });
     let redemptions = Rows::of(&rows, Uuid::max(), |db, owner, before| {
         async move { redemptions::page(db.reader(), &owner, redemptions::Filter::All, before, ROWS).await }
             .boxed()
     });
     let postings = Rows::of(&rows, i64::MAX, |db, owner, before| {
-        async move { postings::page(db.reader(), &owner, before, ROWS).await }.boxed()
+        async move { postings::page(db.reader(), &owner, &Default::default(), before, ROWS).await }.boxed()
     });
     let told = move |member_id: Uuid| only.is_none_or(|only| only == member_id);
     [
@@ -124,9 +124,9 @@ fn pieces(
             move |one| told(one.member_id).then(|| Piece::Redemption(redemption_message(one))),
         ),
         postings.pieces(
-            |one| one.seq,
+            |one| one.posting.seq,
             move |one| {
-                told(one.source.actor_member_id)
+                told(one.posting.source.actor_member_id)
                     .then(|| Piece::Posting(posting_message(wallet_id, one, &of_postings)))
             },
         ),

@@ -52,11 +52,11 @@ async fn next(mut export: Export) -> Result<Option<(pb::ExportPostingsResponse, 
     let walk = &export.walk;
     let rows = postings::of_spans(walk.api.db.reader(), &part.spans, export.within).await;
     let mut rows = rows.map_err(|e| told(&e))?;
-    rows.retain(|(wallet_id, posting)| walk.whose.has(*wallet_id, posting.source.actor_member_id));
+    rows.retain(|(wallet_id, of)| walk.whose.has(*wallet_id, of.posting.source.actor_member_id));
     let program = walk.program(&part).await?;
-    let posting = |(wallet_id, posting)| {
+    let posting = |(wallet_id, recorded)| {
         // What people wrote may be personal.
-        pb::Posting { note: String::new(), ..posting_message(wallet_id, &posting, &program) }
+        pb::Posting { note: String::new(), ..posting_message(wallet_id, &recorded, &program) }
     };
     let postings = rows.into_iter().map(posting).collect();
     let cursor = export.cursors.seal(&walk.place().bytes());

@@ -1,6 +1,6 @@
 //! GetBalance: from the cache if it may be, otherwise from the database; as of the past if asked.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ambient::Time;
@@ -26,6 +26,10 @@ use crate::store::lots::Held;
 use crate::store::wallets::{self, Versioned};
 use crate::store::{Owner, activities, balance_at, due, lots, tiers};
 
+/// Wallets on the way to a balance, as the cache has it: members who are merged and moved on and on are
+/// looked for in the database.
+const WAY_MAX: usize = 4;
+
 pub(super) async fn handle(
     api: &Api,
     request: Request<pb::GetBalanceRequest>,
@@ -46,22 +50,34 @@ pub(super) async fn handle(
         let moment = as_of.map_or(Moment::Now(now), Moment::Past);
         read(api, &owner, version_min, moment, full).await?
     } else {
-        cached(api, &Owner::new(&caller.tenant, member_id), &message.read_token, now).await?
+        cached(api, &caller, member_id, &message.read_token, now).await?
     };
     Ok(pb::GetBalanceResponse { member_id: uuid_text(member_id), ..balance })
 }
 
 /// The balance by the cache: that of the wallet, or of the one that has its owner's points.
-async fn cached(api: &Api, named: &Owner, token: &str, now: Time) -> Result<pb::GetBalanceResponse, Status> {
-    let mut owner = named.clone();
-    loop {
+async fn cached(
+    api: &Api,
+    caller: &Caller,
+    member_id: Uuid,
+    token: &str,
+    now: Time,
+) -> Result<pb::GetBalanceResponse, Status> {
+    let mut owner = Owner::new(&caller.tenant, member_id);
+    for _ in 0..WAY_MAX {
         let found = of_wallet(api, &owner, read_version(token, owner.id()), now).await?;
         let Some(other) = elsewhere(&found, &owner) else {
-            version_of(token, [named.id(), owner.id()])?;
-            return Ok(found);
+            match version_of(token, [member_id, owner.id()]) {
+                Ok(_) => return Ok(found),
+                Err(_) => break,
+            }
         };
         owner = other;
     }
+    // The cache may not know yet that the member moved.
+    let (owner, ..) = api.settled(caller, member_id).await?;
+    let version_min = version_of(token, [member_id, owner.id()])?;
+    of_wallet(api, &owner, version_min, now).await
 }
 
 async fn of_wallet(
@@ -168,7 +184,7 @@ enum Moment {
 /// What one consistent look at the database says of a wallet at a moment.
 struct Look {
     wallet: Wallet,
-    totals: BTreeMap<u32, Totals>,
+    at: Time,
     alive: Vec<Held>,
 }
 
@@ -179,38 +195,50 @@ async fn read(
     moment: Moment,
     full: bool,
 ) -> Result<pb::GetBalanceResponse, Status> {
-    let (Moment::Now(at) | Moment::Past(at)) = moment;
     let found = wallets::find(api.db.reader(), owner).await.map_err(|e| told(&e))?;
     let found = found.ok_or_else(|| member_not_found(&owner.id().to_string()))?;
-    let (program, wallet) = (api.program_of(owner, &found).await?, found.wallet);
-    // The present of a wallet is never behind its last decision, whatever the clock says.
-    let at = if matches!(moment, Moment::Now(_)) { at.max(wallet.now) } else { at };
+    let program = api.program_of(owner, &found).await?;
     let (asked, rules) = (owner.clone(), program.clone());
     let look = api.db.snapshot(move |tx| {
         let (owner, program) = (asked.clone(), rules.clone());
-        async move { look(tx, &owner, &program, at).await }.boxed()
+        async move { look(tx, &owner, &program, moment).await }.boxed()
     });
     let look = look.await.map_err(|e| told(&e))?.ok_or_else(|| member_not_found(&owner.id().to_string()))?;
-    check_version(&look.wallet, version_min)?;
-    let mut wallet = look.wallet;
-    for (number, purse) in (0..).zip(&mut wallet.purses) {
-        purse.totals = look.totals.get(&number).copied().unwrap_or(Totals::ZERO);
-        let first = look.alive.iter().find(|held| held.is_in(number));
-        purse.first_expire = first.map_or(Time::NEVER, |held| Time::from_micros(held.expire_time));
-    }
+    let Look { wallet, at, alive } = look;
+    check_version(&wallet, version_min)?;
     let mut message = message_of(&wallet, &program, at);
     let further = (1..).filter(|purse| !program.qualifies(*purse)).zip(&mut message.further_balances);
     let balances = message.balance.iter_mut().map(|balance| (0, balance)).chain(further);
     for (number, balance) in balances.filter(|_| full) {
-        let held = look.alive.iter().filter(|held| held.is_in(number));
+        let held = alive.iter().filter(|held| held.is_in(number));
         balance.expiries = buckets(wallet.purse(number), held, &program);
     }
     Ok(message)
 }
 
-async fn look(tx: &db::Tx, owner: &Owner, program: &Program, at: Time) -> Result<Option<Look>, db::Error> {
-    let Some(found) = wallets::find(tx, owner).await? else { return Ok(None) };
-    let mut wallet = found.wallet;
+async fn look(
+    tx: &db::Tx,
+    owner: &Owner,
+    program: &Program,
+    moment: Moment,
+) -> Result<Option<Look>, db::Error> {
+    let Some(Versioned { wallet, .. }) = wallets::find(tx, owner).await? else { return Ok(None) };
+    let look = match moment {
+        // The present of a wallet is never behind its last decision, whatever the clock says.
+        Moment::Now(now) => {
+            Look { at: now.max(wallet.now), alive: lots::spendable(tx, owner).await?, wallet }
+        }
+        Moment::Past(at) => past(tx, owner, program, (wallet, at)).await?,
+    };
+    Ok(Some(look))
+}
+
+async fn past(
+    tx: &db::Tx,
+    owner: &Owner,
+    program: &Program,
+    (mut wallet, at): (Wallet, Time),
+) -> Result<Look, db::Error> {
     let zone = program.time_zone;
     let today = local_date(zone, at);
     let past = tiers::pasts(tx, &BTreeSet::from([owner.clone()])).await?.remove(owner).unwrap_or_default();
@@ -220,11 +248,13 @@ async fn look(tx: &db::Tx, owner: &Owner, program: &Program, at: Time) -> Result
     let past = past.up_to(today, credits.fold(0, i64::saturating_add));
     let overflow = |_| db::Error::Damaged(format!("credits of wallet {}", owner.id()));
     wallet.tier = past.standing(&program.ladder, wallet.open_time, today, zone).map_err(overflow)?;
-    Ok(Some(Look {
-        totals: balance_at::totals_at(tx, owner, at).await?,
-        alive: lots::alive_at(tx, owner, at).await?,
-        wallet,
-    }))
+    let (totals, alive) = (balance_at::totals_at(tx, owner, at).await?, lots::alive_at(tx, owner, at).await?);
+    for (number, purse) in (0..).zip(&mut wallet.purses) {
+        purse.totals = totals.get(&number).copied().unwrap_or(Totals::ZERO);
+        let first = alive.iter().find(|held| held.is_in(number));
+        purse.first_expire = first.map_or(Time::NEVER, |held| Time::from_micros(held.expire_time));
+    }
+    Ok(Look { wallet, at, alive })
 }
 
 fn buckets<'a>(

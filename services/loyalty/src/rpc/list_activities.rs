@@ -1,15 +1,18 @@
 //! ListActivities: the activities of a wallet, last recorded first.
 
+use prost::Message;
 use proto::rapport::loyalty::v1 as pb;
+use proto::{Path, Violations};
 use requests::Caller;
 use tonic::{Request, Status};
 use uuid::Uuid;
 
 use super::Api;
-use super::activity_wire::activity_message;
+use super::activity_wire::{activity_message, kinds};
 use super::call::told;
-use super::wire::only_id;
-use crate::store::activities;
+use super::refusal::DOMAIN;
+use super::wire::{only_id, time};
+use crate::store::activities::{self, Selection};
 
 const METHOD: &str = "ListActivities";
 
@@ -19,15 +22,30 @@ pub(super) async fn handle(
 ) -> Result<pb::ListActivitiesResponse, Status> {
     let (caller, message) = Caller::open(request)?;
     let member_id = only_id(&message.member_id, "member_id")?;
-    let list = caller.list(&api.pages, METHOD, &message.member_id, message.page_size)?;
+    let filter = message.filter.clone().unwrap_or_default();
+    let selection = selection(&filter)?;
+    let asked = format!("{} {:?}", message.member_id, filter.encode_to_vec());
+    let list = caller.list(&api.pages, METHOD, &asked, message.page_size)?;
     let cursor = list.open(&message.page_token)?;
     let before = cursor.and_then(|bytes| Uuid::from_slice(&bytes).ok()).unwrap_or(Uuid::max());
     let (owner, _, program) = api.settled(&caller, member_id).await?;
     let db = api.db.reader();
-    let mut found = activities::page(db, &owner, before, list.limit()).await.map_err(|e| told(&e))?;
+    let found = activities::page(db, &owner, &selection, before, list.limit()).await;
+    let mut found = found.map_err(|e| told(&e))?;
     let next_page_token = list.next(&mut found, |_| 0, |a| a.id.as_bytes().to_vec());
     Ok(pb::ListActivitiesResponse {
         activities: found.iter().map(|one| activity_message(&program, one)).collect(),
         next_page_token,
     })
+}
+
+fn selection(filter: &pb::ActivityFilter) -> Result<Selection, Status> {
+    let (path, mut found) = (Path::ROOT.field("filter"), Violations::default());
+    let selection = Selection {
+        kinds: kinds(&filter.types, &path, "types", &mut found).unwrap_or_default(),
+        since: time(filter.occurred_since, &path, "occurred_since", &mut found),
+        before: time(filter.occurred_before, &path, "occurred_before", &mut found),
+    };
+    found.into_result(DOMAIN)?;
+    Ok(selection)
 }

@@ -19,11 +19,12 @@ pub(super) async fn handle(
 ) -> Result<pb::ListLotsResponse, Status> {
     let (caller, message) = Caller::open(request)?;
     let member_id = only_id(&message.member_id, "member_id")?;
-    let filter = format!("{} {}", message.member_id, message.open_only);
+    let (owner, wallet, program) = api.settled(&caller, member_id).await?;
+    // Numbers are those of one wallet: whoever moves meanwhile begins again.
+    let filter = format!("{} {} {}", message.member_id, owner.id(), message.open_only);
     let list = caller.list(&api.pages, METHOD, &filter, message.page_size)?;
     let cursor = list.open(&message.page_token)?;
     let after = cursor.map_or(0, |bytes| number(&bytes));
-    let (owner, wallet, program) = api.settled(&caller, member_id).await?;
     let mut found = lots::page(api.db.reader(), &owner, after, message.open_only, list.limit())
         .await
         .map_err(|e| told(&e))?;

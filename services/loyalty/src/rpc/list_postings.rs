@@ -1,15 +1,18 @@
 //! ListPostings: the statement of a wallet, settled first.
 
+use prost::Message;
 use proto::rapport::loyalty::v1 as pb;
+use proto::{Path, Violations};
 use requests::Caller;
 use tonic::{Request, Status};
 use uuid::Uuid;
 
 use super::Api;
 use super::call::told;
-use super::wire::{only_id, timestamp, uuid_text};
-use crate::domain::{Account, Posting, Program, Reason};
-use crate::store::postings;
+use super::refusal::{DOMAIN, problem};
+use super::wire::{only_id, time, timestamp, uuid, uuid_text};
+use crate::domain::{Account, Program, Reason};
+use crate::store::postings::{self, Recorded, Selection};
 use rpc::page::number;
 
 const METHOD: &str = "ListPostings";
@@ -20,18 +23,43 @@ pub(super) async fn handle(
 ) -> Result<pb::ListPostingsResponse, Status> {
     let (caller, message) = Caller::open(request)?;
     let member_id = only_id(&message.member_id, "member_id")?;
-    let list = caller.list(&api.pages, METHOD, &message.member_id, message.page_size)?;
+    let (owner, _, program) = api.settled(&caller, member_id).await?;
+    let filter = message.filter.clone().unwrap_or_default();
+    let selection = selection(&filter, &program)?;
+    // Numbers are those of one wallet: whoever moves meanwhile begins again.
+    let asked = format!("{} {} {:?}", message.member_id, owner.id(), filter.encode_to_vec());
+    let list = caller.list(&api.pages, METHOD, &asked, message.page_size)?;
     let cursor = list.open(&message.page_token)?;
     let before = cursor.map_or(i64::MAX, |bytes| number(&bytes));
-    let (owner, _, program) = api.settled(&caller, member_id).await?;
-    let mut found =
-        postings::page(api.db.reader(), &owner, before, list.limit()).await.map_err(|e| told(&e))?;
-    let next_page_token = list.next(&mut found, |_| 0, |p| p.seq.to_be_bytes().to_vec());
+    let found = postings::page(api.db.reader(), &owner, &selection, before, list.limit()).await;
+    let mut found = found.map_err(|e| told(&e))?;
+    let next_page_token = list.next(&mut found, |_| 0, |of| of.posting.seq.to_be_bytes().to_vec());
     let postings = found.iter().map(|p| posting_message(owner.id(), p, &program)).collect();
     Ok(pb::ListPostingsResponse { postings, next_page_token })
 }
 
-pub(super) fn posting_message(wallet_id: Uuid, posting: &Posting, program: &Program) -> pb::Posting {
+fn selection(filter: &pb::PostingFilter, program: &Program) -> Result<Selection, Status> {
+    let (path, mut found) = (Path::ROOT.field("filter"), Violations::default());
+    let mut id = |given: &str, field| (!given.is_empty()).then(|| uuid(given, &path, field, &mut found));
+    let activity_id = id(&filter.activity_id, "activity_id");
+    let redemption_id = id(&filter.redemption_id, "redemption_id");
+    let request_id = id(&filter.request_id, "request_id");
+    let since = time(filter.effective_since, &path, "effective_since", &mut found);
+    let before = time(filter.effective_before, &path, "effective_before", &mut found);
+    let asked = |of: &Reason| filter.reasons.contains(&reason(*of).into());
+    let reasons: Vec<Reason> = Reason::ALL.into_iter().filter(asked).collect();
+    if !filter.reasons.iter().all(|given| reasons.iter().any(|of| i32::from(reason(*of)) == *given)) {
+        found.add(&path, "reasons", "must be known reasons");
+    }
+    found.into_result(DOMAIN)?;
+    let code = filter.currency_code.as_str();
+    let purse = (!code.is_empty()).then(|| program.spendable(code)).transpose();
+    let purse = purse.map_err(|refusal| problem(&refusal).to_status())?;
+    Ok(Selection { reasons, purse, since, before, activity_id, redemption_id, request_id })
+}
+
+pub(super) fn posting_message(wallet_id: Uuid, recorded: &Recorded, program: &Program) -> pb::Posting {
+    let Recorded { posting, request_id } = recorded;
     let source = &posting.source;
     pb::Posting {
         seq: posting.seq,
@@ -49,6 +77,7 @@ pub(super) fn posting_message(wallet_id: Uuid, posting: &Posting, program: &Prog
         note: source.note.clone(),
         other_wallet_id: uuid_text(source.other_wallet_id),
         wallet_id: uuid_text(wallet_id),
+        request_id: uuid_text(*request_id),
     }
 }
 

@@ -13,7 +13,7 @@ use super::Api;
 use super::call::told;
 use super::refusal::program_not_found;
 use super::waiting::Waiting;
-use super::wire::{opt_timestamp, timestamp, uuid_text};
+use super::wire::{money, opt_timestamp, timestamp, uuid_text};
 use crate::domain::{Review, ReviewState};
 use crate::store::{Owner, reviews};
 
@@ -63,6 +63,7 @@ fn place(cursor: &[u8]) -> (Time, Uuid) {
 
 fn review_message(owner: &Owner, review: &Review, records: &HashMap<(Owner, Uuid), Record>) -> pb::Review {
     let record = records.get(&(owner.clone(), review.id));
+    let asked = review.asked.as_ref();
     pb::Review {
         review_id: uuid_text(review.id),
         member_id: uuid_text(owner.id()),
@@ -73,6 +74,9 @@ fn review_message(owner: &Owner, review: &Review, records: &HashMap<(Owner, Uuid
         decide_time: opt_timestamp(review.decide_time),
         decided_by: review.decided_by.clone(),
         note: review.note.clone(),
+        points: asked.map(|moved| moved.points),
+        currency_code: asked.map_or_else(String::new, |moved| moved.currency.clone()),
+        money: asked.and_then(|moved| moved.money).map(money),
         command: record.and_then(Waiting::of).map(Waiting::message),
     }
 }

@@ -37,12 +37,7 @@ pub(super) async fn handle(
             let found = members::find_external(db, &caller.tenant, program_id, value).await;
             found.map_err(|e| told(&e))?.into_iter().collect()
         }
-        Some(key) => {
-            let selection = Selection { keys: vec![key], ..Selection::default() };
-            let place = (&caller.tenant, program_id);
-            let found = member_keys::page(db, place, &selection, Uuid::nil(), TOLD_MAX).await;
-            survivors(api, &caller.tenant, found.map_err(|e| told(&e))?).await?
-        }
+        Some(key) => sharing(api, (&caller.tenant, program_id), key).await.map_err(|e| told(&e))?,
     };
     match found.as_slice() {
         [member] => Ok(pb::LookupMemberResponse { member: Some(member_message(member)) }),
@@ -55,18 +50,28 @@ pub(super) async fn handle(
     }
 }
 
-/// Those whom members lead to: whoever was merged leads to the one who is left.
-async fn survivors(api: &Api, tenant: &Tenant, found: Vec<Member>) -> Result<Vec<Member>, Status> {
-    let mut survivors = BTreeMap::new();
-    for member in found {
-        let member = members::survivor(api.db.reader(), tenant, member).await.map_err(|e| told(&e))?;
-        survivors.insert(member.id, member);
+/// Customers who share a key, some of them if they are many: whoever was merged leads to the one who is left,
+/// and whoever left counts only if nobody else is there.
+async fn sharing(api: &Api, place: (&Tenant, &str), key: MemberKey) -> Result<Vec<Member>, db::Error> {
+    let db = api.db.reader();
+    let selection = Selection { keys: vec![key], ..Selection::default() };
+    let (mut here, mut left) = (BTreeMap::new(), BTreeMap::new());
+    let mut after = Some(Uuid::nil());
+    while let Some(last) = after.filter(|_| here.len() < 2) {
+        let page = member_keys::page(db, place, &selection, last, TOLD_MAX).await?;
+        after = page.last().map(|member| member.id).filter(|_| page.len() as u64 == TOLD_MAX);
+        for member in page {
+            let member = members::survivor(db, place.0, member).await?;
+            let found = if member.state.is_over() { &mut left } else { &mut here };
+            found.insert(member.id, member);
+        }
     }
-    Ok(survivors.into_values().collect())
+    Ok(if here.is_empty() { left } else { here }.into_values().collect())
 }
 
 fn ambiguous(field: &str, several: &[Member]) -> Problem {
-    let ids: Vec<String> = several.iter().map(|member| member.id.to_string()).collect();
+    let ids = several.iter().take(TOLD_MAX as usize).map(|member| member.id.to_string());
+    let ids: Vec<String> = ids.collect();
     let message = format!("several members share this {field}; ListMembers lists them all");
     Problem::precondition(DOMAIN, "MEMBER_AMBIGUOUS", message).with("member_ids", ids.join(","))
 }

@@ -4,13 +4,14 @@ use proto::google::r#type as gtype;
 use proto::rapport::loyalty::v1 as pb;
 use proto::{Path, Violations};
 
+use super::activity_wire::kinds;
 use super::redemption_wire::redemption_policy_message;
 use super::tier_wire::{earlier_message, policy_message, tier_message};
 use super::velocity_wire::velocity_message;
 use super::wire::{amount, money, timestamp};
 use crate::domain::{
-    ActivityKind, Currency, CurrencyKind, EarningRule, Expiry, FurtherCurrency, Life, Money, MonthDay,
-    Period, PointCurrency, Program, ReferralPolicy, Release,
+    Currency, CurrencyKind, EarningRule, Expiry, FurtherCurrency, Life, Money, MonthDay, Period,
+    PointCurrency, Program, ReferralPolicy, Release,
 };
 
 /// The name given, or the identifier if none is.
@@ -155,11 +156,7 @@ pub(super) fn referral(
 ) -> Option<ReferralPolicy> {
     let given = given?;
     let path = path.field("referral_policy");
-    let kinds = given.activity_types.iter().map(|number| ActivityKind::from_number(*number));
-    let kinds: Option<Vec<_>> = kinds.collect();
-    if kinds.is_none() {
-        found.add(&path, "activity_types", "must be known types");
-    }
+    let kinds = kinds(&given.activity_types, &path, "activity_types", found);
     let min = amount(given.min_amount.as_ref(), &path, "min_amount", found);
     if min.is_some_and(|min| min.currency != currency) {
         found.add(&path, "min_amount", "must be in the program's money currency");

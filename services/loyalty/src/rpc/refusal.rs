@@ -7,7 +7,8 @@ use rpc::Problem;
 use super::redemption_wire::redemption_problem;
 use super::reward_wire::reward_problem;
 use crate::domain::{
-    ActivityState, HouseholdRole, MemberState, Money, MoveRefusal, Refusal, ReviewState, TermRefusal,
+    ActivityState, Currency, HouseholdRole, MemberState, Money, MoveRefusal, Moved, Refusal, ReviewState,
+    TermRefusal,
 };
 
 pub(crate) const DOMAIN: &str = "rapport.loyalty";
@@ -25,7 +26,8 @@ pub(super) fn problem(refusal: &Refusal) -> Problem {
         Refusal::MemberSuspended => member_suspended(),
         Refusal::MemberClosed => member_closed(),
         Refusal::VelocityExceeded { limit_id } => velocity_exceeded(limit_id),
-        Refusal::ReviewRequired { limit_id } => review_required(limit_id),
+        Refusal::ReviewRequired { limit_id, .. } => review_required(limit_id),
+        Refusal::ReviewCostsMore { asked, now } => review_costs_more(asked, now),
         Refusal::ReviewOver { state } => review_over(*state),
         Refusal::RecipientNotFound { member_id } => recipient_not_found().with("member_id", member_id),
         Refusal::RecipientNotActive { member_id, state } => {
@@ -39,13 +41,7 @@ pub(super) fn problem(refusal: &Refusal) -> Problem {
         }
         Refusal::ItemNotLeft { item, quantity, left } => item_not_left(*item, *quantity, *left),
         Refusal::LimitReached { rule_id, desired, left } => limit_reached(rule_id, *desired, *left),
-        Refusal::CurrencyMismatch { expected, given } => Problem::precondition(
-            DOMAIN,
-            "CURRENCY_MISMATCH",
-            format!("the amount is in {given:?}, the program counts in {expected:?}"),
-        )
-        .with("expected", expected.code())
-        .with("given", given.code()),
+        Refusal::CurrencyMismatch { expected, given } => currency_mismatch(*expected, *given),
         Refusal::OccurredInFuture { occurred, now } => occurred_in_future(*occurred, *now),
         Refusal::ExpiresInPast { expire_time, now } => expires_in_past(*expire_time, *now),
         Refusal::TierInUse { tier_id } => tier_in_use().with("tier_id", tier_id),
@@ -202,6 +198,25 @@ fn review_over(state: ReviewState) -> Problem {
     Problem::precondition(DOMAIN, "REVIEW_OVER", format!("the review {what}"))
 }
 
+fn currency_mismatch(expected: Currency, given: Currency) -> Problem {
+    let message = format!("the amount is in {given:?}, the program counts in {expected:?}");
+    Problem::precondition(DOMAIN, "CURRENCY_MISMATCH", message)
+        .with("expected", expected.code())
+        .with("given", given.code())
+}
+
+fn review_costs_more(asked: &Moved, now: &Moved) -> Problem {
+    let text = |of: &Moved| match of.money {
+        None => format!("{} {}", of.points, of.currency),
+        Some(Money { micros, currency }) => {
+            format!("{} {} and {} {}", of.points, of.currency, decimal(micros), currency.code())
+        }
+    };
+    let [asked, now] = [asked, now].map(text);
+    let message = format!("it was asked for {asked}, and would take {now} now; reject it, and ask again");
+    Problem::precondition(DOMAIN, "REVIEW_COSTS_MORE", message).with("asked", asked).with("now", now)
+}
+
 pub(super) fn review_not_found(review_id: &str) -> Problem {
     let message = "the member has no such review";
     Problem::not_found(DOMAIN, "REVIEW_NOT_FOUND", message).with("review_id", review_id)
@@ -276,11 +291,12 @@ fn limit_reached(rule_id: &str, desired: i64, left: i64) -> Problem {
     Problem::precondition(DOMAIN, "LIMIT_REACHED", message).with("rule_id", rule_id).with("left", left)
 }
 
+fn decimal(micros: i64) -> String {
+    let (units, rest) = (micros / Money::MICROS_PER_UNIT, micros % Money::MICROS_PER_UNIT);
+    format!("{units}.{rest:06}")
+}
+
 fn return_exceeds(returned_micros: i64, residual_micros: i64) -> Problem {
-    let decimal = |micros: i64| {
-        let (units, rest) = (micros / Money::MICROS_PER_UNIT, micros % Money::MICROS_PER_UNIT);
-        format!("{units}.{rest:06}")
-    };
     let (returned, left) = (decimal(returned_micros), decimal(residual_micros));
     let message = format!("{returned} is to be given back, of the activity only {left} is left");
     Problem::precondition(DOMAIN, "RETURN_EXCEEDS_ACTIVITY", message)

@@ -6,11 +6,12 @@ use ambient::Time;
 use proto::rapport::loyalty::v1 as pb;
 use proto::{Path, Violations};
 
+use super::activity_wire::kinds;
 use super::wire::{amount, money, opt_timestamp, timestamp};
 use crate::domain::rules::{
     Cap, CapOf, Compiled, Effect, Overflow, Period, Rounding, Rule, Rules, Scope, Stacking, Window,
 };
-use crate::domain::{ActivityKind, Currency, Money, Program};
+use crate::domain::{Currency, Money, Program};
 use crate::store::rule_sets::Stored;
 
 /// Rules from a field, checked and compiled.
@@ -50,11 +51,7 @@ pub(super) fn compiled(
 }
 
 fn rule(given: &pb::Rule, currency: Currency, path: &Path<'_>, found: &mut Violations) -> Option<Rule> {
-    let kinds = given.activity_types.iter().map(|number| ActivityKind::from_number(*number));
-    let kinds: Option<Vec<_>> = kinds.collect();
-    if kinds.is_none() {
-        found.add(path, "activity_types", "must be known types");
-    }
+    let kinds = kinds(&given.activity_types, path, "activity_types", found);
     let effect = match given.effect.as_ref()? {
         pb::rule::Effect::PointsPerAmount(per) => per_amount(per, currency, path, found),
         pb::rule::Effect::FixedPoints(points) => Some(Effect::Fixed { points: *points }),

@@ -42,11 +42,13 @@ pub(super) async fn handle(
     let activity = |(n, given)| recorded(given, ids, &Path::ROOT.item("activities", n), &mut found);
     let commands: Vec<RecordActivity> = message.activities.iter().enumerate().map(activity).collect();
     found.into_result(DOMAIN)?;
-    let now = now.unwrap_or_else(|| api.clock.now());
     let member = match member_id {
         Some(id) => Some((id, api.located(&caller.tenant, id).await?)),
         None => None,
     };
+    // The present of a wallet is never behind its last decision, whatever the clock says.
+    let last = member.as_ref().map_or(Time::MIN, |(_, (_, found))| found.wallet.now);
+    let now = now.unwrap_or_else(|| api.clock.now().max(last));
     let program_id = member.as_ref().map(|(_, (_, found))| found.wallet.program_id.clone());
     let program = program(api, &caller, &message, program_id).await?;
     let simulation = match &member {

@@ -5,11 +5,10 @@ use std::collections::BTreeSet;
 use proto::rapport::loyalty::v1 as pb;
 use proto::{Path, Violations};
 
+use super::activity_wire::kinds;
 use super::program_wire::named;
 use super::wire::{amount, count, date, spend};
-use crate::domain::{
-    ActivityKind, Basis, Currency, Downgrade, Earlier, Ladder, Program, Tier, TierPolicy, Window,
-};
+use crate::domain::{Basis, Currency, Downgrade, Earlier, Ladder, Program, Tier, TierPolicy, Window};
 
 /// Characters of a perk at most.
 const PERK_MAX: usize = 200;
@@ -113,11 +112,8 @@ fn tier(
 pub(super) fn policy(given: Option<&pb::TierPolicy>, path: &Path<'_>, found: &mut Violations) -> TierPolicy {
     use pb::tier_policy::Window as Given;
     let Some(given) = given else { return TierPolicy::default() };
-    let kinds: Option<BTreeSet<_>> =
-        given.activity_types.iter().map(|number| ActivityKind::from_number(*number)).collect();
-    if kinds.is_none() {
-        found.add(path, "activity_types", "must be known types");
-    }
+    let kinds = kinds(&given.activity_types, path, "activity_types", found);
+    let kinds = kinds.map(|kinds| kinds.into_iter().collect::<BTreeSet<_>>());
     if let Some(Given::RollingMonths(months)) = given.window
         && given.warn_days >= months.saturating_mul(28)
     {

@@ -103,6 +103,9 @@ async fn write(
     let Some(mut member) = members::lock(tx, tenant, member_id).await? else {
         return Ok(Written::refused(&member_not_found(&member_id.to_string())));
     };
+    if member.state == MemberState::Erased {
+        return Ok(Written::refused_and_forgotten(&member_closed()));
+    }
     if member.state.is_over() {
         return Ok(Written::refused(&member_closed()));
     }

@@ -53,9 +53,9 @@ pub(super) async fn handle(
     let request_id = uuid(&message.request_id, &Path::ROOT, "request_id", &mut found);
     let given = message.program.clone().unwrap_or_default();
     let mask = message.update_mask.as_ref().map_or(&[][..], |mask| &mask.paths);
-    let known =
-        programs::find(api.db.reader(), &caller.tenant, &given.program_id).await.map_err(|e| told(&e))?;
-    let changes = changes(&given, mask, known.as_ref(), &mut found);
+    let known = api.catalogue.program(api.db.reader(), &caller.tenant, &given.program_id).await;
+    let known = known.map_err(|e| told(&e))?;
+    let changes = changes(&given, mask, known.as_deref(), &mut found);
     found.into_result(DOMAIN)?;
     // Request ids are unique within a program, and there is none without it.
     known.ok_or_else(|| program_not_found(&given.program_id))?;

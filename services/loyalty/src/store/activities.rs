@@ -4,7 +4,9 @@ use std::collections::HashMap;
 
 use ambient::Time;
 use db::sea_orm::sea_query::ArrayType;
-use db::sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use db::sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+};
 use db::{Keyed, Lookup, Owner, Pick, select_in};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -26,7 +28,7 @@ struct OutstandingRow {
 }
 
 /// Activities by their callers' own keys.
-pub fn external_lookup(wanted: &[ExternalKey]) -> Lookup<'static> {
+pub fn external_lookup(wanted: &[ExternalKey]) -> Lookup {
     let select = Keyed {
         table: "activity",
         on: &["bucket", "tenant_id", "wallet_id", "external_id", "member_id"],
@@ -49,8 +51,7 @@ pub async fn find_external(
     db: &impl ConnectionTrait,
     wanted: &[ExternalKey],
 ) -> Result<HashMap<ExternalKey, Uuid>, db::Error> {
-    let Lookup { select, keys } = external_lookup(wanted);
-    let rows: Vec<activity::Model> = select_in(db, select, &keys).await?;
+    let rows: Vec<activity::Model> = external_lookup(wanted).rows(db).await?;
     let found = rows.into_iter().map(|row| {
         let owner = Owner::of_row(row.bucket, &row.tenant_id, row.wallet_id);
         ((owner, row.member_id, row.external_id), row.activity_id)
@@ -110,6 +111,28 @@ pub async fn owing(db: &impl ConnectionTrait, owners: &[Owner]) -> Result<Vec<(O
     found.collect()
 }
 
+/// Which activities of a wallet; all unless it says otherwise.
+#[derive(Clone, Debug, Default)]
+pub struct Selection {
+    /// Of one of these kinds; none: of any.
+    pub kinds: Vec<ActivityKind>,
+    /// That happened at this moment or later.
+    pub since: Option<Time>,
+    /// That happened before this moment.
+    pub before: Option<Time>,
+}
+
+impl Selection {
+    fn condition(&self) -> Condition {
+        use activity::Column as C;
+        let kinds = self.kinds.iter().map(|kind| *kind as i32);
+        Condition::all()
+            .add_option((!self.kinds.is_empty()).then(|| C::Kind.is_in(kinds)))
+            .add_option(self.since.map(|since| C::OccurredTime.gte(since.micros())))
+            .add_option(self.before.map(|before| C::OccurredTime.lt(before.micros())))
+    }
+}
+
 /// One page of a wallet's activities with ids below `before`, last recorded first.
 ///
 /// # Errors
@@ -117,10 +140,12 @@ pub async fn owing(db: &impl ConnectionTrait, owners: &[Owner]) -> Result<Vec<(O
 pub async fn page(
     db: &impl ConnectionTrait,
     owner: &Owner,
+    selection: &Selection,
     before: Uuid,
     limit: u64,
 ) -> Result<Vec<Activity>, db::Error> {
     let rows = activity::Entity::find()
+        .filter(selection.condition())
         .filter(activity::Column::Bucket.eq(owner.bucket()))
         .filter(activity::Column::TenantId.eq(owner.tenant().id()))
         .filter(activity::Column::WalletId.eq(owner.id()))

@@ -346,6 +346,8 @@ pub async fn of_spans(
 /// A lot's expiry and what it held at some moment.
 #[derive(Clone, Copy, Debug, FromQueryResult)]
 pub struct Held {
+    /// Its number.
+    pub lot_number: i64,
     /// The purse that it is in.
     pub purse: i32,
     /// When it expires, in microseconds.
@@ -361,23 +363,49 @@ impl Held {
     }
 }
 
+/// What each lot holds that may be spent, by expiry.
+///
+/// # Errors
+/// That the database refused.
+pub async fn spendable(db: &impl ConnectionTrait, owner: &Owner) -> Result<Vec<Held>, db::Error> {
+    const SQL: &str = "SELECT lot_number, purse, expire_time, remaining AS points FROM lot \
+         WHERE bucket = $1 AND tenant_id = $2 AND wallet_id = $3 AND open = 1 AND pending = 0 \
+         ORDER BY expire_time";
+    let statement = Statement::from_sql_and_values(db.get_database_backend(), SQL, owner.key());
+    Ok(Held::find_by_statement(statement).all(db).await?)
+}
+
+#[derive(FromQueryResult)]
+struct Taken {
+    lot_number: i64,
+    points: i64,
+}
+
 /// What each lot that was alive at `at` held then, by expiry: its points without the debits up to then. An
 /// open lot lives, whatever its own expiry says.
 ///
 /// # Errors
 /// That the database refused.
 pub async fn alive_at(db: &impl ConnectionTrait, owner: &Owner, at: Time) -> Result<Vec<Held>, db::Error> {
-    const SQL: &str = "SELECT l.purse AS purse, l.expire_time AS expire_time, l.points \
-         - COALESCE((SELECT CAST(SUM(CASE a.credit WHEN 1 THEN -a.points ELSE a.points END) AS BIGINT) \
-         FROM allocation a WHERE a.bucket = l.bucket AND a.tenant_id = l.tenant_id \
-         AND a.wallet_id = l.wallet_id \
-         AND a.lot_number = l.lot_number AND a.effective_time <= $4), 0) AS points FROM lot l \
-         WHERE l.bucket = $1 AND l.tenant_id = $2 AND l.wallet_id = $3 \
-         AND l.activate_time <= $4 AND (l.expire_time > $4 OR l.open = 1) ORDER BY l.expire_time";
-    let values = owner.key_with([at.micros().into()]);
-    let statement = Statement::from_sql_and_values(db.get_database_backend(), SQL, values);
-    let held = Held::find_by_statement(statement).all(db).await?;
-    Ok(held.into_iter().filter(|h| h.points > 0).collect())
+    const ALIVE: &str = "SELECT lot_number, purse, expire_time, points FROM lot \
+         WHERE bucket = $1 AND tenant_id = $2 AND wallet_id = $3 \
+         AND activate_time <= $4 AND (expire_time > $4 OR open = 1) ORDER BY expire_time";
+    // In the order of postings: all of the wallet's are read once, whatever lots they are of.
+    const TAKEN: &str = "SELECT lot_number, \
+         CAST(SUM(CASE credit WHEN 1 THEN -points ELSE points END) AS BIGINT) AS points FROM allocation \
+         WHERE bucket = $1 AND tenant_id = $2 AND wallet_id = $3 AND effective_time <= $4 \
+         GROUP BY lot_number";
+    let statement = |sql| {
+        Statement::from_sql_and_values(db.get_database_backend(), sql, owner.key_with([at.micros().into()]))
+    };
+    let mut held = Held::find_by_statement(statement(ALIVE)).all(db).await?;
+    let taken = Taken::find_by_statement(statement(TAKEN)).all(db).await?;
+    let taken: HashMap<i64, i64> = taken.into_iter().map(|of| (of.lot_number, of.points)).collect();
+    for lot in &mut held {
+        lot.points = lot.points.saturating_sub(taken.get(&lot.lot_number).copied().unwrap_or(0));
+    }
+    held.retain(|lot| lot.points > 0);
+    Ok(held)
 }
 
 pub(super) fn domain(row: lot::Model) -> Lot {

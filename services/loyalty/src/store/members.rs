@@ -262,20 +262,50 @@ async fn forget_elsewhere(tx: &Tx, owner: &Owner) -> Result<(), db::Error> {
     Ok(())
 }
 
-/// Removes what was said of transfers on the other side of them.
+/// Removes what was said of transfers from and to the member, on both sides, and in the requests of others.
 async fn forget_transfers(tx: &Tx, owner: &Owner) -> Result<(), db::Error> {
-    const OTHERS: &str = "SELECT DISTINCT other_wallet_id FROM posting WHERE bucket = $1 AND tenant_id = $2 \
-         AND wallet_id = $3 AND reason IN (11, 12)";
+    const SAID: &str = "SELECT DISTINCT actor_member_id, request_id FROM posting WHERE bucket = $1 \
+         AND tenant_id = $2 AND wallet_id = $3 AND other_wallet_id = $4 AND reason = 11 AND note <> ''";
     const FORGET: &str = "UPDATE posting SET note = '' WHERE bucket = $1 AND tenant_id = $2 \
-         AND wallet_id = $3 AND other_wallet_id = $4";
+         AND wallet_id = $3 AND other_wallet_id = $4 AND reason IN (11, 12)";
     let backend = tx.get_database_backend();
-    let others = Statement::from_sql_and_values(backend, OTHERS, owner.key());
-    for row in tx.query_all_raw(others).await? {
-        let other = Owner::new(owner.tenant(), row.try_get("", "other_wallet_id")?);
-        let forget = Statement::from_sql_and_values(backend, FORGET, other.key_with([owner.id().into()]));
-        tx.execute_raw(forget).await?;
+    for (here, there) in transferred_between(tx, owner).await? {
+        let to = |other: &Owner| vec![other.id().into()];
+        let said = Statement::from_sql_and_values(backend, SAID, there.key_with(to(&here)));
+        for row in tx.query_all_raw(said).await? {
+            let giver = Owner::new(owner.tenant(), row.try_get("", "actor_member_id")?);
+            requests::forget(tx, &giver, Some(row.try_get("", "request_id")?)).await?;
+        }
+        for (one, other) in [(&here, &there), (&there, &here)] {
+            let forget = Statement::from_sql_and_values(backend, FORGET, one.key_with(to(other)));
+            tx.execute_raw(forget).await?;
+        }
     }
     Ok(())
+}
+
+/// Pairs of wallets with transfers between them that the member may have been part of: those of its own
+/// wallet, and of those that it shared whoever gave to it there.
+async fn transferred_between(tx: &Tx, owner: &Owner) -> Result<Vec<(Owner, Owner)>, db::Error> {
+    const OWN: &str = "SELECT DISTINCT wallet_id, other_wallet_id FROM posting WHERE bucket = $1 \
+         AND tenant_id = $2 AND wallet_id = $3 AND reason IN (11, 12)";
+    let backend = tx.get_database_backend();
+    // In the words of the partial index.
+    let shared = format!(
+        "SELECT DISTINCT wallet_id, origin_wallet_id AS other_wallet_id FROM lot WHERE tenant_id = $1 \
+         AND member_id = $2 AND member_id <> wallet_id AND member_id <> {nil} \
+         AND origin_wallet_id <> {nil}",
+        nil = nil(backend)
+    );
+    let own = Statement::from_sql_and_values(backend, OWN, owner.key());
+    let values = [owner.tenant().id().into(), owner.id().into()];
+    let shared = Statement::from_sql_and_values(backend, shared, values);
+    let mut pairs = Vec::new();
+    for row in tx.query_all_raw(own).await?.into_iter().chain(tx.query_all_raw(shared).await?) {
+        let wallet = |column| Ok::<_, db::Error>(Owner::new(owner.tenant(), row.try_get("", column)?));
+        pairs.push((wallet("wallet_id")?, wallet("other_wallet_id")?));
+    }
+    Ok(pairs)
 }
 
 fn row(tenant: &Tenant, member: &Member) -> Result<member::Model, db::Error> {

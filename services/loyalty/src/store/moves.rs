@@ -9,7 +9,7 @@ use db::{Owner, Tx};
 use uuid::Uuid;
 
 use super::entity::{activity, lot, wallet};
-use super::{activities, lots, nil};
+use super::{activities, lots, nil, redemptions};
 use crate::domain::{Activity, Belongings, Destination, Earning, HandedOver, MoveMember};
 
 /// A move, as it is written.
@@ -80,8 +80,16 @@ impl Move {
         // No rows are in the way: a name counts in the one wallet where its points are.
         const COUNTERS: &str = "UPDATE member_count SET bucket = $1, wallet_id = $2 \
              WHERE bucket = $3 AND tenant_id = $4 AND wallet_id = $5 AND member_id = $6";
+        // What comes back later ends as it would have here.
+        const STAYED: &str = "UPDATE redemption SET stays = stays || $5 \
+             WHERE bucket = $1 AND tenant_id = $2 AND wallet_id = $3 AND member_id = $4 AND purse = $6";
         let redemption = REDEMPTION.replace("NIL", nil(tx.get_database_backend()));
         for member_id in &self.rows.members {
+            for (purse, stay) in &self.rows.stays {
+                let purse = i32::try_from(*purse).unwrap_or(i32::MAX);
+                let values = [(*member_id).into(), redemptions::stay_text(stay).into(), purse.into()];
+                run(tx, STAYED, self.from.key_with(values)).await?;
+            }
             for sql in [ACTIVITY, STEPS, &redemption, COUNTERS] {
                 let mut values: Vec<Value> = vec![self.to.bucket().into(), self.to.id().into()];
                 values.extend(self.from.key_with([(*member_id).into()]));

@@ -2,7 +2,7 @@
 
 use ambient::Time;
 use db::sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Statement,
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Statement,
 };
 use db::{Owner, Tenant};
 use uuid::Uuid;
@@ -12,6 +12,50 @@ use super::nil;
 use super::spans::{self, Span};
 use crate::domain::{Account, Allocation, Posting, Reason, Source};
 
+/// A posting, and the request by which it was recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    /// What moved.
+    pub posting: Posting,
+    /// Nil for what the service did by itself.
+    pub request_id: Uuid,
+}
+
+/// Which postings of a wallet; all unless it says otherwise.
+#[derive(Clone, Debug, Default)]
+pub struct Selection {
+    /// For one of these reasons; none: for any.
+    pub reasons: Vec<Reason>,
+    /// Of this purse.
+    pub purse: Option<u32>,
+    /// That took effect at this moment or later.
+    pub since: Option<Time>,
+    /// That took effect before this moment.
+    pub before: Option<Time>,
+    /// By this activity.
+    pub activity_id: Option<Uuid>,
+    /// By this redemption.
+    pub redemption_id: Option<Uuid>,
+    /// By this request.
+    pub request_id: Option<Uuid>,
+}
+
+impl Selection {
+    fn condition(&self) -> Condition {
+        use posting::Column as C;
+        let reasons = self.reasons.iter().map(|reason| *reason as i32);
+        let purse = self.purse.map(|purse| C::Purse.eq(i32::try_from(purse).unwrap_or(i32::MAX)));
+        Condition::all()
+            .add_option((!self.reasons.is_empty()).then(|| C::Reason.is_in(reasons)))
+            .add_option(purse)
+            .add_option(self.since.map(|since| C::EffectiveTime.gte(since.micros())))
+            .add_option(self.before.map(|before| C::EffectiveTime.lt(before.micros())))
+            .add_option(self.activity_id.map(|id| C::ActivityId.eq(id)))
+            .add_option(self.redemption_id.map(|id| C::RedemptionId.eq(id)))
+            .add_option(self.request_id.map(|id| C::RequestId.eq(id)))
+    }
+}
+
 /// One page of a wallet's postings with numbers below `before`, newest first.
 ///
 /// # Errors
@@ -19,14 +63,16 @@ use crate::domain::{Account, Allocation, Posting, Reason, Source};
 pub async fn page(
     db: &impl ConnectionTrait,
     owner: &Owner,
+    selection: &Selection,
     before: i64,
     limit: u64,
-) -> Result<Vec<Posting>, db::Error> {
+) -> Result<Vec<Recorded>, db::Error> {
     let rows = posting::Entity::find()
         .filter(posting::Column::Bucket.eq(owner.bucket()))
         .filter(posting::Column::TenantId.eq(owner.tenant().id()))
         .filter(posting::Column::WalletId.eq(owner.id()))
         .filter(posting::Column::Seq.lt(before))
+        .filter(selection.condition())
         .order_by_desc(posting::Column::Seq)
         .limit(limit)
         .all(db)
@@ -63,16 +109,17 @@ pub async fn of_spans(
     db: &impl ConnectionTrait,
     spans: &[Span],
     (since, before): (Time, Time),
-) -> Result<Vec<(Uuid, Posting)>, db::Error> {
+) -> Result<Vec<(Uuid, Recorded)>, db::Error> {
     const RECORDED: &str = " AND t.create_time >= k.c5 AND t.create_time < k.c6";
     let within = [since.micros(), before.micros()];
     let rows: Vec<posting::Model> = spans::rows(db, ("posting", "seq"), spans, RECORDED, &within).await?;
     rows.into_iter().map(|row| Ok((row.wallet_id, domain(row)?))).collect()
 }
 
-fn domain(row: posting::Model) -> Result<Posting, db::Error> {
+fn domain(row: posting::Model) -> Result<Recorded, db::Error> {
     let damaged = |what: &str| db::Error::Damaged(format!("posting {} of a wallet has no {what}", row.seq));
-    Ok(Posting {
+    let request_id = row.request_id;
+    let posting = Posting {
         seq: row.seq,
         purse: u32::try_from(row.purse).map_err(|_| damaged("purse"))?,
         debit: Account::from_number(row.debit).ok_or_else(|| damaged("debit account"))?,
@@ -89,7 +136,8 @@ fn domain(row: posting::Model) -> Result<Posting, db::Error> {
             note: row.note,
             other_wallet_id: row.other_wallet_id,
         },
-    })
+    };
+    Ok(Recorded { posting, request_id })
 }
 
 pub(super) fn row(owner: &Owner, request_id: Uuid, posting: &Posting) -> posting::Model {

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::OWNER;
 use super::entity::{redemption, redemption_step};
 use crate::domain::rules::Period;
-use crate::domain::{Money, Redemption, RedemptionState, Step, StepKind, Supply, Worth};
+use crate::domain::{Money, Redemption, RedemptionState, Stay, Step, StepKind, Supply, Worth};
 
 const BY_ID: Keyed<'static> = Keyed {
     table: "redemption",
@@ -187,12 +187,27 @@ pub(super) fn domain(row: redemption::Model) -> Result<Redemption, db::Error> {
         captured: row.points_captured,
         refunded: row.points_refunded,
         lots_wallet_id: Some(row.lots_wallet_id).filter(|id| !id.is_nil() && *id != row.wallet_id),
+        stays: stays(&row.stays).ok_or_else(|| damaged("stays"))?,
         state,
         hold_expire_time: Time::from_micros(row.hold_expire_time),
         create_time: Time::from_micros(row.create_time),
         resolve_time: Time::from_micros(row.resolve_time),
         step_seq: row.step_seq,
     })
+}
+
+/// How long points live in a wallet that a redemption has left, as a text that others may follow.
+pub(super) fn stay_text(Stay { alive: (since, until), left }: &Stay) -> String {
+    format!("{}:{}:{};", since.micros(), until.micros(), left.micros())
+}
+
+fn stays(text: &str) -> Option<Vec<Stay>> {
+    let one = |text: &str| {
+        let mut moments = text.splitn(3, ':').map(|moment| moment.parse().ok().map(Time::from_micros));
+        let mut moment = || moments.next().flatten();
+        Some(Stay { alive: (moment()?, moment()?), left: moment()? })
+    };
+    text.split_terminator(';').map(one).collect()
 }
 
 pub(super) fn row(owner: &Owner, redemption: &Redemption) -> redemption::Model {
@@ -231,6 +246,7 @@ pub(super) fn row(owner: &Owner, redemption: &Redemption) -> redemption::Model {
         // Pairs of numbers always are a text.
         lots: serde_json::to_string(&redemption.lots).unwrap_or_default(),
         lots_wallet_id: redemption.lots_wallet_id.unwrap_or_default(),
+        stays: redemption.stays.iter().map(stay_text).collect(),
         step_seq: redemption.step_seq,
     }
 }

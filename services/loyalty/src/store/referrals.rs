@@ -108,10 +108,8 @@ pub async fn reward(tx: &Tx, referral: &Referral) -> Result<(), db::Error> {
 /// That the database refused.
 pub async fn postpone(tx: &Tx, referral: &Referral, due_time: Time) -> Result<(), db::Error> {
     let qualified = (ReferralState::Qualified, referral.activity_id, due_time);
-    let unchanged = Condition::all()
-        .add(referral::Column::State.eq(ReferralState::Qualified as i32))
-        .add(referral::Column::ActivityId.eq(referral.activity_id))
-        .add(referral::Column::DueTime.eq(referral.due_time.micros()));
+    let unchanged =
+        is_qualified(referral.activity_id).add(referral::Column::DueTime.eq(referral.due_time.micros()));
     update(&referral.friend, qualified).filter(unchanged).exec(tx).await?;
     Ok(())
 }
@@ -124,10 +122,7 @@ pub(super) async fn change(tx: &Tx, mut changes: Vec<(Owner, Referred)>) -> Resu
         match change {
             Referred::Open { activity_id } => {
                 let open = (ReferralState::Open, Uuid::nil(), Time::NEVER);
-                let qualified = Condition::all()
-                    .add(referral::Column::State.eq(ReferralState::Qualified as i32))
-                    .add(referral::Column::ActivityId.eq(*activity_id));
-                update(friend, open).filter(qualified).exec(tx).await?;
+                update(friend, open).filter(is_qualified(*activity_id)).exec(tx).await?;
             }
             Referred::Qualified { activity_id, due_time } => {
                 let qualified = (ReferralState::Qualified, *activity_id, *due_time);
@@ -137,6 +132,13 @@ pub(super) async fn change(tx: &Tx, mut changes: Vec<(Owner, Referred)>) -> Resu
         }
     }
     Ok(())
+}
+
+/// It waits for its reward, for this activity.
+fn is_qualified(activity_id: Uuid) -> Condition {
+    Condition::all()
+        .add(referral::Column::State.eq(ReferralState::Qualified as i32))
+        .add(referral::Column::ActivityId.eq(activity_id))
 }
 
 fn update(

@@ -126,17 +126,24 @@ fn row(owner: &Owner, review: &Review) -> review::Model {
         decide_time: review.decide_time.micros(),
         decided_by: review.decided_by.clone(),
         note: review.note.clone(),
+        // Texts and numbers always are a text.
+        asked: review.asked.as_ref().and_then(|asked| serde_json::to_string(asked).ok()).unwrap_or_default(),
     }
 }
 
 fn domain(row: review::Model) -> Result<(Owner, Review), db::Error> {
-    let damaged = || db::Error::Damaged(format!("state of review {}", row.review_id));
-    let state = ReviewState::from_number(row.state).ok_or_else(damaged)?;
+    let damaged = |what: &str| db::Error::Damaged(format!("{what} of review {}", row.review_id));
+    let state = ReviewState::from_number(row.state).ok_or_else(|| damaged("state"))?;
+    let asked = match row.asked.as_str() {
+        "" => None,
+        text => Some(serde_json::from_str(text).map_err(|_| damaged("asked"))?),
+    };
     let owner = Owner::of_row(row.bucket, &row.tenant_id, row.wallet_id);
     let review = Review {
         id: row.review_id,
         program_id: row.program_id,
         limit_id: row.limit_id,
+        asked,
         state,
         create_time: Time::from_micros(row.create_time),
         decide_time: Time::from_micros(row.decide_time),

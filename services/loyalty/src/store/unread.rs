@@ -6,7 +6,6 @@ use db::sea_orm::{ConnectionTrait, Value};
 use db::{Owner, Tenant};
 use uuid::Uuid;
 
-use super::days::opt_number_of;
 use super::wallets::{self, Versioned};
 
 /// Which wallets of a program matter.
@@ -14,9 +13,8 @@ use super::wallets::{self, Versioned};
 pub enum Which {
     /// Those that decided anything at a moment or later: the others have nothing that was recorded since.
     DecidedSince(Time),
-    /// Those for which other tiers may matter: they hold a tier that ends, or what counts reaches a higher
-    /// one: by rank, from which credits on.
-    Reaching(Vec<(u32, i64)>),
+    /// Those for which other tiers may matter: they hold more than the lowest, or have so many credits.
+    Reaching(i64),
 }
 
 /// Wallets that were not read yet.
@@ -76,14 +74,8 @@ impl Which {
         };
         match self {
             Which::DecidedSince(moment) => format!("t.now >= {}", value(moment.micros().into())),
-            Which::Reaching(steps) => {
-                let mut any = vec![format!("t.tier_until <> {}", value(opt_number_of(None).into()))];
-                for (rank, credits) in steps {
-                    let rank = value(i32::try_from(*rank).unwrap_or(i32::MAX).into());
-                    let credits = value((*credits).into());
-                    any.push(format!("t.tier_rank = {rank} AND t.tier_progress >= {credits}"));
-                }
-                format!("({})", any.join(" OR "))
+            Which::Reaching(credits) => {
+                format!("(t.tier_rank > 1 OR t.tier_progress >= {})", value((*credits).into()))
             }
         }
     }
@@ -114,11 +106,9 @@ mod tests {
     #[test]
     fn conditions_number_their_values_on() {
         let mut values: Vec<Value> = vec![1.into(), 2.into()];
-        let reaching = Which::Reaching(vec![(1, 500), (2, 900)]).condition(&mut values);
-        let first = "t.tier_rank = $4 AND t.tier_progress >= $5";
-        let second = "t.tier_rank = $6 AND t.tier_progress >= $7";
-        assert_eq!(reaching, format!("(t.tier_until <> $3 OR {first} OR {second})"));
-        assert_eq!(Which::DecidedSince(Time::MIN).condition(&mut values), "t.now >= $8");
-        assert_eq!(values.len(), 8);
+        let reaching = Which::Reaching(500).condition(&mut values);
+        assert_eq!(reaching, "(t.tier_rank > 1 OR t.tier_progress >= $3)");
+        assert_eq!(Which::DecidedSince(Time::MIN).condition(&mut values), "t.now >= $4");
+        assert_eq!(values.len(), 4);
     }
 }

@@ -24,7 +24,14 @@ struct StoredPurse {
     #[serde(flatten)]
     totals: Totals,
     first_expire: i64,
+    /// Missing in rows of before.
+    #[serde(default = "never")]
+    alive_since: i64,
     alive_until: i64,
+}
+
+fn never() -> i64 {
+    Time::MIN.micros()
 }
 
 /// A wallet, with the version that its program had when it was read, or just before it was locked.
@@ -91,7 +98,7 @@ impl FromQueryResult for Locked {
 pub async fn lock(
     tx: &Tx,
     owners: &[Owner],
-    beside: &[Lookup<'_>],
+    beside: &[Lookup],
 ) -> Result<(HashMap<Owner, Versioned>, bool), db::Error> {
     let more = format!("{PROGRAM_VERSION}{VERSION_BEFORE}");
     let select = Keyed { pick: Pick::Locked, more: &more, ..SELECT };
@@ -195,7 +202,7 @@ pub async fn insert(tx: &Tx, wallets: &[(Owner, Wallet)]) -> Result<(), db::Erro
 
 pub(super) fn update(writes: &mut Writes, wallets: &[(Owner, Wallet)]) -> Result<(), db::Error> {
     use wallet::Column as C;
-    const CHANGING: [C; 38] = [
+    const CHANGING: [C; 40] = [
         C::Purses,
         C::Version,
         C::Now,
@@ -216,10 +223,12 @@ pub(super) fn update(writes: &mut Writes, wallets: &[(Owner, Wallet)]) -> Result
         C::OrderKey,
         C::TierRank,
         C::WarnedUntil,
+        C::WarnedLot,
         C::NextWarn,
         C::NextRelease,
         C::NextHold,
         C::Waived,
+        C::AliveSince,
         C::AliveUntil,
         C::TierSince,
         C::TierUntil,
@@ -285,6 +294,7 @@ fn domain(row: wallet::Model) -> Result<Wallet, db::Error> {
     let further = further.into_iter().map(|purse| Purse {
         totals: purse.totals,
         first_expire: Time::from_micros(purse.first_expire),
+        alive_since: Time::from_micros(purse.alive_since),
         alive_until: Time::from_micros(purse.alive_until),
     });
     let main = Purse {
@@ -302,6 +312,7 @@ fn domain(row: wallet::Model) -> Result<Wallet, db::Error> {
             transferred: row.transferred,
         },
         first_expire: Time::from_micros(row.next_expire),
+        alive_since: Time::from_micros(row.alive_since),
         alive_until: Time::from_micros(row.alive_until),
     };
     Ok(Wallet {
@@ -314,6 +325,7 @@ fn domain(row: wallet::Model) -> Result<Wallet, db::Error> {
         next_hold: Time::from_micros(row.next_hold),
         next_due: Time::from_micros(row.next_due),
         warned_until: Time::from_micros(row.warned_until),
+        warned_lot: row.warned_lot,
         next_warn: Time::from_micros(row.next_warn),
         posting_seq: row.posting_seq,
         lot_seq: row.lot_seq,
@@ -344,6 +356,7 @@ fn stored(further: &[Purse]) -> String {
     let purses = further.iter().map(|purse| StoredPurse {
         totals: purse.totals,
         first_expire: purse.first_expire.micros(),
+        alive_since: purse.alive_since.micros(),
         alive_until: purse.alive_until.micros(),
     });
     let purses: Vec<StoredPurse> = purses.collect();
@@ -351,7 +364,7 @@ fn stored(further: &[Purse]) -> String {
 }
 
 fn row(owner: &Owner, wallet: &Wallet) -> wallet::Model {
-    let Purse { totals: t, first_expire, alive_until } = wallet.main();
+    let Purse { totals: t, first_expire, alive_since, alive_until } = wallet.main();
     wallet::Model {
         bucket: owner.bucket(),
         tenant_id: owner.tenant().id().to_owned(),
@@ -376,11 +389,13 @@ fn row(owner: &Owner, wallet: &Wallet) -> wallet::Model {
         order_key: wallet.order_key,
         tier_rank: i32::try_from(wallet.tier.rank).unwrap_or(i32::MAX),
         warned_until: wallet.warned_until.micros(),
+        warned_lot: wallet.warned_lot,
         next_warn: wallet.next_warn.micros(),
         next_release: wallet.next_release.micros(),
         next_hold: wallet.next_hold.micros(),
         waived: t.waived,
         transferred: t.transferred,
+        alive_since: alive_since.micros(),
         alive_until: alive_until.micros(),
         purses: stored(wallet.purses.get(1..).unwrap_or_default()),
         open_time: wallet.open_time.micros(),

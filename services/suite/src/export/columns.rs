@@ -4,7 +4,7 @@
 pub(super) const LEFT_OUT: [&str; 1] = ["note"];
 
 /// Of a posting.
-pub(super) const POSTING: [&str; 14] = [
+pub(super) const POSTING: [&str; 15] = [
     "wallet_id",
     "seq",
     "debit_account",
@@ -19,6 +19,7 @@ pub(super) const POSTING: [&str; 14] = [
     "redemption_id",
     "rule_version",
     "other_wallet_id",
+    "request_id",
 ];
 
 /// Of a lot.

@@ -85,8 +85,8 @@ fn write(message: &DynamicMessage, at: &str, lines: &mut BTreeMap<String, String
 /// Whose it is and what it is called stand in the path already.
 fn is_said(field: &FieldDescriptor, value: &Value, at: &str) -> bool {
     let name = value.as_str().unwrap_or_default();
-    (field.name() == "program_id" && at != "program")
-        || (field.name().ends_with("_id") && at.ends_with(&format!("[{name}]")))
+    let names_it = field.name() == "reward_id" || (field.number() == 1 && field.name().ends_with("_id"));
+    (field.name() == "program_id" && at != "program") || (names_it && at.ends_with(&format!("[{name}]")))
 }
 
 fn write_value(field: &FieldDescriptor, value: &Value, at: &str, lines: &mut BTreeMap<String, String>) {
@@ -154,6 +154,10 @@ mod tests {
              ~ rule_set.rules[b].fixed_points: 2 -> 5\n"
         );
         assert_eq!(lines(Some(&before), Some(&before)), "");
+        let grouped = pb::Rule { group_id: "b".into(), ..rule("b", 5) };
+        let grouped = pb::RuleSet { rules: vec![grouped], ..Default::default() };
+        let told = "+ rule_set.rules[b].group_id: \"b\"\n";
+        assert_eq!(lines(Some(&after), Some(&grouped)), told, "though it is called as the rule");
         assert!(
             lines(None, Some(&after)).starts_with("+ rule_set.rules[b].activity_types: [visit, check_in]\n")
         );

@@ -157,9 +157,7 @@ impl Reader {
                 let of_point = at.ends_with(".unit_cost");
                 let read = if of_point { self.currency.fraction(text) } else { self.currency.major(text) };
                 let money = read.map_err(|error| format!("{at}: {error}"))?;
-                let mut message = DynamicMessage::new(of.clone());
-                message.transcode_from(&money).map_err(|error| format!("{at}: {error}"))?;
-                Ok(Value::Message(message))
+                message(of, &money, at)
             }
             (Kind::Message(of), _) if of.full_name() == "google.type.Money" => {
                 Err(must("an amount as a text, such as \"12.50\""))
@@ -169,9 +167,7 @@ impl Reader {
                 let moment =
                     moment.map_err(|_| must("a moment with an offset, such as 2026-12-24T00:00:00Z"))?;
                 let moment = prost_types::Timestamp::from(std::time::SystemTime::from(moment));
-                let mut message = DynamicMessage::new(of.clone());
-                message.transcode_from(&moment).map_err(|error| format!("{at}: {error}"))?;
-                Ok(Value::Message(message))
+                message(of, &moment, at)
             }
             (Kind::Message(of), _) if of.full_name() == MOMENT => {
                 Err(must("a moment without quotes, such as 2026-12-24T00:00:00Z"))
@@ -180,6 +176,13 @@ impl Reader {
             (kind, _) => Err(format!("{at} cannot be written in a file ({kind:?})")),
         }
     }
+}
+
+/// A value of a type that the API shares with others.
+fn message(of: &MessageDescriptor, value: &impl prost::Message, at: &str) -> Result<Value, String> {
+    let mut message = DynamicMessage::new(of.clone());
+    message.transcode_from(value).map_err(|error| format!("{at}: {error}"))?;
+    Ok(Value::Message(message))
 }
 
 /// The words of an enumeration: its names without what they have in common, in lower case.

@@ -301,3 +301,172 @@ fn what_is_left_counts_by_the_rule_that_grants_it_and_no_more_than_is_kept() {
         assert_eq!(counted(&ledger), 0);
     }
 }
+
+/// An activity may be given back item by item, by amounts, or both, in any order: whatever rules granted it,
+/// what is owed in the end is what it earned.
+mod parts {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::domain::rules::{Rounding, Scope, Stacking};
+    use crate::domain::{CurrencyKind, FurtherCurrency, Ladder, PointCurrency, Tier};
+
+    const CATEGORIES: [&str; 3] = ["wine", "bread", "coffee"];
+
+    /// A rule of each kind, and some that look at what is left.
+    fn rules() -> Vec<Rule> {
+        let rule = Rules::per_purchase(1, 1_000_000).rules.remove(0);
+        let per_amount = |points, per_micros, rounding| Effect::PerAmount { points, per_micros, rounding };
+        let named = |id: &str, effect| Rule { id: id.into(), effect, ..rule.clone() };
+        let on = |condition: &str, rule: Rule| Rule { condition: condition.into(), ..rule };
+        let of_items = |category: &str, rule: Rule| {
+            let scope = Scope::Item;
+            Rule { scope, ..on(&format!("item.category == \"{category}\""), rule) }
+        };
+        let in_group = |rule: Rule| Rule { group: "campaign".into(), ..rule };
+        vec![
+            named("down", per_amount(1, 1_000_000, Rounding::Down)),
+            named("half up", per_amount(3, 2_000_000, Rounding::HalfUp)),
+            named("up", per_amount(1, 700_000, Rounding::Up)),
+            named("fixed", Effect::Fixed { points: 120 }),
+            of_items("wine", named("wine", per_amount(5, 1_000_000, Rounding::Up))),
+            of_items("bread", named("bread", Effect::Fixed { points: 7 })),
+            on("activity.amount >= 20.0", named("large", Effect::Fixed { points: 300 })),
+            on("activity.amount < 20.0", named("small", per_amount(4, 1_000_000, Rounding::Down))),
+            on("size(activity.items) > 1", named("several", Effect::Fixed { points: 45 })),
+            in_group(named("best of amount", per_amount(2, 1_000_000, Rounding::Down))),
+            in_group(named("best of fixed", Effect::Fixed { points: 33 })),
+            named("more", Effect::Multiplier { percent: 150 }),
+            on("activity.amount >= 10.0", named("much more", Effect::Multiplier { percent: 130 })),
+            Rule { currency: "status".into(), ..named("status", per_amount(1, 3_000_000, Rounding::HalfUp)) },
+        ]
+    }
+
+    /// What one case is made of.
+    #[derive(Clone, Debug)]
+    struct Case {
+        /// Which rules hold, a bit each.
+        rules: u32,
+        stacking: usize,
+        /// Of each rule that has one, by its place.
+        caps: BTreeMap<usize, i64>,
+        earn_percent: i64,
+        /// Category, quantity and cents.
+        items: Vec<(usize, i64, i64)>,
+        /// What was paid beside the items, in cents.
+        beside: i64,
+        /// By which units and parts of the amount are put in order.
+        order: Vec<u32>,
+    }
+
+    fn case() -> impl Strategy<Value = Case> {
+        let items = proptest::collection::vec((0..CATEGORIES.len(), 1..4_i64, 0..3_000_i64), 0..5);
+        let caps = proptest::collection::btree_map(0..14_usize, 0..200_i64, 0..4);
+        let order = proptest::collection::vec(any::<u32>(), 24);
+        let rules = (1..1_u32 << 14, 0..3_usize, caps);
+        (rules, prop_oneof![Just(100), 101..200_i64], items, 0..4_000_i64, order).prop_map(
+            |((rules, stacking, caps), earn_percent, items, beside, order)| Case {
+                rules,
+                stacking,
+                caps,
+                earn_percent,
+                items,
+                beside,
+                order,
+            },
+        )
+    }
+
+    impl Case {
+        fn ledger(&self) -> Ledger {
+            let now = at("2017-01-01T00:00:00Z");
+            let mut ledger = Ledger::opened(now);
+            let program = &mut ledger.program;
+            let code = "status".to_owned();
+            let points = PointCurrency { code, display_name: String::new(), unit_cost_micros: 0 };
+            program.further = vec![FurtherCurrency { points, kind: CurrencyKind::Qualifying }];
+            program.ladder =
+                Ladder::of(vec![Tier { earn_percent: self.earn_percent, ..Tier::plain("base", 0) }]);
+            program.return_policy = ReturnPolicy::Unlimited;
+            let mut held = Vec::new();
+            for (place, mut rule) in rules().into_iter().enumerate() {
+                if let Some(points_max) = self.caps.get(&place)
+                    && !matches!(rule.effect, Effect::Multiplier { .. })
+                {
+                    let (of, period, overflow) = (CapOf::Member, Period::Day, Overflow::Cap);
+                    rule.caps.push(Cap {
+                        points_max: *points_max,
+                        of,
+                        period,
+                        overflow,
+                        budget: String::new(),
+                    });
+                }
+                if self.rules >> place & 1 == 1 {
+                    held.push(rule);
+                }
+            }
+            let stacking = [Stacking::BestOf, Stacking::Sum, Stacking::First][self.stacking];
+            let is_named = held.iter().any(|rule| !rule.group.is_empty());
+            let groups = is_named.then(|| ("campaign".to_owned(), stacking)).into_iter().collect();
+            let rules = program.compile(Rules { rules: held, groups }).unwrap();
+            program.rule_sets[0].rules = rules;
+            ledger
+        }
+
+        fn purchase(&self) -> Command {
+            let cents: i64 = self.items.iter().map(|(_, _, cents)| cents).sum();
+            let Command::RecordActivity(mut of) = purchase((cents + self.beside) * 10_000, None) else {
+                panic!("a purchase")
+            };
+            let line = |(category, quantity, cents): &(usize, i64, i64)| {
+                let (sku, category) = (String::new(), CATEGORIES[*category].to_owned());
+                let item = LineItem { sku, category, quantity: *quantity, amount_micros: cents * 10_000 };
+                Line { item, returned: 0 }
+            };
+            of.detail.lines = self.items.iter().map(line).collect();
+            Command::RecordActivity(of)
+        }
+
+        /// Each unit of each item, and as many parts of the amount as there is order left, in their order.
+        fn parts(&self) -> Vec<Returned> {
+            let units = self.items.iter().enumerate().flat_map(|(place, (_, quantity, _))| {
+                (0..*quantity).map(move |_| Returned::Items(vec![(place, Some(1))]))
+            });
+            let amounts = (1..4).map(|part| Returned::Amount(usd_micros(part * 1_370_000 + 10_000)));
+            let mut parts: Vec<_> = self.order.iter().zip(units.chain(amounts)).collect();
+            parts.sort_by_key(|(order, _)| **order);
+            parts.into_iter().map(|(_, part)| part).collect()
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_parts_in_any_order_owe_what_was_earned(case in case()) {
+            let now = at("2017-01-01T10:00:00Z");
+            let mut ledger = case.ledger();
+            let earned = ledger.run(&case.purchase(), now).unwrap();
+            let granted: i64 = earned.activity().unwrap().earned.iter().map(|earning| earning.points).sum();
+            prop_assert_eq!(ledger.available(), granted);
+            let mut owed = 0;
+            let mut state = ActivityState::Recorded;
+            for returned in case.parts().into_iter().chain([Returned::Whole]) {
+                match ledger.run(&reverse(returned), now) {
+                    Ok(reply) => {
+                        let taken: Vec<i64> = reply.reversals().iter().map(|of| of.owed).collect();
+                        prop_assert!(taken.iter().all(|owed| *owed >= 0));
+                        owed += taken.iter().sum::<i64>();
+                        state = reply.activity().unwrap().state;
+                    }
+                    Err(Refusal::ActivityOver { .. }) => prop_assert_eq!(state, ActivityState::Reversed),
+                    // Less is left than this part.
+                    Err(Refusal::ReturnExceedsActivity { .. } | Refusal::ItemNotLeft { .. }) => {}
+                    Err(other) => prop_assert!(false, "{:?}", other),
+                }
+            }
+            prop_assert_eq!((owed, ledger.available(), state), (granted, 0, ActivityState::Reversed));
+            prop_assert_eq!(ledger.activity().credits, 0);
+            prop_assert_eq!(ledger.used.values().sum::<i64>(), 0, "nothing of it counts for caps");
+        }
+    }
+}

@@ -146,10 +146,7 @@ fn as_utc(part: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn at(text: &str) -> Time {
-        Time::from(chrono::DateTime::parse_from_rfc3339(text).unwrap().to_utc())
-    }
+    use crate::domain::fixture::at;
 
     #[test]
     fn recurrences_end_in_local_time() {

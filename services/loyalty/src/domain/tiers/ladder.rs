@@ -258,9 +258,11 @@ impl Ladder {
         Ok(Ladder { tiers, policy, before })
     }
 
-    /// Positions of tiers, each with the credits that reach the one above it on a local day.
-    pub fn steps(&self, day: NaiveDate) -> Vec<(u32, i64)> {
-        (1..).zip(self.on(day).tiers.iter().skip(1)).map(|(rank, above)| (rank, above.entry)).collect()
+    /// The fewest credits that ever reached more than the lowest tier: nobody who has less can rise, or rose
+    /// on a day that no worker saw.
+    pub fn lowest_step(&self) -> i64 {
+        let all = self.before.iter().map(|earlier| &earlier.tiers).chain([&self.tiers]);
+        all.filter_map(|tiers| tiers.get(1)).map(|tier| tier.entry).min().unwrap_or(i64::MAX)
     }
 
     /// The first day after this one on which other terms hold.

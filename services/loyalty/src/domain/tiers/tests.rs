@@ -201,3 +201,40 @@ proptest! {
         prop_assert_eq!(standing.progress, sum);
     }
 }
+
+#[test]
+fn days_are_those_of_the_local_clock_on_the_nights_in_which_it_is_changed() {
+    let opened = at("2023-03-01T12:00:00Z");
+    for (zone, window, bought, tier_ends) in [
+        // The last moment of a year, and the first of the next, thirteen hours ahead of UTC.
+        ("Pacific/Auckland", Window::CalendarYear, "2025-12-31T10:59:59Z", "2026-12-31T11:00:00Z"),
+        ("Pacific/Auckland", Window::CalendarYear, "2025-12-31T11:00:00Z", "2027-12-31T11:00:00Z"),
+        // The night of 30 March 2025 has no hour after two: the day begins in winter and ends in summer.
+        ("Europe/Berlin", Window::RollingMonths(12), "2025-03-29T23:00:00Z", "2026-03-29T22:00:00Z"),
+        // Midnight does not exist on 7 September 2025: that day begins at one.
+        ("America/Santiago", Window::RollingMonths(3), "2025-06-07T12:00:00Z", "2025-09-07T04:00:00Z"),
+        // Whoever joined on 29 February begins anew on the last of February of other years.
+        ("America/New_York", Window::Anniversary, "2024-03-05T12:00:00Z", "2026-02-28T05:00:00Z"),
+    ] {
+        let zone: chrono_tz::Tz = zone.parse().unwrap();
+        let opened = if window == Window::Anniversary { at("2024-02-29T18:00:00Z") } else { opened };
+        let mut ledger = crate::domain::fixture::Ledger::opened(opened);
+        ledger.program.time_zone = zone;
+        ledger.program.ladder = Ladder {
+            policy: TierPolicy { window, ..TierPolicy::default() },
+            ..Ladder::of(vec![Tier::plain("base", 0), Tier::plain("silver", 10_000_000)])
+        };
+        let (bought, end) = (at(bought), at(tier_ends));
+        ledger.earn(10, bought, bought).unwrap();
+        let rank_at = |now| {
+            let mut ledger = ledger.clone();
+            ledger.run(&crate::domain::Command::Settle, now).unwrap();
+            ledger.state.wallet.tier.rank
+        };
+        assert_eq!(
+            [rank_at(bought), rank_at(end.plus_micros(-1)), rank_at(end)],
+            [2, 2, 1],
+            "{zone} {bought}"
+        );
+    }
+}

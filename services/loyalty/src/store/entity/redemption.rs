@@ -33,6 +33,7 @@ pub struct Model {
     pub resolve_time: i64,
     pub step_seq: i64,
     pub detail: String,
+    pub stays: String,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -20,6 +20,7 @@ pub struct Model {
     pub decide_time: i64,
     pub decided_by: String,
     pub note: String,
+    pub asked: String,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -26,6 +26,10 @@ mod m0025_leave_lots;
 mod m0026_find_activities;
 mod m0027_take_what_comes_back;
 mod m0028_count_together;
+mod m0029_bound_reviews;
+mod m0030_find_lots_by_member;
+mod m0031_warn_of_what_came_since;
+mod m0032_end_once;
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
@@ -64,6 +68,10 @@ impl MigratorTrait for Migrator {
             Box::new(m0026_find_activities::FindActivities),
             Box::new(m0027_take_what_comes_back::TakeWhatComesBack),
             Box::new(m0028_count_together::CountTogether),
+            Box::new(m0029_bound_reviews::BoundReviews),
+            Box::new(m0030_find_lots_by_member::FindLotsByMember),
+            Box::new(m0031_warn_of_what_came_since::WarnOfWhatCameSince),
+            Box::new(m0032_end_once::EndOnce),
         ]
     }
 }

@@ -1,0 +1,160 @@
+//! Points that slide live where their redemption is, and where it has been: what comes back ends as if nobody
+//! had moved, and what had ended stays ended.
+
+use ambient::Time;
+use harness::calls::{PROGRAM, balance_of, create_program_like, create_reward, enroll, program, timestamp};
+use harness::holds::{refund, refunded};
+use harness::house::House;
+use harness::moves::{buys, day, household, join, leave, merge, merger};
+use proto::rapport::loyalty::v1 as pb;
+use proto::rapport::loyalty::v1::HouseholdRole::Redeemer;
+use rpc::client::Client;
+
+use crate::holds_move_with_members::has;
+
+in_process! {
+    points_of_others_that_slid_come_back_for_as_long;
+    points_that_come_back_end_apart_from_others;
+    points_that_had_ended_before_a_move_stay_ended;
+    points_that_slid_elsewhere_come_back_for_as_long;
+    points_that_slid_come_back_for_as_long_as_they_would_have;
+}
+
+async fn sliding(client: &Client) {
+    let policy = Some(pb::expiry_policy::Policy::RollingDays(90));
+    let expiry_policy = Some(pb::ExpiryPolicy { policy, sliding: true, ..Default::default() });
+    create_program_like(client, pb::Program { expiry_policy, ..program(PROGRAM) }).await;
+    create_reward(client, "mug", 100, None).await;
+}
+
+/// Anna redeems what Ben earned, and leaves: it ends as it would have in the household.
+async fn points_of_others_that_slid_come_back_for_as_long(house: House) {
+    let client = house.client();
+    sliding(&client).await;
+    let (anna, ben) = (enroll(&client, "anna").await, enroll(&client, "ben").await);
+    let home = household(&client, PROGRAM).await;
+    for member in [&anna, &ben] {
+        join(&client, &home, member, Redeemer).await.unwrap();
+    }
+    buys(&client, &ben, 150).await;
+    house.clock().advance_to(day(5));
+    let spent = has(&client, &anna, "mug").await;
+    house.clock().advance_to(day(80));
+    buys(&client, &ben, 50).await;
+    house.clock().advance_to(day(100));
+    leave(&client, &anna).await.unwrap();
+    house.clock().advance_to(day(110));
+    refunded(&client, refund(&spent, None)).await.unwrap();
+    let came_back = balance_of(&client, &anna).await;
+    assert_eq!((came_back.available, came_back.next_expire_time), (100, Some(timestamp(day(80 + 90)))));
+    house.end().await;
+}
+
+/// Anna redeems what Ben earned, leaves, and joins again: what she gets back ends as it would have where she
+/// was, and what is left of his as here.
+async fn points_that_come_back_end_apart_from_others(house: House) {
+    let client = house.client();
+    sliding(&client).await;
+    create_reward(&client, "cup", 60, None).await;
+    for (name, reward_id, anna_buys, ben_buys, expected) in [
+        ("longer", "mug", &[50, 130][..], None, (102, 0, 130 + 90)),
+        ("shorter", "cup", &[][..], Some(80), (41, 60, 80 + 90)),
+    ] {
+        let start = house.clock().now();
+        let at = |n: i64| Time::from_micros(start.micros() + day(n).micros() - day(0).micros());
+        let (anna, ben) = (format!("anna {name}"), format!("ben {name}"));
+        let (anna, ben) = (enroll(&client, &anna).await, enroll(&client, &ben).await);
+        let home = household(&client, PROGRAM).await;
+        for member in [&anna, &ben] {
+            join(&client, &home, member, Redeemer).await.unwrap();
+        }
+        buys(&client, &ben, 100).await;
+        house.clock().advance_to(at(10));
+        let spent = has(&client, &anna, reward_id).await;
+        house.clock().advance_to(at(20));
+        leave(&client, &anna).await.unwrap();
+        let purchases = anna_buys.iter().map(|n| (*n, &anna)).chain(ben_buys.map(|n| (n, &ben)));
+        for (n, member) in purchases {
+            house.clock().advance_to(at(n));
+            buys(&client, member, 1).await;
+        }
+        house.clock().advance_to(at(160));
+        join(&client, &home, &anna, Redeemer).await.unwrap();
+        refunded(&client, refund(&spent, None)).await.unwrap();
+        let (available, expired, end) = expected;
+        let came_back = balance_of(&client, &anna).await;
+        let found = (came_back.available, came_back.expired, came_back.next_expire_time);
+        assert_eq!(found, (available, expired, Some(timestamp(at(end)))), "{name}");
+        house.clock().advance_to(at(161));
+        assert_eq!(balance_of(&client, &anna).await.available, available, "{name}");
+    }
+    house.end().await;
+}
+
+/// The card is found again when its points have long ended.
+async fn points_that_had_ended_before_a_move_stay_ended(house: House) {
+    let client = house.client();
+    sliding(&client).await;
+    let (card, anna) = (enroll(&client, "card").await, enroll(&client, "anna").await);
+    buys(&client, &card, 100).await;
+    house.clock().advance_to(day(10));
+    let spent = has(&client, &card, "mug").await;
+    for n in [60, 118] {
+        house.clock().advance_to(day(n));
+        buys(&client, &anna, 1).await;
+    }
+    house.clock().advance_to(day(120));
+    merge(&client, merger(&card, &anna)).await.unwrap();
+    house.clock().advance_to(day(125));
+    refunded(&client, refund(&spent, None)).await.unwrap();
+    let came_back = balance_of(&client, &anna).await;
+    assert_eq!((came_back.available, came_back.expired), (2, 100));
+    house.end().await;
+}
+
+/// There and back: what was done in the household lets points live, too.
+async fn points_that_slid_elsewhere_come_back_for_as_long(house: House) {
+    let client = house.client();
+    sliding(&client).await;
+    let anna = enroll(&client, "anna").await;
+    let home = household(&client, PROGRAM).await;
+    buys(&client, &anna, 100).await;
+    house.clock().advance_to(day(10));
+    let spent = has(&client, &anna, "mug").await;
+    house.clock().advance_to(day(20));
+    join(&client, &home, &anna, Redeemer).await.unwrap();
+    for n in [90, 150] {
+        house.clock().advance_to(day(n));
+        buys(&client, &anna, 1).await;
+    }
+    house.clock().advance_to(day(160));
+    leave(&client, &anna).await.unwrap();
+    house.clock().advance_to(day(170));
+    refunded(&client, refund(&spent, None)).await.unwrap();
+    let came_back = balance_of(&client, &anna).await;
+    assert_eq!((came_back.available, came_back.expired), (102, 0));
+    assert_eq!(came_back.next_expire_time, Some(timestamp(day(150 + 90))));
+    house.end().await;
+}
+
+async fn points_that_slid_come_back_for_as_long_as_they_would_have(house: House) {
+    let client = house.client();
+    sliding(&client).await;
+    let anna = enroll(&client, "anna").await;
+    let home = household(&client, PROGRAM).await;
+    buys(&client, &anna, 100).await;
+    house.clock().advance_to(day(10));
+    let spent = has(&client, &anna, "mug").await;
+    for n in [80, 110] {
+        house.clock().advance_to(day(n));
+        buys(&client, &anna, 50).await;
+    }
+    house.clock().advance_to(day(120));
+    join(&client, &home, &anna, Redeemer).await.unwrap();
+    house.clock().advance_to(day(125));
+    refunded(&client, refund(&spent, None)).await.unwrap();
+    let came_back = balance_of(&client, &anna).await;
+    assert_eq!((came_back.available, came_back.expired), (200, 0));
+    assert_eq!(came_back.next_expire_time, Some(timestamp(day(110 + 90))));
+    house.end().await;
+}
