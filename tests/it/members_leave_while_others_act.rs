@@ -1,18 +1,13 @@
 //! Who leaves while others act in its name: each of them is done before, or refused.
 
-use std::sync::Arc;
-
-use futures::FutureExt;
 use futures::future::join_all;
 use harness::calls::{balance_of, create_program, enroll, purchase, record};
 use harness::house::House;
 use proto::rapport::loyalty::v1 as pb;
-use sea_orm::ConnectionTrait;
-use tokio::sync::Notify;
 
 use crate::members_are_known::{adjust, anna, close, enroll_as, erase, precondition, refused, update};
 use crate::the_erased_are_forgotten::columns_with;
-use crate::two_processes_race_on_one_wallet::waiting;
+use crate::two_processes_race_on_one_wallet::after;
 
 in_process! {
     leaving_races_with_earning;
@@ -47,25 +42,10 @@ async fn a_change_that_waits_for_an_erasure_is_forgotten() {
     create_program(&client).await;
     let member = enroll_as(&client, "anna", Default::default()).await;
     let erased = format!("UPDATE member SET state = 4 WHERE member_id = '{}'", member.member_id);
-    let is_held = Arc::new(Notify::new());
-    let erasure = house.db().transact(|tx| {
-        let (db, erased, is_held) = (house.db().clone(), erased.clone(), is_held.clone());
-        async move {
-            tx.execute_unprepared(&erased).await?;
-            is_held.notify_one();
-            waiting(&db, 1).await;
-            Ok(())
-        }
-        .boxed()
-    });
-    let change = async {
-        is_held.notified().await;
-        let profile = Some(anna());
-        let changed = pb::Member { profile, etag: String::new(), ..member.clone() };
-        update(&client, changed, &["profile"]).await.map_err(refused)
-    };
-    let (erasure, changed) = tokio::join!(erasure, change);
-    erasure.expect("the change waits for it");
+    let profile = Some(anna());
+    let changed = pb::Member { profile, etag: String::new(), ..member };
+    let changed = after(&house, &erased, 1, async || update(&client, changed, &["profile"]).await).await;
+    let changed = changed.map_err(refused);
     assert_eq!(changed, Err(precondition("MEMBER_CLOSED")));
     assert_eq!(columns_with(house.db(), "Marker").await, Vec::<String>::new());
     house.execute("UPDATE member SET state = 1").await;

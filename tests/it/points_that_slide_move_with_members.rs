@@ -27,6 +27,23 @@ async fn sliding(client: &Client) {
     create_reward(client, "mug", 100, None).await;
 }
 
+/// Somebody who earns a hundred points and spends them on day 10.
+async fn spends(house: &House, name: &str) -> (String, pb::Redemption) {
+    let client = house.client();
+    let member = enroll(&client, name).await;
+    buys(&client, &member, 100).await;
+    house.clock().advance_to(day(10));
+    let spent = has(&client, &member, "mug").await;
+    (member, spent)
+}
+
+async fn buys_on(house: &House, member: &str, days: [i64; 2], units: i64) {
+    for n in days {
+        house.clock().advance_to(day(n));
+        buys(&house.client(), member, units).await;
+    }
+}
+
 /// Anna redeems what Ben earned, and leaves: it ends as it would have in the household.
 async fn points_of_others_that_slid_come_back_for_as_long(house: House) {
     let client = house.client();
@@ -95,14 +112,9 @@ async fn points_that_come_back_end_apart_from_others(house: House) {
 async fn points_that_had_ended_before_a_move_stay_ended(house: House) {
     let client = house.client();
     sliding(&client).await;
-    let (card, anna) = (enroll(&client, "card").await, enroll(&client, "anna").await);
-    buys(&client, &card, 100).await;
-    house.clock().advance_to(day(10));
-    let spent = has(&client, &card, "mug").await;
-    for n in [60, 118] {
-        house.clock().advance_to(day(n));
-        buys(&client, &anna, 1).await;
-    }
+    let anna = enroll(&client, "anna").await;
+    let (card, spent) = spends(&house, "card").await;
+    buys_on(&house, &anna, [60, 118], 1).await;
     house.clock().advance_to(day(120));
     merge(&client, merger(&card, &anna)).await.unwrap();
     house.clock().advance_to(day(125));
@@ -116,17 +128,11 @@ async fn points_that_had_ended_before_a_move_stay_ended(house: House) {
 async fn points_that_slid_elsewhere_come_back_for_as_long(house: House) {
     let client = house.client();
     sliding(&client).await;
-    let anna = enroll(&client, "anna").await;
     let home = household(&client, PROGRAM).await;
-    buys(&client, &anna, 100).await;
-    house.clock().advance_to(day(10));
-    let spent = has(&client, &anna, "mug").await;
+    let (anna, spent) = spends(&house, "anna").await;
     house.clock().advance_to(day(20));
     join(&client, &home, &anna, Redeemer).await.unwrap();
-    for n in [90, 150] {
-        house.clock().advance_to(day(n));
-        buys(&client, &anna, 1).await;
-    }
+    buys_on(&house, &anna, [90, 150], 1).await;
     house.clock().advance_to(day(160));
     leave(&client, &anna).await.unwrap();
     house.clock().advance_to(day(170));
@@ -140,15 +146,9 @@ async fn points_that_slid_elsewhere_come_back_for_as_long(house: House) {
 async fn points_that_slid_come_back_for_as_long_as_they_would_have(house: House) {
     let client = house.client();
     sliding(&client).await;
-    let anna = enroll(&client, "anna").await;
     let home = household(&client, PROGRAM).await;
-    buys(&client, &anna, 100).await;
-    house.clock().advance_to(day(10));
-    let spent = has(&client, &anna, "mug").await;
-    for n in [80, 110] {
-        house.clock().advance_to(day(n));
-        buys(&client, &anna, 50).await;
-    }
+    let (anna, spent) = spends(&house, "anna").await;
+    buys_on(&house, &anna, [80, 110], 50).await;
     house.clock().advance_to(day(120));
     join(&client, &home, &anna, Redeemer).await.unwrap();
     house.clock().advance_to(day(125));

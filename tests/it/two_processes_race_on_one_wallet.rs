@@ -152,7 +152,7 @@ async fn what_waited_too_long_is_never_done() {
 }
 
 /// Resolves once so many wait for a row that somebody else has.
-pub(crate) async fn waiting(db: &Db, count: i64) {
+async fn waiting(db: &Db, count: i64) {
     const WAITING: &str = "SELECT COUNT(*) AS n FROM pg_stat_activity \
          WHERE datname = current_database() AND wait_event_type = 'Lock'";
     let waits = async {
@@ -166,13 +166,18 @@ pub(crate) async fn waiting(db: &Db, count: i64) {
 /// Makes calls while nobody else may have a wallet, and lets go once two of them wait for it.
 async fn while_held<T>(house: &House, member: &str, calls: impl AsyncFnOnce() -> T) -> T {
     let lock = format!("SELECT 1 FROM wallet WHERE wallet_id = '{member}' FOR UPDATE");
+    after(house, &lock, 2, calls).await
+}
+
+/// Makes calls once a statement has locked what they need, and commits it once so many of them wait for it.
+pub(crate) async fn after<T>(house: &House, sql: &str, count: i64, calls: impl AsyncFnOnce() -> T) -> T {
     let is_held = Arc::new(Notify::new());
     let hold = house.db().transact(|tx| {
-        let (db, lock, is_held) = (house.db().clone(), lock.clone(), is_held.clone());
+        let (db, sql, is_held) = (house.db().clone(), sql.to_owned(), is_held.clone());
         async move {
-            tx.execute_unprepared(&lock).await?;
+            tx.execute_unprepared(&sql).await?;
             is_held.notify_one();
-            waiting(&db, 2).await;
+            waiting(&db, count).await;
             Ok(())
         }
         .boxed()
@@ -182,7 +187,7 @@ async fn while_held<T>(house: &House, member: &str, calls: impl AsyncFnOnce() ->
         calls().await
     };
     let (held, told) = futures::join!(hold, calls);
-    held.expect("two of them wait for it");
+    held.expect("they wait for it");
     told
 }
 

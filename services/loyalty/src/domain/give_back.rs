@@ -193,11 +193,9 @@ impl Book<'_> {
         let seq = self.post(accounts, points, Reason::Expire, at, of_lot(&lot))?;
         self.expired.entry(purse).or_default().push((lot.key.number, points, at));
         lot.expired = plus(lot.expired, points)?;
-        let (lot_number, credit) = (lot.key.number, false);
-        let taken = Allocation { posting_seq: seq, lot_number, points, credit, effective_time: at };
-        self.out.allocations.push(taken);
         // This is its end, whatever keeps others alive.
-        self.keep(Lot { remaining: 0, ..lot });
+        self.take(seq, &mut lot, points, at)?;
+        self.keep(lot);
         Ok(())
     }
 }

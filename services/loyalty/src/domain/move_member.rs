@@ -161,8 +161,7 @@ pub(super) fn move_member<'a>(
     let granted = belongings.activities.iter().filter(|activity| !activity.earned.is_empty());
     let earned = granted.map(|of| ((of.member_id, of.id), of.earned.clone())).collect();
     let slides = |purse: u32, of: &Purse| of.alive_until > Time::MIN || book.program.expiry_of(purse).sliding;
-    let last = u32::try_from(book.program.further.len()).unwrap_or(u32::MAX);
-    let purses = (0..=last).map(|purse| (purse, book.out.wallet.purse(purse)));
+    let purses = book.program.purses().map(|purse| (purse, book.out.wallet.purse(purse)));
     let sliding = purses.filter(|(purse, of)| slides(*purse, of));
     let stay = |of: &Purse| Stay { alive: (of.alive_since, of.alive_until), left: book.now };
     let stays = sliding.map(|(purse, of)| (purse, stay(of))).collect();

@@ -264,8 +264,7 @@ impl Book<'_> {
 
     /// The member was active at `at`: points that slide live from then on.
     pub(super) fn slide(&mut self, at: Time) {
-        let last = u32::try_from(self.program.further.len()).unwrap_or(u32::MAX);
-        for purse in (0..=last).filter(|purse| self.program.expiry_of(*purse).sliding) {
+        for purse in self.program.purses().filter(|purse| self.program.expiry_of(*purse).sliding) {
             let until = self.program.expire_time(purse, at);
             self.out.wallet.purse_mut(purse).slide(at, until);
         }
@@ -278,15 +277,27 @@ impl Book<'_> {
         points: i64,
         at: Time,
     ) -> Result<(), Refusal> {
-        lot.remaining = minus(lot.remaining, points)?;
-        let (lot_number, credit) = (lot.key.number, false);
-        self.out.allocations.push(Allocation { posting_seq, lot_number, points, credit, effective_time: at });
+        self.take(posting_seq, &mut lot, points, at)?;
         if lot.remaining == 0 && !lot.pending {
             // From now on nothing keeps it alive: what it held in the past is read from its row.
             let lived_until = self.lives_until(&lot);
             self.set_expiry(&mut lot, lived_until);
         }
         self.keep(lot);
+        Ok(())
+    }
+
+    /// Takes points out of a lot.
+    pub(super) fn take(
+        &mut self,
+        posting_seq: i64,
+        lot: &mut Lot,
+        points: i64,
+        at: Time,
+    ) -> Result<(), Refusal> {
+        lot.remaining = minus(lot.remaining, points)?;
+        let (lot_number, credit) = (lot.key.number, false);
+        self.out.allocations.push(Allocation { posting_seq, lot_number, points, credit, effective_time: at });
         Ok(())
     }
 

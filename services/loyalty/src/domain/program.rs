@@ -166,6 +166,11 @@ impl Program {
         (1..).zip(&self.further).find(|(_, further)| further.points.code == code).map(|(number, _)| number)
     }
 
+    /// The numbers of its purses: that of the main currency, then those of the further ones.
+    pub fn purses(&self) -> impl Iterator<Item = u32> + use<> {
+        (0..).take(self.further.len().saturating_add(1))
+    }
+
     /// The code of the currency of a purse.
     pub fn code_of(&self, purse: u32) -> &str {
         if purse == 0 { &self.points.code } else { self.further(purse).map_or("", |of| &of.points.code) }

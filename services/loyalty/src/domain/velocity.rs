@@ -185,7 +185,8 @@ pub(super) fn check(
     used: &BTreeMap<Counter, i64>,
     approved: bool,
 ) -> Result<(), Refusal> {
-    let Some((movement, at)) = movement(command, book.now) else { return Ok(()) };
+    let limited = movement(command, book.now).filter(|_| !book.program.velocity.is_empty());
+    let Some((movement, at)) = limited else { return Ok(()) };
     let of = |code: &str, points: i64| Moved::of(book.program, code, points);
     let (member_id, asked) = match command {
         Command::RecordActivity(record) => {

@@ -27,10 +27,10 @@ pub(super) fn warn(book: &mut Book<'_>) -> Result<(), Refusal> {
     if !is_due || until > book.before.lots_until {
         return Ok(());
     }
+    let known = book.out.wallet.warned_lot;
     let mut expiring: BTreeMap<u32, (i64, Time, Time)> = BTreeMap::new();
     for lot in book.open_lots() {
         let at = book.lives_until(lot);
-        let known = book.out.wallet.warned_lot;
         let is_news = at > from || (known >= 0 && lot.key.number > known);
         if is_news && at <= until {
             let (points, first, last) = expiring.entry(lot.key.purse).or_insert((0, at, at));

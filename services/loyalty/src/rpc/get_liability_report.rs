@@ -52,7 +52,7 @@ pub(super) async fn handle(
 /// The purse of the currency with this code, or all of them.
 fn purses(program: &Program, code: &str) -> Result<Vec<u32>, Refusal> {
     if code.is_empty() {
-        return Ok((0..).take(program.further.len().saturating_add(1)).collect());
+        return Ok(program.purses().collect());
     }
     let purse = program.purse_of(code);
     Ok(vec![purse.ok_or_else(|| Refusal::PointCurrencyNotFound { code: code.to_owned() })?])

@@ -46,15 +46,16 @@ fn selection(filter: &pb::PostingFilter, program: &Program) -> Result<Selection,
     let request_id = id(&filter.request_id, "request_id");
     let since = time(filter.effective_since, &path, "effective_since", &mut found);
     let before = time(filter.effective_before, &path, "effective_before", &mut found);
-    let asked = |of: &Reason| filter.reasons.contains(&reason(*of).into());
-    let reasons: Vec<Reason> = Reason::ALL.into_iter().filter(asked).collect();
-    if !filter.reasons.iter().all(|given| reasons.iter().any(|of| i32::from(reason(*of)) == *given)) {
+    let known = |given: &i32| Reason::ALL.into_iter().find(|of| i32::from(reason(*of)) == *given);
+    let reasons: Option<Vec<Reason>> = filter.reasons.iter().map(known).collect();
+    if reasons.is_none() {
         found.add(&path, "reasons", "must be known reasons");
     }
     found.into_result(DOMAIN)?;
     let code = filter.currency_code.as_str();
     let purse = (!code.is_empty()).then(|| program.spendable(code)).transpose();
     let purse = purse.map_err(|refusal| problem(&refusal).to_status())?;
+    let reasons = reasons.unwrap_or_default();
     Ok(Selection { reasons, purse, since, before, activity_id, redemption_id, request_id })
 }
 

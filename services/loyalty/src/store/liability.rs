@@ -329,7 +329,7 @@ pub async fn seal(
          VALUES ($1, $2, $3, $4, $5)";
     const SEALED: &str =
         "UPDATE liability_book SET sealed_month = $3 WHERE tenant_id = $1 AND program_id = $2";
-    let purses = (0..).take(program.further.len().saturating_add(1));
+    let purses = program.purses();
     let costs: Vec<i64> = purses.map(|purse| program.unit_cost_micros(purse)).collect();
     let costs = serde_json::to_string(&costs).map_err(|e| db::Error::Damaged(e.to_string()))?;
     let mut values = scope.values();

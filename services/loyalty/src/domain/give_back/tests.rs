@@ -275,10 +275,25 @@ proptest! {
     }
 }
 
+/// A day of 2026, from 0.
+fn day(n: i64) -> Time {
+    at("2026-01-01T10:00:00Z").plus_micros(n * DAY)
+}
+
+/// A hundred points that slide, so many of which were redeemed on day 10, and five of another day.
+fn slid(late_refund: LateRefund, price: i64, next: i64) -> Ledger {
+    let mut ledger = Ledger::opened(day(0));
+    ledger.program.expiry.sliding = true;
+    ledger.program.redemption.late_refund = late_refund;
+    ledger.reward.price.points = price;
+    ledger.earn(100, day(0), day(0)).unwrap();
+    ledger.run(&redeem(1), day(10)).unwrap();
+    ledger.earn(5, day(next), day(next)).unwrap();
+    ledger
+}
+
 #[test]
 fn points_of_a_lot_that_ended_do_not_live_on_by_what_was_done_later() {
-    let opened = at("2026-01-01T10:00:00Z");
-    let day = |n: i64| opened.plus_micros(n * DAY);
     for (late_refund, price, next, expected) in [
         // Ninety days after the reward the lot ends, and the next purchase comes later.
         (LateRefund::Expire, 60, 110, 5),
@@ -289,13 +304,7 @@ fn points_of_a_lot_that_ended_do_not_live_on_by_what_was_done_later() {
         (LateRefund::Expire, 60, 99, 105),
         (LateRefund::Expire, 100, 99, 105),
     ] {
-        let mut ledger = Ledger::opened(opened);
-        ledger.program.expiry.sliding = true;
-        ledger.program.redemption.late_refund = late_refund;
-        ledger.reward.price.points = price;
-        ledger.earn(100, day(0), day(0)).unwrap();
-        ledger.run(&redeem(1), day(10)).unwrap();
-        ledger.earn(5, day(next), day(next)).unwrap();
+        let mut ledger = slid(late_refund, price, next);
         ledger.run(&refund(9, Portion::Whole), day(115)).unwrap();
         assert_eq!(ledger.available(), expected, "{late_refund:?} of {price}, then {next}");
     }
@@ -303,14 +312,7 @@ fn points_of_a_lot_that_ended_do_not_live_on_by_what_was_done_later() {
 
 #[test]
 fn parts_of_what_had_ended_end_alike() {
-    let opened = at("2026-01-01T10:00:00Z");
-    let day = |n: i64| opened.plus_micros(n * DAY);
-    let mut ledger = Ledger::opened(opened);
-    ledger.program.expiry.sliding = true;
-    ledger.program.redemption.late_refund = LateRefund::Expire;
-    ledger.earn(100, day(0), day(0)).unwrap();
-    ledger.run(&redeem(1), day(10)).unwrap();
-    ledger.earn(5, day(110), day(110)).unwrap();
+    let mut ledger = slid(LateRefund::Expire, 100, 110);
     for points in [40, 60] {
         ledger.run(&refund(9, Portion::Points(points)), day(115)).unwrap();
         assert_eq!(ledger.available(), 5, "after {points}");
@@ -319,15 +321,8 @@ fn parts_of_what_had_ended_end_alike() {
 
 #[test]
 fn what_is_told_late_may_fill_the_gap_in_which_points_had_ended() {
-    let opened = at("2026-01-01T10:00:00Z");
-    let day = |n: i64| opened.plus_micros(n * DAY);
     for (told, expected) in [(95, 106), (101, 6)] {
-        let mut ledger = Ledger::opened(opened);
-        ledger.program.expiry.sliding = true;
-        ledger.program.redemption.late_refund = LateRefund::Expire;
-        ledger.earn(100, day(0), day(0)).unwrap();
-        ledger.run(&redeem(1), day(10)).unwrap();
-        ledger.earn(5, day(110), day(110)).unwrap();
+        let mut ledger = slid(LateRefund::Expire, 100, 110);
         ledger.earn(1, day(told), day(112)).unwrap();
         ledger.run(&refund(9, Portion::Whole), day(115)).unwrap();
         assert_eq!(ledger.available(), expected, "told of day {told}");
