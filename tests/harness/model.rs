@@ -313,9 +313,10 @@ impl Model {
         number
     }
 
-    /// The lot that points come back to: one that ends by itself if others of its points expired before.
-    pub(crate) fn continued(&mut self, i: usize) -> usize {
-        if self.expired.get(&i).is_none_or(|points| *points == 0) {
+    /// The lot that points come back to at a moment: one that ends by itself if this one has ended.
+    pub(crate) fn continued(&mut self, i: usize, at: i64) -> usize {
+        let has_ended = self.expiry(&self.lots[i]) <= at;
+        if !has_ended && self.expired.get(&i).is_none_or(|points| *points == 0) {
             return i;
         }
         let (number, expiry) = (self.lots.len(), self.expiry(&self.lots[i]));

@@ -156,16 +156,14 @@ impl Model {
         let mut to: BTreeMap<usize, usize> = BTreeMap::new();
         let mut back: Vec<(usize, i64)> = Vec::new();
         for i in points {
-            let to = *to.entry(*i).or_insert_with(|| self.continued(*i));
+            let to = *to.entry(*i).or_insert_with(|| self.continued(*i, at));
             self.lots[to].left += 1;
             match back.last_mut() {
                 Some((last, points)) if *last == to => *points += 1,
                 _ => back.push((to, 1)),
             }
         }
-        // If others of its points expired, the lot has ended.
-        let is_late = |(from, to): &(usize, usize)| from != to || self.expiry(&self.lots[*to]) <= at;
-        let late: Vec<usize> = to.into_iter().filter(is_late).map(|(_, to)| to).collect();
+        let late: Vec<usize> = to.into_iter().filter(|(from, to)| from != to).map(|(_, to)| to).collect();
         back.into_iter().for_each(|(i, points)| self.take_outstanding(i, points, redeemed));
         self.repay();
         for i in late {

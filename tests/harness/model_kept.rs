@@ -125,15 +125,14 @@ impl Crowd {
 
     /// Points go back to the lots that they were taken from, if they are where these are and those in whose
     /// names these are have not moved since; otherwise these get others if they are here, or whoever held
-    /// them does. What has ended meanwhile ends now, as another lot if others of its own ended before.
+    /// them does. What has ended meanwhile ends now, as another lot.
     fn come_back(&mut self, kept: &Kept, at: i64) {
         let wallet = self.wallet(kept.name);
         for (moved, lot) in &kept.from {
             let mut lot = lot.clone();
             let left = wallet != kept.home || self.moved[lot.name] != *moved;
             let late = lot.end <= at;
-            let mut others = self.lots.iter().chain(&self.gone);
-            if left || (late && others.any(|other| other.wallet == wallet && other.place == lot.place)) {
+            if left || late {
                 self.came += 1;
                 (lot.wallet, lot.place) = (wallet, self.came);
             }

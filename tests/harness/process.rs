@@ -7,6 +7,8 @@ use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use suite::compose::Role;
 use tempfile::TempDir;
 
+use crate::servers::free_port;
+
 /// A running `rapport`; killed when dropped.
 pub struct Process {
     executable: PathBuf,
@@ -20,7 +22,7 @@ pub struct Process {
 }
 
 /// Where a process answers.
-#[derive(Clone, Debug, serde::Deserialize)]
+#[derive(Debug, serde::Deserialize)]
 struct Addresses {
     rpc: String,
     ops: String,
@@ -28,7 +30,6 @@ struct Addresses {
 }
 
 const SUBSCRIBER_URL: &str = "RAPPORT__LOYALTY__SUBSCRIBERS__NOTIFICATION";
-const ANY_PORT: [&str; 4] = ["--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0"];
 
 /// The executable that was built with these tests.
 pub fn executable() -> PathBuf {
@@ -78,9 +79,11 @@ impl Process {
         environment: &[(&str, &str)],
     ) -> Process {
         let variable = format!("RAPPORT__{}__DATABASE__URL", role.name().to_uppercase());
-        let events = ["--events-listen", "127.0.0.1:0"];
+        let (rpc, ops, events) = (free_address(), free_address(), free_address());
+        let events = ["--events-listen", &events];
         let events = if role.takes_events() { &events[..] } else { &[] };
-        let arguments = [&[role.name()], &ANY_PORT[..], events, arguments].concat();
+        let listen = ["--listen", &rpc, "--ops-listen", &ops];
+        let arguments = [&[role.name()], &listen[..], events, arguments].concat();
         let environment = [&[(variable.as_str(), database_url)], environment].concat();
         Process::start(executable, &arguments, &environment, None)
     }
@@ -122,7 +125,8 @@ impl Process {
     pub fn embedded_with(environment: &[(&str, &str)]) -> Process {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let data_dir = dir.path().join("data").display().to_string();
-        let arguments = [&["all", "--data-dir", &data_dir], &ANY_PORT[..]].concat();
+        let (rpc, ops) = (free_address(), free_address());
+        let arguments = ["all", "--data-dir", &data_dir, "--listen", &rpc, "--ops-listen", &ops];
         Process::start(&executable(), &arguments, environment, Some(dir))
     }
 
@@ -177,12 +181,6 @@ impl Process {
 
     /// Starts it again after a kill, on the same ports.
     pub fn restart(&mut self) {
-        let addresses = self.addresses.clone();
-        for (flag, address) in [("--listen", Some(addresses.rpc)), ("--events-listen", addresses.events)] {
-            if let (Some(at), Some(address)) = (self.arguments.iter().position(|a| a == flag), address) {
-                self.arguments[at + 1] = address;
-            }
-        }
         (self.child, self.addresses) = start(&self.executable, &self.arguments, &self.environment);
     }
 
@@ -217,6 +215,10 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn free_address() -> String {
+    format!("127.0.0.1:{}", free_port())
 }
 
 fn migrate(executable: &Path, service: &str, database_url: &str) {

@@ -4,11 +4,18 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::process::Command;
 use std::sync::OnceLock;
+use std::time::Duration;
 
+use rpc::client::Client;
+
+use crate::calls::balance_of;
 use crate::servers::{Folder, Server, User, free_port};
 
 /// The environment variable that names a server to use instead of a private one.
 const URL_VARIABLE: &str = "TEST_REDIS_URL";
+
+/// How long it may take, on a busy machine, until a balance is published.
+const PUBLISHED_MAX: Duration = Duration::from_secs(60);
 
 /// A Redis server.
 pub struct Redis {
@@ -62,6 +69,29 @@ impl Redis {
         connection.write_all(b"FLUSHALL\r\nSCRIPT FLUSH\r\n").expect("a running server");
         let answers: Vec<_> = BufReader::new(connection).lines().take(2).map(Result::unwrap).collect();
         assert_eq!(answers, ["+OK", "+OK"]);
+    }
+
+    /// The name of a member's balance, read until it is there: a service reaches Redis in its own time, and
+    /// no call waits for that.
+    pub async fn published(&self, client: &Client, member_id: &str) -> String {
+        let found = async {
+            loop {
+                balance_of(client, member_id).await;
+                if let Some(name) = self.balances(member_id).pop() {
+                    return name;
+                }
+            }
+        };
+        tokio::time::timeout(PUBLISHED_MAX, found).await.expect("its balance is published")
+    }
+
+    fn balances(&self, member_id: &str) -> Vec<String> {
+        let mut connection = TcpStream::connect(self.address()).expect("a running server");
+        connection.write_all(format!("KEYS *{member_id}*balance*\r\n").as_bytes()).expect("a running server");
+        let mut lines = BufReader::new(connection).lines().map(|line| line.expect("a running server"));
+        let found = lines.next().and_then(|count| count.strip_prefix('*')?.parse().ok());
+        // Before each name goes its length.
+        lines.skip(1).step_by(2).take(found.expect("a number of names")).collect()
     }
 
     fn address(&self) -> &str {

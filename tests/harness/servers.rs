@@ -3,10 +3,13 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
+use std::ops::Range;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -21,8 +24,7 @@ const READY_MAX: Duration = Duration::from_secs(60);
 /// by the test process, so the end comes when the process closes it or is gone. `$1` is the signal that ends
 /// the server. Only the server keeps the output, so that its early end is the output's end.
 const WATCHDOG: &str = r#"signal=$1; shift
-"$@" </dev/null 2>&1 &
-echo "pid $!"
+sh -c 'echo "pid $$"; exec "$@"' server "$@" </dev/null 2>&1 &
 exec >/dev/null
 read -r _
 kill -s "$signal" "$!"
@@ -197,8 +199,13 @@ fn wait_for(lines: &Receiver<String>, ready: &str) -> (Option<u32>, Vec<String>)
     (None, said)
 }
 
-/// A TCP port that nobody uses at the moment.
+/// A TCP port that nobody uses, and that no test gets again. It lies below those that the system gives to
+/// connections and to listeners on port 0, so nobody takes it while a server that was killed starts again.
 pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("a bound socket has an address").port()
+    const PORTS: Range<u16> = 20_000..32_000;
+    // Another test process begins elsewhere.
+    static TAKEN: LazyLock<AtomicUsize> =
+        LazyLock::new(|| AtomicUsize::new(std::process::id() as usize * 89));
+    let mut ports = PORTS.map(|_| PORTS.start + (TAKEN.fetch_add(1, Ordering::Relaxed) % PORTS.len()) as u16);
+    ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("a free port")
 }

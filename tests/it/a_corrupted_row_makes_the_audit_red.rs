@@ -52,6 +52,7 @@ const DAMAGES: &[(&str, &str)] = &[
     ("UPDATE lot SET expired = 1", "expired_matches_lots"),
     ("UPDATE posting SET points = points + 1 WHERE reason = 1", "wallet_totals_match_postings"),
     ("UPDATE posting SET points = points + 1 WHERE reason = 3", "postings_match_their_allocations"),
+    ("UPDATE posting SET other_wallet_id = wallet_id WHERE debit = 11", "transfers_are_given_and_received"),
     ("DELETE FROM posting WHERE reason = 1", "postings_are_numbered_without_gaps"),
     ("UPDATE allocation SET points = points + 1", "lots_match_their_allocations"),
     ("UPDATE allocation SET credit = 1", "lots_match_their_allocations"),

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use futures::FutureExt;
 use harness::calls::{create_program, create_reward, enroll, purchase, record, redemption};
 use harness::processes::Processes;
+use harness::servers::Redis;
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
     TraceService, TraceServiceServer,
 };
@@ -59,6 +60,7 @@ async fn begin() -> Told {
     create_reward(&caller, "mug", 30, Some(10)).await;
     let member = enroll(&caller, "anna").await;
     record(&caller, purchase(&member, 100)).await.expect("points");
+    Redis::start().published(&caller, &member).await;
     Told { collector, processes, member }
 }
 

@@ -145,6 +145,22 @@ async fn members_are_found_by_what_is_known(house: House) {
     };
     assert_eq!(listed(&client, later).await, Vec::<String>::new());
 
+    let since_then = Some(harness::calls::timestamp(START.plus_micros(1)));
+    let before = Some(harness::calls::timestamp(START));
+    for (wrong, told) in [
+        (pb::MemberFilter { phone: "030 123456".into(), ..Default::default() }, "filter.phone"),
+        (pb::MemberFilter { email: "anna".into(), ..Default::default() }, "filter.email"),
+        (
+            pb::MemberFilter { enrolled_since: since_then, enrolled_before: before, ..Default::default() },
+            "filter.enrolled_before",
+        ),
+    ] {
+        let request =
+            pb::ListMembersRequest { program_id: PROGRAM.into(), filter: Some(wrong), ..Default::default() };
+        let refused = MemberServiceClient::new(client.clone()).list_members(request).await.unwrap_err();
+        assert!(refused.message().contains(told), "{refused}");
+    }
+
     // What changes is found, and what was is not.
     let mut moved = anna();
     moved.emails = vec!["anna@new.example".into()];

@@ -8,6 +8,7 @@ use harness::calls::{
 use harness::house::{House, START};
 use harness::moves::{merge, merger};
 use proto::rapport::loyalty::v1 as pb;
+use rpc::client::Client;
 
 everywhere! {
     postings_lots_members_and_rewards;
@@ -135,7 +136,23 @@ async fn a_list_is_of_what_is_asked_for(house: House) {
         let refused = postings(wrong).await.unwrap_err();
         assert!(refused.contains(told), "{refused}");
     }
+    periods_end_after_they_begin(&client, &anna).await;
     house.end().await;
+}
+
+async fn periods_end_after_they_begin(client: &Client, member_id: &str) {
+    let (occurred_since, occurred_before) = (Some(at(3)), Some(at(2)));
+    let filter = Some(pb::ActivityFilter { occurred_since, occurred_before, ..Default::default() });
+    let request = pb::ListActivitiesRequest { member_id: member_id.into(), filter, ..Default::default() };
+    let mut activities = pb::activity_service_client::ActivityServiceClient::new(client.clone());
+    let refused = activities.list_activities(request).await.unwrap_err();
+    assert!(refused.message().contains("filter.occurred_before: must not lie before occurred_since"));
+    let (effective_since, effective_before) = (occurred_since, occurred_before);
+    let filter = Some(pb::PostingFilter { effective_since, effective_before, ..Default::default() });
+    let request = pb::ListPostingsRequest { member_id: member_id.into(), filter, ..Default::default() };
+    let mut points = pb::points_service_client::PointsServiceClient::new(client.clone());
+    let refused = points.list_postings(request).await.unwrap_err();
+    assert!(refused.message().contains("filter.effective_before: must not lie before effective_since"));
 }
 
 /// So many seconds after the last day before 2024 began.

@@ -2,7 +2,9 @@
 //! had moved, and what had ended stays ended.
 
 use ambient::Time;
-use harness::calls::{PROGRAM, balance_of, create_program_like, create_reward, enroll, program, timestamp};
+use harness::calls::{
+    PROGRAM, balance_of, create_program_like, create_reward, enroll, program, timestamp, update_program,
+};
 use harness::holds::{refund, refunded};
 use harness::house::House;
 use harness::moves::{buys, day, household, join, leave, merge, merger};
@@ -13,16 +15,22 @@ use rpc::client::Client;
 use crate::holds_move_with_members::has;
 
 in_process! {
+    a_late_refund_of_another_member_revives_nothing;
     points_of_others_that_slid_come_back_for_as_long;
     points_that_come_back_end_apart_from_others;
     points_that_had_ended_before_a_move_stay_ended;
     points_that_slid_elsewhere_come_back_for_as_long;
+    points_that_ended_under_other_terms_stay_ended;
     points_that_slid_come_back_for_as_long_as_they_would_have;
 }
 
+fn rolling(days: i32, sliding: bool) -> Option<pb::ExpiryPolicy> {
+    let policy = Some(pb::expiry_policy::Policy::RollingDays(days));
+    Some(pb::ExpiryPolicy { policy, sliding, ..Default::default() })
+}
+
 async fn sliding(client: &Client) {
-    let policy = Some(pb::expiry_policy::Policy::RollingDays(90));
-    let expiry_policy = Some(pb::ExpiryPolicy { policy, sliding: true, ..Default::default() });
+    let expiry_policy = rolling(90, true);
     create_program_like(client, pb::Program { expiry_policy, ..program(PROGRAM) }).await;
     create_reward(client, "mug", 100, None).await;
 }
@@ -105,6 +113,62 @@ async fn points_that_come_back_end_apart_from_others(house: House) {
         house.clock().advance_to(at(161));
         assert_eq!(balance_of(&client, &anna).await.available, available, "{name}");
     }
+    house.end().await;
+}
+
+/// Anna and Ben spend what Anna earned, Ben leaves, and Anna gets hers back when it has long ended.
+async fn a_late_refund_of_another_member_revives_nothing(house: House) {
+    let client = house.client();
+    sliding(&client).await;
+    for (reward_id, points) in [("cup", 60), ("pin", 40)] {
+        create_reward(&client, reward_id, points, None).await;
+    }
+    let (anna, ben) = (enroll(&client, "anna").await, enroll(&client, "ben").await);
+    let home = household(&client, PROGRAM).await;
+    for member in [&anna, &ben] {
+        join(&client, &home, member, Redeemer).await.unwrap();
+    }
+    buys(&client, &anna, 100).await;
+    house.clock().advance_to(day(10));
+    let of_ben = has(&client, &ben, "cup").await;
+    house.clock().advance_to(day(12));
+    let of_anna = has(&client, &anna, "pin").await;
+    house.clock().advance_to(day(20));
+    leave(&client, &ben).await.unwrap();
+    house.clock().advance_to(day(150));
+    buys(&client, &ben, 1).await;
+    house.clock().advance_to(day(200));
+    refunded(&client, refund(&of_anna, None)).await.unwrap();
+    house.clock().advance_to(day(205));
+    refunded(&client, refund(&of_ben, None)).await.unwrap();
+    for (member, available, expired) in [(&anna, 0, 40), (&ben, 1, 60)] {
+        let came_back = balance_of(&client, member).await;
+        assert_eq!((came_back.available, came_back.expired), (available, expired));
+    }
+    house.end().await;
+}
+
+/// What slid before the terms changed lives on, but not what others had earned since, and lost.
+async fn points_that_ended_under_other_terms_stay_ended(house: House) {
+    let client = house.client();
+    let terms = pb::Program { expiry_policy: rolling(365, true), ..program(PROGRAM) };
+    create_program_like(&client, terms).await;
+    create_reward(&client, "mug", 100, None).await;
+    let anna = enroll(&client, "anna").await;
+    buys(&client, &anna, 1).await;
+    house.clock().advance_to(day(1));
+    let terms = pb::Program { expiry_policy: rolling(30, false), ..program(PROGRAM) };
+    update_program(&client, terms, &["expiry_policy"]).await.unwrap();
+    let card = enroll(&client, "card").await;
+    buys(&client, &card, 100).await;
+    house.clock().advance_to(day(3));
+    let spent = has(&client, &card, "mug").await;
+    house.clock().advance_to(day(50));
+    merge(&client, merger(&card, &anna)).await.unwrap();
+    house.clock().advance_to(day(60));
+    refunded(&client, refund(&spent, None)).await.unwrap();
+    let came_back = balance_of(&client, &anna).await;
+    assert_eq!((came_back.available, came_back.expired), (1, 100));
     house.end().await;
 }
 

@@ -9,6 +9,7 @@ use harness::house::House;
 use harness::moves::{merge, merger, unmerge};
 use harness::servers::{Postgres, Redis};
 use proto::rapport::loyalty::v1 as pb;
+use rpc::client::Client;
 
 const CALLERS: usize = 6;
 
@@ -52,7 +53,7 @@ async fn everyone_moves_on(done: &[Arc<AtomicI64>]) {
 }
 
 /// Earns, and reads with the token of what it earned: the sum must be there.
-async fn caller(client: rpc::client::Client, member: String, done: Arc<AtomicI64>, stop: Arc<AtomicBool>) {
+async fn caller(client: Client, member: String, done: Arc<AtomicI64>, stop: Arc<AtomicBool>) {
     let mut expected = 0;
     while !stop.load(Ordering::SeqCst) {
         let earned = record(&client, purchase(&member, 3)).await.expect("a command does not need Redis");
@@ -79,7 +80,7 @@ async fn garbage_in_redis_is_a_miss() {
     create_program(&client).await;
     let member = enroll(&client, "anna").await;
     record(&client, purchase(&member, 3)).await.unwrap();
-    let mut cached = Cached::of(&redis).await;
+    let mut cached = Cached::of(&redis, (&client, &member)).await;
     for garbage in ["", "\u{1}", "garbage that is longer than any header could possibly be"] {
         cached.set(garbage.as_bytes()).await;
         assert_eq!(balance_of(&client, &member).await.available, 3);
@@ -95,7 +96,7 @@ async fn a_token_is_taken_where_the_cache_has_not_heard_of_a_move() {
     create_program(&client).await;
     let card = enroll(&client, "card").await;
     record(&client, purchase(&card, 3)).await.unwrap();
-    let mut cached = Cached::of(&redis).await;
+    let mut cached = Cached::of(&redis, (&client, &card)).await;
     let before = cached.get().await;
     let member = enroll(&client, "anna").await;
     let read_token = merge(&client, merger(&card, &member)).await.unwrap().read_token;
@@ -126,12 +127,10 @@ struct Cached {
 }
 
 impl Cached {
-    async fn of(redis: &Redis) -> Cached {
+    async fn of(redis: &Redis, (client, member_id): (&Client, &str)) -> Cached {
         let opened = redis::Client::open(redis.url()).expect("a URL");
-        let mut connection = opened.get_multiplexed_async_connection().await.expect("Redis answers");
-        let keys: Vec<String> =
-            redis::cmd("KEYS").arg("*balance*").query_async(&mut connection).await.expect("keys");
-        let [key] = keys.try_into().expect("one balance was published");
+        let connection = opened.get_multiplexed_async_connection().await.expect("Redis answers");
+        let key = redis.published(client, member_id).await;
         Cached { connection, key }
     }
 

@@ -8,11 +8,15 @@ use harness::calls::{
 use harness::house::{House, START};
 use harness::moves::{day, reverse, tier};
 use proto::rapport::loyalty::v1 as pb;
+use proto::rapport::loyalty::v1::points_service_client::PointsServiceClient;
 use proto::rapport::loyalty::v1::program_service_client::ProgramServiceClient;
 use rpc::client::Client;
 use tonic::Status;
 
+use crate::rules_say_what_activities_earn::explain;
+
 in_process! {
+    a_program_without_tiers_gets_its_first;
     who_has_enough_rises_when_the_day_begins;
     what_tiers_give_is_that_of_the_day;
     a_change_of_the_same_day_takes_the_place_of_the_first;
@@ -62,13 +66,8 @@ async fn who_has_enough_rises_when_the_day_begins(house: House) {
     assert_eq!(tier(&client, &anna).await, "silver", "whatever the cache held");
     assert_eq!(tier(&client, &ben).await, "silver");
     house.settle().await;
-    let history = pb::GetTierHistoryRequest { member_id: anna.clone(), known_time: None };
-    let mut points = pb::points_service_client::PointsServiceClient::new(client.clone());
-    let history = points.get_tier_history(history).await.unwrap().into_inner().tiers;
-    let told: Vec<_> = history.iter().map(|one| one.tier_id.as_str()).collect();
-    assert_eq!(told, ["base", "silver"], "a worker came by");
-    let risen = history[1].start_time.unwrap();
-    assert!(risen.seconds % 86_400 == 0 && risen.seconds > timestamp(START).seconds);
+    let told = [("base".to_owned(), None), ("silver".to_owned(), Some(timestamp(day(1))))];
+    assert_eq!(history(&client, &anna).await, told, "a worker came by");
 
     // Returned down to 400, it never had enough for silver: neither by what held before nor after.
     let activity = bought.activity_id;
@@ -77,6 +76,52 @@ async fn who_has_enough_rises_when_the_day_begins(house: House) {
     assert_eq!(tier(&client, &anna).await, "base");
     let status = balance(&client, pb::GetBalanceRequest { member_id: anna, ..Default::default() }).await;
     assert_eq!(status.unwrap().tier.unwrap().to_next, Some(usd(100, 0)));
+    house.end().await;
+}
+
+async fn history(client: &Client, member: &str) -> Vec<(String, Option<prost_types::Timestamp>)> {
+    let history = pb::GetTierHistoryRequest { member_id: member.to_owned(), known_time: None };
+    let mut points = PointsServiceClient::new(client.clone());
+    let history = points.get_tier_history(history).await.unwrap().into_inner().tiers;
+    history.into_iter().map(|one| (one.tier_id, one.start_time)).collect()
+}
+
+/// What was bought before counts; nobody had a tier before the day on which there are any.
+async fn a_program_without_tiers_gets_its_first(house: House) {
+    let client = house.client();
+    create_program_like(&client, pb::Program { tiers: Vec::new(), ..program(PROGRAM) }).await;
+    let (anna, ben) = (enroll(&client, "anna").await, enroll(&client, "ben").await);
+    record(&client, purchase(&anna, 1_200)).await.unwrap();
+    record(&client, purchase(&ben, 100)).await.unwrap();
+    assert_eq!(change(&client, ladder(1, 2)).await.unwrap().earlier_tiers.len(), 1);
+    assert_eq!(change(&client, Vec::new()).await.unwrap().earlier_tiers, [], "they never held");
+    let changed = change(&client, ladder(1_000, 2_500)).await.unwrap();
+    assert_eq!((changed.earlier_tiers.len(), changed.earlier_tiers[0].tiers.len()), (1, 0));
+    let cleo = enroll(&client, "cleo").await;
+    for member in [&anna, &ben, &cleo] {
+        assert_eq!((tier(&client, member).await.as_str(), history(&client, member).await.len()), ("", 0));
+    }
+
+    house.clock().advance_to(day(1));
+    let dora = enroll(&client, "dora").await;
+    let begins = |tier_id: &str| vec![(tier_id.to_owned(), Some(timestamp(day(1))))];
+    for (member, tier_id) in [(&anna, "silver"), (&ben, "base"), (&cleo, "base"), (&dora, "base")] {
+        assert_eq!(tier(&client, member).await, tier_id, "whatever the cache held");
+    }
+    house.settle().await;
+    assert!(house.audit().await.sound);
+    assert_eq!(history(&client, &anna).await, begins("silver"));
+    assert_eq!(history(&client, &ben).await, begins("base"));
+    assert_eq!(history(&client, &dora).await, [("base".to_owned(), None)]);
+    // What is told late happened when there were no tiers, and counts.
+    let mut late = purchase(&ben, 900);
+    let activity = late.activity.as_mut().unwrap();
+    (activity.occurred_time, activity.external_id) = (Some(timestamp(START)), "late".into());
+    record(&client, late).await.unwrap();
+    assert_eq!(explain(&client, &ben, "late").await.tier_id, "");
+    assert_eq!(history(&client, &ben).await, begins("silver"));
+    let gone = change(&client, Vec::new()).await.unwrap_err();
+    assert_eq!(reason(&gone), "TIER_IN_USE");
     house.end().await;
 }
 
@@ -136,7 +181,7 @@ async fn what_counts_and_where_tiers_stand_stays(house: House) {
     for wrong in [vec![step("base", 0)], swapped, vec![step("lower", 0), step("base", 10)]] {
         assert_eq!(reason(&change(&client, wrong).await.unwrap_err()), "TIER_IN_USE");
     }
-    assert_eq!(reason(&change(&client, Vec::new()).await.unwrap_err()), "TIER_POLICY_IN_USE");
+    assert_eq!(reason(&change(&client, Vec::new()).await.unwrap_err()), "TIER_IN_USE");
     let other = [
         pb::TierPolicy { basis: pb::TierBasis::Activities.into(), ..Default::default() },
         pb::TierPolicy { activity_types: vec![1], ..Default::default() },

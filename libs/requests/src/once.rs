@@ -129,16 +129,15 @@ where
         return Ok(replay(call, &record));
     }
     let written = work(tx).await?;
-    if !written.is_forgotten {
-        record::insert(tx, vec![(scope.clone(), call.record(&written, *now))]).await?;
-    }
+    let record = call.record(&written, *now).map(|record| (scope.clone(), record));
+    record::insert(tx, record.into_iter().collect()).await?;
     Ok(Answer::Written { written, replayed: false })
 }
 
 impl Call {
-    /// Its record with the answer that it got.
-    pub fn record(&self, written: &Written, now: Time) -> Record {
-        Record {
+    /// Its record with the answer that it got, unless nothing of it may be kept.
+    pub fn record(&self, written: &Written, now: Time) -> Option<Record> {
+        let record = Record {
             request_id: self.request_id,
             method: self.method.to_owned(),
             request: self.body.clone(),
@@ -146,7 +145,8 @@ impl Call {
             reply: written.bytes.clone(),
             subject: self.subject.clone(),
             create_time: now,
-        }
+        };
+        Some(record).filter(|_| !written.is_forgotten)
     }
 }
 

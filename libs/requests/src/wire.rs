@@ -43,3 +43,16 @@ pub fn time(
     }
     time
 }
+
+/// The moments from two fields between which something lies: since the first of them, before the second.
+pub fn period(
+    [(since, first), (before, second)]: [(Option<prost_types::Timestamp>, &'static str); 2],
+    path: &Path<'_>,
+    found: &mut Violations,
+) -> (Option<Time>, Option<Time>) {
+    let (since, before) = (time(since, path, first, found), time(before, path, second, found));
+    if since.zip(before).is_some_and(|(since, before)| since > before) {
+        found.add(path, second, format!("must not lie before {first}"));
+    }
+    (since, before)
+}

@@ -7,7 +7,7 @@ use ambient::Time;
 use bytes::Bytes;
 use rapport_cache::{Cache, Key, RedisSettings, Snapshot};
 
-use crate::harness::{BOUND, NOW, connected, eventually, key, metric, put, settings, version};
+use crate::harness::{BOUND, NOW, connected, eventually, hasty, key, metric, put, settings, version};
 use crate::redis_server::RedisServer;
 
 #[tokio::test]
@@ -123,7 +123,7 @@ async fn a_killed_redis_costs_nothing_and_heals_after_its_restart() {
 #[tokio::test]
 async fn a_hung_redis_is_bounded_and_what_it_missed_is_struck_out_before_it_is_read_again() {
     let server = RedisServer::start(&[]);
-    let cache = connected(&server).await;
+    let cache = hasty(&server).await;
     put(&cache, 5).await;
     server.hang(true);
     let before = Instant::now();
@@ -192,7 +192,9 @@ async fn no_message_shows_the_password() {
         assert!(!text.contains("s3cret"), "{text}");
     }
     assert!(error.to_string().contains("127.0.0.1"), "{error}");
-    Cache::redis(RedisSettings::new(with("right"))).unwrap().check().await.unwrap();
+    let patient =
+        RedisSettings { response_timeout: Duration::from_secs(5), ..RedisSettings::new(with("right")) };
+    Cache::redis(patient).unwrap().check().await.unwrap();
     for url in [
         "",
         "s3cret",

@@ -10,7 +10,7 @@ use rapport_cache::{Cache, Key, Lookup, RedisSettings};
 use tokio::sync::Semaphore;
 
 use crate::harness::{
-    NAME, NOW, bounded, connected, connected_with, eventually, key, metric, missed, put, settings, snapshot,
+    NAME, NOW, bounded, connected_with, eventually, hasty, key, metric, missed, put, settings, snapshot,
     version,
 };
 use crate::redis_server::RedisServer;
@@ -72,7 +72,7 @@ async fn two_hundred_readers_in_two_processes_read_the_database_once_each_time_t
 #[tokio::test]
 async fn a_hit_is_one_get() {
     let server = RedisServer::start(&[]);
-    let cache = connected(&server).await;
+    let cache = hasty(&server).await;
     put(&cache, 1).await;
     let before = (calls(&server, "get").await, calls(&server, "evalsha").await);
     for _ in 0..10 {
@@ -85,7 +85,7 @@ async fn a_hit_is_one_get() {
 #[tokio::test]
 async fn a_fill_is_void_after_any_write_though_nothing_of_that_is_left() {
     let server = RedisServer::start(&[]);
-    let [cache, other] = [connected(&server).await, connected(&server).await];
+    let [cache, other] = [hasty(&server).await, hasty(&server).await];
     for tombstone in [false, true] {
         let fill = missed(&cache).await;
         let before = calls(&server, "get").await;
@@ -114,7 +114,7 @@ async fn a_fill_is_void_after_any_write_though_nothing_of_that_is_left() {
 #[tokio::test]
 async fn a_fill_replaces_a_value_of_its_own_version_that_nobody_can_read() {
     let server = RedisServer::start(&[]);
-    let cache = connected(&server).await;
+    let cache = hasty(&server).await;
     put(&cache, 1).await;
     let mut damaged: Vec<u8> = server.run_command(&[b"GET", NAME]).await;
     damaged[31] ^= 1;
@@ -126,13 +126,13 @@ async fn a_fill_replaces_a_value_of_its_own_version_that_nobody_can_read() {
 #[tokio::test]
 async fn the_lease_of_a_dead_reader_ends_by_itself_and_the_next_one_fills() {
     let server = RedisServer::start(&[]);
-    let cache = connected(&server).await;
+    let cache = hasty(&server).await;
     for tombstone in [false, true] {
         server.tell(&[b"DEL", NAME]).await;
         if tombstone {
             cache.invalidate(&key(), 5).await;
         }
-        std::mem::forget(missed(&connected(&server).await).await);
+        std::mem::forget(missed(&hasty(&server).await).await);
         let left: i64 = server.run_command(&[b"PTTL", NAME]).await;
         assert_eq!(left > 2_000, tombstone, "a tombstone lives on: {left} ms");
         if tombstone {
@@ -173,7 +173,7 @@ async fn a_reader_that_goes_away_gives_its_lease_back_and_leaves_what_stood_ther
 async fn who_waits_while_redis_hangs_or_dies_reads_the_database_in_time() {
     for hangs in [true, false] {
         let mut server = RedisServer::start(&[]);
-        let [holder, cache] = [patient(&server).await, connected(&server).await];
+        let [holder, cache] = [patient(&server).await, hasty(&server).await];
         let fill = missed(&holder).await;
         let before = calls(&server, "get").await;
         let waiting = tokio::spawn(async move { (missed(&cache).await, cache) });
@@ -202,7 +202,7 @@ async fn who_waits_while_redis_hangs_or_dies_reads_the_database_in_time() {
 #[tokio::test]
 async fn a_redis_that_takes_no_lease_costs_no_read() {
     let server = RedisServer::start(&["--maxmemory-policy", "noeviction", "--maxmemory", "1"]);
-    let cache = connected(&server).await;
+    let cache = hasty(&server).await;
     for _ in 0..100 {
         missed(&cache).await.offer(snapshot(1)).await;
     }

@@ -2,10 +2,23 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
+use std::ops::Range;
 use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use redis::{AsyncConnectionConfig, FromRedisValue, Value};
+
+/// A port that nobody uses, and below those that the system gives to connections and to listeners on port 0:
+/// nobody takes it while a server that was killed starts again.
+fn free_port() -> u16 {
+    const PORTS: Range<u16> = 20_000..32_000;
+    static TAKEN: LazyLock<AtomicUsize> =
+        LazyLock::new(|| AtomicUsize::new(std::process::id() as usize * 89));
+    let mut ports = PORTS.map(|_| PORTS.start + (TAKEN.fetch_add(1, Ordering::Relaxed) % PORTS.len()) as u16);
+    ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("a free port")
+}
 
 pub(crate) struct RedisServer {
     port: u16,
@@ -15,8 +28,7 @@ pub(crate) struct RedisServer {
 
 impl RedisServer {
     pub(crate) fn start(arguments: &[&str]) -> RedisServer {
-        let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-        let port = free.expect("a free port").port();
+        let port = free_port();
         let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
         let mut server = RedisServer { port, arguments, process: None };
         server.run();

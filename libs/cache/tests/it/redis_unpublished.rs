@@ -6,7 +6,7 @@ use futures::FutureExt;
 use rapport_cache::{Cache, Key, RedisSettings, Snapshot};
 
 use crate::harness::{
-    BOUND, NOW, bounded, connected, connected_with, eventually, key, put, settings, snapshot, version,
+    BOUND, NOW, bounded, connected, connected_with, eventually, hasty, key, put, settings, snapshot, version,
 };
 use crate::redis_server::RedisServer;
 
@@ -70,7 +70,7 @@ async fn what_is_newer_than_the_lost_write_stays() {
 #[tokio::test]
 async fn a_process_that_lost_more_than_it_can_remember_reads_nothing_until_that_has_died() {
     let server = RedisServer::start(&[]);
-    let [writer, reader] = [connected(&server).await, connected(&server).await];
+    let [writer, reader] = [hasty(&server).await, connected(&server).await];
     reader.put_many(&entries(0..10_001, 1), Instant::now()).await;
     cut_off(&server, &writer).await;
     bounded(writer.put_many(&entries(0..10_001, 2), Instant::now())).await;
@@ -89,7 +89,7 @@ async fn a_process_that_lost_more_than_it_can_remember_reads_nothing_until_that_
 #[tokio::test]
 async fn the_breaker_closes_though_writes_never_stop() {
     let server = RedisServer::start(&[]);
-    let cache = connected(&server).await;
+    let cache = hasty(&server).await;
     cut_off(&server, &cache).await;
     server.hang(false);
     let writes = async {

@@ -1,6 +1,7 @@
 //! The book of one decision: every change goes through it, so totals, lots and postings cannot part.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use ambient::Time;
 use uuid::Uuid;
@@ -69,6 +70,8 @@ pub(super) struct Book<'a> {
     pub(super) reached: BTreeMap<u32, LotKey>,
     /// Lots of `out.lots` that hold points that may be spent.
     pub(super) open: BTreeSet<LotKey>,
+    /// Numbers of the lots of `before` that did, once somebody asks.
+    pub(super) were_open: OnceCell<HashSet<i64>>,
     pub(super) released: PerPurse,
     pub(super) expired: PerPurse,
     pub(super) reinstated: PerPurse,
@@ -114,6 +117,7 @@ impl<'a> Book<'a> {
             before,
             reached: BTreeMap::new(),
             open: BTreeSet::new(),
+            were_open: OnceCell::new(),
             released: PerPurse::new(),
             expired: PerPurse::new(),
             reinstated: PerPurse::new(),

@@ -10,7 +10,6 @@ use uuid::Uuid;
 
 use super::book::{Book, minus, next, plus};
 use super::movements::of_lot;
-use super::purse::lives_until;
 use super::redemption::{LateRefund, Redemption};
 use super::{Account, Allocation, Lot, LotKey, Origin, Reason, Refusal, Source};
 
@@ -41,10 +40,11 @@ impl Book<'_> {
             let lot = lot.expect("lots that points may come back to are known");
             let end = self.end_of(redemption, &lot);
             let wallet_id = redemption.lots_wallet_id.unwrap_or(self.out.wallet.id);
-            // Where it has been, points may have lived for longer or shorter than those of the lot do here.
-            let ends_apart = lot.expired > 0 || end != self.lives_until(&lot);
             let is_elsewhere = redemption.lots_wallet_id.is_some();
             let is_late = end <= at || (lot.expired > 0 && !is_elsewhere);
+            // Where it has been, points may have lived for longer or shorter than those of the lot do here.
+            // The lot keeps its end, by which others come back, too.
+            let ends_apart = is_late || end != self.lives_until(&lot);
             let number = if is_elsewhere || lot.left_behind || ends_apart {
                 self.reopen((redemption, end), (lot, wallet_id), points, at)?
             } else {
@@ -69,12 +69,12 @@ impl Book<'_> {
     fn end_of(&self, redemption: &Redemption, lot: &Lot) -> Time {
         let mut end = lot.key.expire_time;
         for stay in &redemption.stays {
-            end = lives_until(end, stay.alive);
+            end = stay.alive.lives_until(end);
             if end <= stay.left {
                 return end;
             }
         }
-        self.out.wallet.purse(lot.key.purse).lives_until(end)
+        self.out.wallet.purse(lot.key.purse).alive.lives_until(end)
     }
 
     /// Gives points back to a lot of this wallet. Returns its number.

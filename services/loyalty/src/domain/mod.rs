@@ -88,7 +88,7 @@ pub use move_member::{Belongings, Destination, HandedOver, MoveMember, MoveRefus
 pub use payment::{Bill, PaymentRate, Share, Worth};
 pub use posting::{Account, Posting, Reason, Source};
 pub use program::{CurrencyKind, EarningRule, FurtherCurrency, PointCurrency, Program, RuleSet};
-pub use purse::{Points, Purse, Totals};
+pub use purse::{Alive, Points, Purse, Totals};
 pub use record_activity::RecordActivity;
 pub use redeem_reward::RedeemReward;
 pub use redemption::{

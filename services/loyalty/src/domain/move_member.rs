@@ -16,8 +16,8 @@ use super::book::{Book, plus};
 use super::purse::{Points, add};
 use super::tiers::DayCredits;
 use super::{
-    Account, Activity, Context, Earning, Event, HouseholdRole, MemberMoved, MemberState, Purse, Reason,
-    Redemption, Refusal, Reply, Source, State, Stay, Wallet, settle,
+    Account, Activity, Context, Earning, Event, HouseholdRole, MemberMoved, MemberState, Reason, Redemption,
+    Refusal, Reply, Source, State, Stay, Wallet, settle,
 };
 
 /// The command. It is decided on the wallet that has the member's points, and on that which gets them.
@@ -160,11 +160,8 @@ pub(super) fn move_member<'a>(
     at_home.announce(Event::MemberMoved(told));
     let granted = belongings.activities.iter().filter(|activity| !activity.earned.is_empty());
     let earned = granted.map(|of| ((of.member_id, of.id), of.earned.clone())).collect();
-    let slides = |purse: u32, of: &Purse| of.alive_until > Time::MIN || book.program.expiry_of(purse).sliding;
-    let purses = book.program.purses().map(|purse| (purse, book.out.wallet.purse(purse)));
-    let sliding = purses.filter(|(purse, of)| slides(*purse, of));
-    let stay = |of: &Purse| Stay { alive: (of.alive_since, of.alive_until), left: book.now };
-    let stays = sliding.map(|(purse, of)| (purse, stay(of))).collect();
+    let stay = |purse: u32| Stay { alive: book.out.wallet.purse(purse).alive, left: book.now };
+    let stays = book.program.purses().map(|purse| (purse, stay(purse))).collect();
     book.out.handed_over = Some(HandedOver { members: belongings.members.clone(), earned, stays });
     book.out.other = Some(Box::new(there.close()?));
     Ok(Reply::Points(points))

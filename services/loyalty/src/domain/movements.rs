@@ -235,7 +235,7 @@ impl Book<'_> {
             credit: true,
             effective_time,
         });
-        let until = self.out.wallet.purse(purse).lives_until(expire_time);
+        let until = self.out.wallet.purse(purse).alive.lives_until(expire_time);
         self.reinstated.entry(purse).or_default().push((lot_number, points, until));
         lot.remaining = plus(lot.remaining, points)?;
         self.set_expiry(&mut lot, expire_time);
@@ -259,14 +259,14 @@ impl Book<'_> {
 
     /// When a lot that was not emptied before expires.
     pub(super) fn lives_until(&self, lot: &Lot) -> Time {
-        self.out.wallet.purse(lot.key.purse).lives_until(lot.key.expire_time)
+        self.out.wallet.purse(lot.key.purse).alive.lives_until(lot.key.expire_time)
     }
 
     /// The member was active at `at`: points that slide live from then on.
     pub(super) fn slide(&mut self, at: Time) {
         for purse in self.program.purses().filter(|purse| self.program.expiry_of(*purse).sliding) {
             let until = self.program.expire_time(purse, at);
-            self.out.wallet.purse_mut(purse).slide(at, until);
+            self.out.wallet.purse_mut(purse).alive.slide(at, until);
         }
     }
 
@@ -306,14 +306,15 @@ impl Book<'_> {
         let wallet = &mut self.out.wallet;
         if lot.is_open() {
             let is_new = self.open.insert(lot.key) && !self.before.lots.contains_key(&lot.key);
-            let ends = wallet.purse(lot.key.purse).lives_until(lot.key.expire_time);
-            let was_open = || self.before.lots.keys().any(|key| key.number == lot.key.number);
+            let ends = wallet.purse(lot.key.purse).alive.lives_until(lot.key.expire_time);
+            let were_open = || self.before.lots.keys().map(|key| key.number).collect();
+            let was_open = || self.were_open.get_or_init(were_open).contains(&lot.key.number);
             if is_new && ends <= wallet.warned_until && !was_open() {
                 // It holds points again, which were not there when others of the wallet were announced.
                 wallet.warned_lot = wallet.warned_lot.min(lot.key.number.saturating_sub(1));
             }
             let purse = wallet.purse_mut(lot.key.purse);
-            if purse.lives_until(lot.key.expire_time) > self.now {
+            if purse.alive.lives_until(lot.key.expire_time) > self.now {
                 purse.first_expire = purse.first_expire.min(lot.key.expire_time);
             }
         } else {

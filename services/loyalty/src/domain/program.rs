@@ -135,8 +135,7 @@ impl Program {
     /// Up to when a balance is true that is told at `now`, if nothing is done: until something falls due, or
     /// the ladder may be another one, which it becomes only when a local day begins.
     pub fn balance_valid_until(&self, wallet: &Wallet, now: Time) -> Time {
-        let next_day = end_of_day(self.time_zone, local_date(self.time_zone, now));
-        if self.ladder.tiers.is_empty() { wallet.next_due } else { wallet.next_due.min(next_day) }
+        wallet.next_due.min(end_of_day(self.time_zone, local_date(self.time_zone, now)))
     }
 
     /// How long points of a purse live.

@@ -25,47 +25,48 @@ pub struct Purse {
     pub totals: Totals,
     /// The first expiry of its lots.
     pub first_expire: Time,
-    /// Points that had not expired at this moment do not before `alive_until`.
-    pub alive_since: Time,
+    /// What keeps its points from expiring.
+    pub alive: Alive,
+}
+
+/// What slides keep alive: points that had not expired at one moment do not before another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Alive {
+    /// Since then without a gap.
+    pub since: Time,
     /// Until then.
-    pub alive_until: Time,
+    pub until: Time,
 }
 
 impl Purse {
     /// A purse that never held anything.
-    pub const EMPTY: Purse = Purse {
-        totals: Totals::ZERO,
-        first_expire: Time::NEVER,
-        alive_since: Time::MIN,
-        alive_until: Time::MIN,
-    };
+    pub const EMPTY: Purse = Purse { totals: Totals::ZERO, first_expire: Time::NEVER, alive: Alive::NOTHING };
 
     /// When its points next expire.
     pub fn next_expire(&self) -> Time {
-        self.lives_until(self.first_expire)
-    }
-
-    /// When points expire that would expire at `expire_time` if nothing kept them alive.
-    pub fn lives_until(&self, expire_time: Time) -> Time {
-        lives_until(expire_time, (self.alive_since, self.alive_until))
-    }
-
-    /// Keeps its points alive from `at` until a moment: those that have not expired by then.
-    pub(super) fn slide(&mut self, at: Time, until: Time) {
-        let is_gap = at >= self.alive_until;
-        // What becomes known late may leave no gap.
-        let joins = at < self.alive_since && until > self.alive_since;
-        if is_gap || joins {
-            self.alive_since = at;
-        }
-        self.alive_until = self.alive_until.max(until);
+        self.alive.lives_until(self.first_expire)
     }
 }
 
-/// When points expire that would expire at `expire_time`, where those that had not expired at one moment live
-/// until another one.
-pub(super) fn lives_until(expire_time: Time, (since, until): (Time, Time)) -> Time {
-    if expire_time <= since { expire_time } else { expire_time.max(until) }
+impl Alive {
+    /// Nothing slid yet.
+    pub const NOTHING: Alive = Alive { since: Time::MIN, until: Time::MIN };
+
+    /// When points expire that would expire at `expire_time` if nothing kept them alive.
+    pub fn lives_until(&self, expire_time: Time) -> Time {
+        if expire_time <= self.since { expire_time } else { expire_time.max(self.until) }
+    }
+
+    /// Keeps points alive from `at` until a moment: those that have not expired by then.
+    pub(super) fn slide(&mut self, at: Time, until: Time) {
+        let is_gap = at >= self.until;
+        // What becomes known late may leave no gap.
+        let joins = at < self.since && until > self.since;
+        if is_gap || joins {
+            self.since = at;
+        }
+        self.until = self.until.max(until);
+    }
 }
 
 /// Totals of the accounts of a purse, in points.

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::book::{Book, next};
 use super::reward::unit_counter;
 use super::rules::{Counter, Period};
-use super::{Account, Money, Program, Reason, Refusal, Source, Supply, Worth};
+use super::{Account, Alive, Money, Program, Reason, Refusal, Source, Supply, Worth};
 
 /// Where a redemption stands. The numbers are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,8 +98,8 @@ pub struct Redemption {
 /// How long points live in a wallet that a redemption has left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stay {
-    /// Those that had not expired at the first moment do not before the second.
-    pub alive: (Time, Time),
+    /// What kept points from expiring there when it left.
+    pub alive: Alive,
     /// When it left.
     pub left: Time,
 }

@@ -61,7 +61,7 @@ impl Book<'_> {
             return wallet.tier.rank;
         }
         let past = self.past.as_ref().expect("the past is given to what reaches back before the standing");
-        past.rank_at(&self.program.ladder, at)
+        past.rank_at(self.program.ladder.first_of(self.local_day(wallet.open_time)), at)
     }
 
     pub(super) fn local_day(&self, at: Time) -> NaiveDate {

@@ -83,7 +83,7 @@ impl Wallet {
             order_key,
             state: MemberState::Active,
             open_time: now,
-            tier: Standing::opened(&program.ladder, now),
+            tier: Standing::opened(&program.ladder, now, program.time_zone),
             tier_seq: 0,
             tier_warned: None,
             referred: false,

@@ -146,10 +146,10 @@ impl Batch {
         // What is asked of whom nothing may be known is answered the same for ever, but for a review's end.
         let is_erased = |open: &Open| open.state.wallet.state == MemberState::Erased;
         let mut asked_of = request.wallets().filter_map(|owner| self.wallets.get(&owner));
-        let forgets = asked_of.any(is_erased) && !matches!(request.command, Command::RejectReview);
+        let is_forgotten = asked_of.any(is_erased) && !matches!(request.command, Command::RejectReview);
         self.keep(request, decision.outcome);
-        let written = written.unwrap_or_default();
-        if let Some(Asked { call, .. }) = request.call.as_ref().filter(|_| !forgets) {
+        let written = Written { is_forgotten, ..written.unwrap_or_default() };
+        if let Some(Asked { call, .. }) = &request.call {
             self.record(&request.owner, call, &written);
         }
         Answer::Given(requests::Answer::Written { written, replayed: false })
@@ -277,7 +277,7 @@ impl Batch {
     }
 
     fn record(&mut self, owner: &Owner, call: &Call, written: &Written) {
-        let record = call.record(written, self.now);
+        let Some(record) = call.record(written, self.now) else { return };
         if self.known.repeated {
             self.known.recorded.insert((owner.clone(), call.request_id), record.clone());
         }

@@ -201,7 +201,7 @@ fn begin(jobs: Vec<Job>) -> Vec<Job> {
     for job in jobs {
         if job.deadline <= now {
             let _ = job.answer.send(Err(Failure::DeadlineExceeded));
-        } else {
+        } else if !job.answer.is_closed() {
             batch.push(job);
         }
     }

@@ -134,14 +134,12 @@ impl Batch {
                 code => referrer(tx, &self.tenant, &asked.member, &asked.program, code).await?.map(Some),
             };
             let written = self.one(asked, brought, &mut known, &mut rows);
-            // What was not enrolled may be somebody who is enrolled already, and whoever erases that one does
-            // not find it.
-            if written.status == 0 {
-                let record = asked.call.record(&written, self.now);
-                recorded.insert(place.clone(), record.clone());
-                rows.records.insert(place, record);
-            } else {
-                refused.push((answers.len(), asked, place));
+            match asked.call.record(&written, self.now) {
+                Some(record) => {
+                    recorded.insert(place.clone(), record.clone());
+                    rows.records.insert(place, record);
+                }
+                None => refused.push((answers.len(), asked, place)),
             }
             answers.push(Answer::Written { written, replayed: false });
         }
@@ -157,6 +155,8 @@ impl Batch {
         Ok(answers)
     }
 
+    /// Decides one. What is refused may be about somebody who is enrolled already, and whoever erases that
+    /// one would not find it: nothing of it is kept.
     fn one(
         &self,
         asked: &Asked,
@@ -167,11 +167,11 @@ impl Batch {
         let Asked { program, member, .. } = asked;
         let member = &match brought {
             Ok(referred_by) => Member { referred_by, ..member.clone() },
-            Err(problem) => return Written::refused(&problem),
+            Err(problem) => return Written::refused_and_forgotten(&problem),
         };
         if let Some(first) = known.get(&asked.key()) {
             let problem = exists("MEMBER_EXISTS", "a member with this external_id");
-            return Written::refused(&problem.with("member_id", first));
+            return Written::refused_and_forgotten(&problem.with("member_id", first));
         }
         known.insert(asked.key(), member.id);
         let owner = Owner::new(&self.tenant, member.wallet_id);

@@ -41,10 +41,10 @@ pub(super) async fn handle(api: &Api, request: Request<pb::ExportMemberRequest>)
     let db = api.db.reader();
     let member = members::find(db, &caller.tenant, member_id).await.map_err(|e| told(&e))?;
     let member = member.ok_or_else(|| member_not_found(&message.member_id))?;
-    let (owner, _, program) = api.settled(&caller, member_id).await?;
+    let (owner, wallet, program) = api.settled(&caller, member_id).await?;
     let balance = get_balance::full(api, &owner).await?;
     let rows = tiers::known_at(db, &owner, ambient::Time::MAX).await.map_err(|e| told(&e))?;
-    let tiers = periods(&program.ladder, &rows).into_iter().map(Piece::Tier);
+    let tiers = periods(&program, wallet.open_time, &rows).into_iter().map(Piece::Tier);
     let known: Vec<Piece> =
         [Piece::Member(member_message(&member)), Piece::Balance(balance)].into_iter().chain(tiers).collect();
     let own = Owner::new(&caller.tenant, member_id);

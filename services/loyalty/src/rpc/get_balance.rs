@@ -264,7 +264,7 @@ fn buckets<'a>(
 ) -> Vec<pb::ExpiryBucket> {
     let mut buckets: Vec<pb::ExpiryBucket> = Vec::new();
     for held in alive {
-        let expire_time = purse.lives_until(Time::from_micros(held.expire_time));
+        let expire_time = purse.alive.lives_until(Time::from_micros(held.expire_time));
         let expires = opt_timestamp(expire_time).map(|_| local_date(program.time_zone, expire_time));
         let expire_date = expires.map(date);
         match buckets.last_mut().filter(|bucket| bucket.expire_date == expire_date) {

@@ -11,7 +11,7 @@ use super::Api;
 use super::call::told;
 use super::refusal::DOMAIN;
 use super::wire::{time, timestamp, uuid};
-use crate::domain::{Ladder, TierRow};
+use crate::domain::{Program, TierRow, local_date};
 use crate::store::tiers;
 
 pub(super) async fn handle(
@@ -27,21 +27,24 @@ pub(super) async fn handle(
     if let Some(at) = known_time.filter(|at| *at > now) {
         return Err(known_in_future(at, now).to_status());
     }
-    let (owner, _, program) = api.settled(&caller, member_id).await?;
+    let (owner, wallet, program) = api.settled(&caller, member_id).await?;
     // Everything that was ever decided is known now, whatever the clock says.
     let at = known_time.unwrap_or(Time::MAX);
     let rows = tiers::known_at(api.db.reader(), &owner, at).await.map_err(|e| told(&e))?;
-    Ok(pb::GetTierHistoryResponse { tiers: periods(&program.ladder, &rows) })
+    Ok(pb::GetTierHistoryResponse { tiers: periods(&program, wallet.open_time, &rows) })
 }
 
-pub(super) fn periods(ladder: &Ladder, rows: &[TierRow]) -> Vec<pb::TierPeriod> {
+/// The tiers of a wallet that was opened at a moment.
+pub(super) fn periods(program: &Program, opened: Time, rows: &[TierRow]) -> Vec<pb::TierPeriod> {
+    let ladder = &program.ladder;
     let period = |rank: u32, row: Option<&TierRow>| pb::TierPeriod {
         tier_id: ladder.tier_id(rank).to_owned(),
         rank: i32::try_from(rank).unwrap_or(i32::MAX),
         start_time: row.map(|row| timestamp(row.effective_time)),
         known_time: row.map(|row| timestamp(row.known_time)),
     };
-    let first = (ladder.lowest() > 0).then(|| period(ladder.lowest(), None));
+    let first = ladder.first_of(local_date(program.time_zone, opened));
+    let first = (first > 0).then(|| period(first, None));
     first.into_iter().chain(rows.iter().map(|row| period(row.rank, Some(row)))).collect()
 }
 

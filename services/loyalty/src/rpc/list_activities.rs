@@ -11,7 +11,7 @@ use super::Api;
 use super::activity_wire::{activity_message, kinds};
 use super::call::told;
 use super::refusal::DOMAIN;
-use super::wire::{only_id, time};
+use super::wire::{only_id, period};
 use crate::store::activities::{self, Selection};
 
 const METHOD: &str = "ListActivities";
@@ -41,11 +41,9 @@ pub(super) async fn handle(
 
 fn selection(filter: &pb::ActivityFilter) -> Result<Selection, Status> {
     let (path, mut found) = (Path::ROOT.field("filter"), Violations::default());
-    let selection = Selection {
-        kinds: kinds(&filter.types, &path, "types", &mut found).unwrap_or_default(),
-        since: time(filter.occurred_since, &path, "occurred_since", &mut found),
-        before: time(filter.occurred_before, &path, "occurred_before", &mut found),
-    };
+    let kinds = kinds(&filter.types, &path, "types", &mut found).unwrap_or_default();
+    let occurred = [(filter.occurred_since, "occurred_since"), (filter.occurred_before, "occurred_before")];
+    let (since, before) = period(occurred, &path, &mut found);
     found.into_result(DOMAIN)?;
-    Ok(selection)
+    Ok(Selection { kinds, since, before })
 }

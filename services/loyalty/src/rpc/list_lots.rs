@@ -36,7 +36,7 @@ pub(super) async fn handle(
 }
 
 pub(super) fn lot_message(wallet: &Wallet, program: &Program, lot: &Lot) -> pb::Lot {
-    let lives_until = wallet.purse(lot.key.purse).lives_until(lot.key.expire_time);
+    let lives_until = wallet.purse(lot.key.purse).alive.lives_until(lot.key.expire_time);
     pb::Lot {
         lot_number: lot.key.number,
         points: lot.points,

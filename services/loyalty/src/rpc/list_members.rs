@@ -9,9 +9,9 @@ use uuid::Uuid;
 
 use super::Api;
 use super::call::told;
-use super::member_wire::{attributes, member_message};
+use super::member_wire::{IS_NO_EMAIL, IS_NO_PHONE, attributes, is_email, is_phone, member_message};
 use super::refusal::{DOMAIN, program_not_found};
-use super::wire::time;
+use super::wire::period;
 use crate::domain::{MemberKey, MemberState};
 use crate::store::member_keys::{self, Selection};
 
@@ -44,17 +44,20 @@ pub(super) fn selection(filter: &pb::MemberFilter, found: &mut Violations) -> Se
     let path = Path::ROOT.field("filter");
     let mut keys = Vec::new();
     if !filter.email.is_empty() {
+        if !is_email(&filter.email) {
+            found.add(&path, "email", IS_NO_EMAIL);
+        }
         keys.push(MemberKey::email(&filter.email));
     }
     if !filter.phone.is_empty() {
+        if !is_phone(&filter.phone) {
+            found.add(&path, "phone", IS_NO_PHONE);
+        }
         keys.push(MemberKey::Phone(filter.phone.clone()));
     }
     let attributes = attributes(&filter.attributes, &path, found);
     keys.extend(attributes.into_iter().map(|(name, value)| MemberKey::Attribute(name, value)));
-    Selection {
-        state: MemberState::from_number(filter.state),
-        keys,
-        since: time(filter.enrolled_since, &path, "enrolled_since", found),
-        before: time(filter.enrolled_before, &path, "enrolled_before", found),
-    }
+    let enrolled = [(filter.enrolled_since, "enrolled_since"), (filter.enrolled_before, "enrolled_before")];
+    let (since, before) = period(enrolled, &path, found);
+    Selection { state: MemberState::from_number(filter.state), keys, since, before }
 }

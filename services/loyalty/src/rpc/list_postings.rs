@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::Api;
 use super::call::told;
 use super::refusal::{DOMAIN, problem};
-use super::wire::{only_id, time, timestamp, uuid, uuid_text};
+use super::wire::{only_id, period, timestamp, uuid, uuid_text};
 use crate::domain::{Account, Program, Reason};
 use crate::store::postings::{self, Recorded, Selection};
 use rpc::page::number;
@@ -44,8 +44,9 @@ fn selection(filter: &pb::PostingFilter, program: &Program) -> Result<Selection,
     let activity_id = id(&filter.activity_id, "activity_id");
     let redemption_id = id(&filter.redemption_id, "redemption_id");
     let request_id = id(&filter.request_id, "request_id");
-    let since = time(filter.effective_since, &path, "effective_since", &mut found);
-    let before = time(filter.effective_before, &path, "effective_before", &mut found);
+    let effective =
+        [(filter.effective_since, "effective_since"), (filter.effective_before, "effective_before")];
+    let (since, before) = period(effective, &path, &mut found);
     let known = |given: &i32| Reason::ALL.into_iter().find(|of| i32::from(reason(*of)) == *given);
     let reasons: Option<Vec<Reason>> = filter.reasons.iter().map(known).collect();
     if reasons.is_none() {

@@ -18,6 +18,8 @@ use crate::store::{Tenant, members};
 
 /// So many of those who share a key are told.
 const TOLD_MAX: u64 = 10;
+/// So many pages of those who share a key are looked at.
+const PAGES_MAX: usize = 100;
 
 pub(super) async fn handle(
     api: &Api,
@@ -51,13 +53,14 @@ pub(super) async fn handle(
 }
 
 /// Customers who share a key, some of them if they are many: whoever was merged leads to the one who is left,
-/// and whoever left counts only if nobody else is there.
+/// and whoever left counts only if nobody else is there, or too many left to know.
 async fn sharing(api: &Api, place: (&Tenant, &str), key: MemberKey) -> Result<Vec<Member>, db::Error> {
     let db = api.db.reader();
     let selection = Selection { keys: vec![key], ..Selection::default() };
     let (mut here, mut left) = (BTreeMap::new(), BTreeMap::new());
-    let mut after = Some(Uuid::nil());
-    while let Some(last) = after.filter(|_| here.len() < 2) {
+    let (mut after, mut pages) = (Some(Uuid::nil()), 0);
+    while let Some(last) = after.filter(|_| here.len() < 2 && pages < PAGES_MAX) {
+        pages += 1;
         let page = member_keys::page(db, place, &selection, last, TOLD_MAX).await?;
         after = page.last().map(|member| member.id).filter(|_| page.len() as u64 == TOLD_MAX);
         for member in page {
@@ -66,7 +69,10 @@ async fn sharing(api: &Api, place: (&Tenant, &str), key: MemberKey) -> Result<Ve
             found.insert(member.id, member);
         }
     }
-    Ok(if here.is_empty() { left } else { here }.into_values().collect())
+    if here.is_empty() || (after.is_some() && here.len() < 2) {
+        here.append(&mut left);
+    }
+    Ok(here.into_values().collect())
 }
 
 fn ambiguous(field: &str, several: &[Member]) -> Problem {

@@ -16,6 +16,9 @@ const ENTRIES_MAX: usize = 50;
 const NAME_MAX: usize = 64;
 const VALUE_MAX: usize = 500;
 
+pub(super) const IS_NO_EMAIL: &str = "must be an address such as anna@example.com, of at most 254 characters";
+pub(super) const IS_NO_PHONE: &str = "must be an E.164 number such as +4930123456";
+
 /// A member as it is now.
 pub(super) fn member_message(member: &Member) -> pb::Member {
     pb::Member {
@@ -68,10 +71,10 @@ pub(super) fn external_id(given: &str, path: &Path<'_>, found: &mut Violations) 
 /// A profile that was checked.
 pub(super) fn profile(given: &pb::MemberProfile, path: &Path<'_>, found: &mut Violations) -> Profile {
     if !given.emails.iter().all(|address| is_email(address)) {
-        found.add(path, "emails", "must be addresses such as anna@example.com, of at most 254 characters");
+        found.add(path, "emails", IS_NO_EMAIL);
     }
     if !given.phones.iter().all(|number| is_phone(number)) {
-        found.add(path, "phones", "must be E.164 numbers such as +4930123456");
+        found.add(path, "phones", IS_NO_PHONE);
     }
     names(given.attributes.keys(), path, "attributes", found);
     names(given.consents.keys(), path, "consents", found);
@@ -133,7 +136,7 @@ fn names<'a>(
 }
 
 /// One `@` with something before it, and after it a name with a dot; no blanks.
-fn is_email(address: &str) -> bool {
+pub(super) fn is_email(address: &str) -> bool {
     let shape = || {
         let (name, host) = address.split_once('@')?;
         let labels = host.split('.').all(|label| !label.is_empty());
@@ -144,7 +147,7 @@ fn is_email(address: &str) -> bool {
 }
 
 /// `+`, no leading zero, 7 to 15 digits.
-fn is_phone(number: &str) -> bool {
+pub(super) fn is_phone(number: &str) -> bool {
     let digits = number.strip_prefix('+').unwrap_or_default();
     (7..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit()) && !digits.starts_with('0')
 }

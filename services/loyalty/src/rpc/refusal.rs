@@ -85,8 +85,7 @@ fn tier_in_use() -> Problem {
 }
 
 fn tier_policy_in_use() -> Problem {
-    let message =
-        "basis, activity_types and window of the tier policy must stay, and so must there being tiers";
+    let message = "basis, activity_types and window of the tier policy must stay: days were counted by them";
     Problem::precondition(DOMAIN, "TIER_POLICY_IN_USE", message)
 }
 

@@ -141,7 +141,7 @@ pub(super) fn policy(given: Option<&pb::TierPolicy>, path: &Path<'_>, found: &mu
     }
 }
 
-/// The policy of a program; none if it has no tiers.
+/// The policy of a program; none if it has no tiers and nothing was said of how they would be reached.
 pub(super) fn policy_message(program: &Program) -> Option<pb::TierPolicy> {
     use pb::tier_policy::Window as Told;
     let policy = &program.ladder.policy;
@@ -159,7 +159,7 @@ pub(super) fn policy_message(program: &Program) -> Option<pb::TierPolicy> {
         grace_days: count(policy.grace_days),
         warn_days: count(policy.warn_days),
     };
-    (!program.ladder.tiers.is_empty()).then_some(message)
+    (!program.ladder.tiers.is_empty() || *policy != TierPolicy::default()).then_some(message)
 }
 
 /// What held of a program's tiers up to a day.

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::OWNER;
 use super::entity::lot;
 use super::spans::{self, Span};
-use crate::domain::{Activity, Lot, LotKey, Origin, Points, Purse, Wallet};
+use crate::domain::{Activity, Alive, Lot, LotKey, Origin, Points, Purse, Wallet};
 
 /// Which lots of a wallet a decision needs.
 #[derive(Clone, Debug)]
@@ -41,8 +41,8 @@ pub struct Want {
 pub struct OfPurse {
     /// Its number.
     pub purse: u32,
-    /// None expires before this moment.
-    pub alive_until: Time,
+    /// What keeps its points from expiring.
+    pub alive: Alive,
     /// As many as hold this many points, and one more.
     pub points: i64,
 }
@@ -51,11 +51,7 @@ impl Want {
     /// What is due at a moment, of a wallet that may have something pending.
     pub fn due(owner: &Owner, wallet: &Wallet, due_until: Time) -> Want {
         let holding = wallet.numbered().filter(|(_, purse)| purse.totals.available > 0);
-        let of = |(number, purse): (u32, &Purse)| OfPurse {
-            purse: number,
-            alive_until: purse.alive_until,
-            points: 0,
-        };
+        let of = |(number, purse): (u32, &Purse)| OfPurse { purse: number, alive: purse.alive, points: 0 };
         let purses = holding.map(of).collect();
         Want { due_until, purses, pending: Some(0), ..Want::nothing(owner) }
     }
@@ -91,7 +87,7 @@ struct Look<'a> {
 
 impl Look<'_> {
     fn outlives(&self, lot: &Lot) -> bool {
-        lot.key.expire_time.max(self.of.alive_until) > self.want.due_until
+        self.of.alive.lives_until(lot.key.expire_time) > self.want.due_until
     }
 
     fn place(&self) -> (Owner, u32) {
@@ -147,7 +143,7 @@ pub async fn load(
     let mut loaded = of_numbers(db, &wants).await?;
     of_activities(db, &wants, &mut loaded).await?;
     expired(db, &wants, &mut loaded).await?;
-    let whole = OfPurse { purse: 0, alive_until: Time::MIN, points: 0 };
+    let whole = OfPurse { purse: 0, alive: Alive::NOTHING, points: 0 };
     let waiting = wants.iter().filter(|want| want.pending.is_some()).map(|want| Look { want, of: whole });
     for ((owner, _), lots) in in_order(db, &RELEASES, waiting.collect()).await? {
         loaded.entry(owner).or_default().extend(lots);

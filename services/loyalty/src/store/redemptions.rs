@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::OWNER;
 use super::entity::{redemption, redemption_step};
 use crate::domain::rules::Period;
-use crate::domain::{Money, Redemption, RedemptionState, Stay, Step, StepKind, Supply, Worth};
+use crate::domain::{Alive, Money, Redemption, RedemptionState, Stay, Step, StepKind, Supply, Worth};
 
 const BY_ID: Keyed<'static> = Keyed {
     table: "redemption",
@@ -197,7 +197,7 @@ pub(super) fn domain(row: redemption::Model) -> Result<Redemption, db::Error> {
 }
 
 /// How long points live in a wallet that a redemption has left, as a text that others may follow.
-pub(super) fn stay_text(Stay { alive: (since, until), left }: &Stay) -> String {
+pub(super) fn stay_text(Stay { alive: Alive { since, until }, left }: &Stay) -> String {
     format!("{}:{}:{};", since.micros(), until.micros(), left.micros())
 }
 
@@ -205,7 +205,7 @@ fn stays(text: &str) -> Option<Vec<Stay>> {
     let one = |text: &str| {
         let mut moments = text.splitn(3, ':').map(|moment| moment.parse().ok().map(Time::from_micros));
         let mut moment = || moments.next().flatten();
-        Some(Stay { alive: (moment()?, moment()?), left: moment()? })
+        Some(Stay { alive: Alive { since: moment()?, until: moment()? }, left: moment()? })
     };
     text.split_terminator(';').map(one).collect()
 }

@@ -16,7 +16,7 @@ use super::OWNER;
 use super::days::{date_of, number_of, opt_number_of};
 use super::entity::wallet;
 use super::unread::Which;
-use crate::domain::{HouseholdRole, MemberState, Purse, Standing, Totals, Wallet};
+use crate::domain::{Alive, HouseholdRole, MemberState, Purse, Standing, Totals, Wallet};
 
 /// A purse of a further currency, as it is stored.
 #[derive(Serialize, Deserialize)]
@@ -294,8 +294,7 @@ fn domain(row: wallet::Model) -> Result<Wallet, db::Error> {
     let further = further.into_iter().map(|purse| Purse {
         totals: purse.totals,
         first_expire: Time::from_micros(purse.first_expire),
-        alive_since: Time::from_micros(purse.alive_since),
-        alive_until: Time::from_micros(purse.alive_until),
+        alive: alive(purse.alive_since, purse.alive_until),
     });
     let main = Purse {
         totals: Totals {
@@ -312,8 +311,7 @@ fn domain(row: wallet::Model) -> Result<Wallet, db::Error> {
             transferred: row.transferred,
         },
         first_expire: Time::from_micros(row.next_expire),
-        alive_since: Time::from_micros(row.alive_since),
-        alive_until: Time::from_micros(row.alive_until),
+        alive: alive(row.alive_since, row.alive_until),
     };
     Ok(Wallet {
         purses: [main].into_iter().chain(further).collect(),
@@ -352,19 +350,23 @@ fn domain(row: wallet::Model) -> Result<Wallet, db::Error> {
     })
 }
 
+fn alive(since: i64, until: i64) -> Alive {
+    Alive { since: Time::from_micros(since), until: Time::from_micros(until) }
+}
+
 fn stored(further: &[Purse]) -> String {
     let purses = further.iter().map(|purse| StoredPurse {
         totals: purse.totals,
         first_expire: purse.first_expire.micros(),
-        alive_since: purse.alive_since.micros(),
-        alive_until: purse.alive_until.micros(),
+        alive_since: purse.alive.since.micros(),
+        alive_until: purse.alive.until.micros(),
     });
     let purses: Vec<StoredPurse> = purses.collect();
     if purses.is_empty() { String::new() } else { serde_json::to_string(&purses).unwrap_or_default() }
 }
 
 fn row(owner: &Owner, wallet: &Wallet) -> wallet::Model {
-    let Purse { totals: t, first_expire, alive_since, alive_until } = wallet.main();
+    let Purse { totals: t, first_expire, alive } = wallet.main();
     wallet::Model {
         bucket: owner.bucket(),
         tenant_id: owner.tenant().id().to_owned(),
@@ -395,8 +397,8 @@ fn row(owner: &Owner, wallet: &Wallet) -> wallet::Model {
         next_hold: wallet.next_hold.micros(),
         waived: t.waived,
         transferred: t.transferred,
-        alive_since: alive_since.micros(),
-        alive_until: alive_until.micros(),
+        alive_since: alive.since.micros(),
+        alive_until: alive.until.micros(),
         purses: stored(wallet.purses.get(1..).unwrap_or_default()),
         open_time: wallet.open_time.micros(),
         tier_since: wallet.tier.since.micros(),

@@ -147,9 +147,9 @@ fn held_points_outlive_their_lot_and_expire_when_they_come_back() {
     ledger.run(&void(9), after).unwrap();
     let totals = ledger.state.wallet.main().totals;
     assert_eq!((totals.held, totals.available, totals.expired), (0, 200, 100));
-    assert_eq!(lots(&ledger), [0, 100, 100]);
+    assert_eq!(lots(&ledger), [0, 100, 100, 0], "in a lot of their own");
     let [.., Event::PointsExpired { lots: expired, .. }] = ledger.events.as_slice() else { panic!() };
-    assert_eq!(expired.as_slice(), [(1, 100, after)], "they had not expired before");
+    assert_eq!(expired.as_slice(), [(4, 100, after)], "they had not expired before");
 }
 
 #[test]
@@ -160,12 +160,15 @@ fn late_points_live_on_for_the_days_of_grace() {
     ledger.run(&capture(9, Portion::Whole), now).unwrap();
     let late = at("2026-01-01T00:00:00Z").plus_micros(90 * DAY + HOUR);
     ledger.run(&refund(9, Portion::Points(40)), late).unwrap();
-    assert_eq!(lots(&ledger), [40, 100, 100]);
+    assert_eq!(lots(&ledger), [0, 100, 100, 40]);
     ledger.run(&refund(9, Portion::Points(10)), late.plus_micros(DAY)).unwrap();
-    ledger.run(&Command::Settle, late.plus_micros(10 * DAY - 1)).unwrap();
-    assert_eq!(lots(&ledger), [50, 0, 0], "the others expired meanwhile");
-    ledger.run(&Command::Settle, late.plus_micros(10 * DAY)).unwrap();
-    assert_eq!(lots(&ledger), [0, 0, 0]);
+    for (end, left) in [(10, [40, 10]), (11, [0, 10])] {
+        ledger.run(&Command::Settle, late.plus_micros(end * DAY - 1)).unwrap();
+        assert_eq!(lots(&ledger)[3..], left, "each for its own days");
+    }
+    assert_eq!(lots(&ledger)[..3], [0, 0, 0], "the others expired meanwhile");
+    ledger.run(&Command::Settle, late.plus_micros(11 * DAY)).unwrap();
+    assert_eq!(lots(&ledger), [0; 5]);
 }
 
 #[test]
@@ -179,7 +182,7 @@ fn what_comes_back_pays_what_is_owed_before_it_expires() {
     ledger.run(&refund(9, Portion::Whole), late).unwrap();
     let totals = ledger.state.wallet.main().totals;
     assert_eq!((totals.arrears, totals.available, totals.expired), (0, 100, 70));
-    assert_eq!(lots(&ledger), [0, 0, 100]);
+    assert_eq!(lots(&ledger), [0, 0, 100, 0, 0]);
 }
 
 #[test]

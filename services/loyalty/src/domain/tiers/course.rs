@@ -76,7 +76,7 @@ impl Course<'_> {
 
     fn become_tier(&mut self, rank: u32, until: Option<NaiveDate>, day: NaiveDate, reached: bool) {
         let at = &mut self.standing;
-        at.until = until.filter(|_| rank > self.ladder.lowest());
+        at.until = until.filter(|_| rank > 1);
         if rank != at.rank {
             at.rank = rank;
             self.steps.push(Step { rank, day, reached });

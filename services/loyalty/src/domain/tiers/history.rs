@@ -45,10 +45,10 @@ pub(in crate::domain) struct Derived {
 }
 
 impl Past {
-    /// The tier at a moment.
-    pub fn rank_at(&self, ladder: &Ladder, at: Time) -> u32 {
+    /// The tier at a moment, of a wallet that began with `first`.
+    pub fn rank_at(&self, first: u32, at: Time) -> u32 {
         let last = self.rows.iter().rfind(|row| row.effective_time <= at);
-        last.map_or(ladder.lowest(), |row| row.rank)
+        last.map_or(first, |row| row.rank)
     }
 
     /// Adds credits of a day.
@@ -114,7 +114,7 @@ impl Past {
         today: NaiveDate,
         zone: Tz,
     ) -> Result<Derived, Refusal> {
-        let standing = Standing::opened(ladder, opened);
+        let standing = Standing::opened(ladder, opened, zone);
         let (days, opened) = (Some(&self.days), local_date(zone, opened));
         let mut course = Course { ladder, opened, days, standing, steps: Vec::new() };
         // A day of which all was taken back is as if nothing had been.

@@ -1,5 +1,5 @@
 //! The ladder: which credits reach which tier, how long it is held, and what it is good for. It may change
-//! from a day on: what counts stays, and tiers keep their places.
+//! from a day on, or begin on one: what counts stays, and tiers keep their places.
 
 use chrono::NaiveDate;
 
@@ -187,7 +187,12 @@ impl Terms<'_> {
 
     fn highest(&self, fits: impl Fn(u32, &Tier) -> bool) -> u32 {
         let fitting = (1..).zip(self.tiers).filter(|(rank, tier)| fits(*rank, tier));
-        fitting.map(|(rank, _)| rank).last().unwrap_or(u32::from(!self.tiers.is_empty()))
+        fitting.map(|(rank, _)| rank).last().unwrap_or(self.lowest())
+    }
+
+    /// The position of the lowest tier: 1, or 0 without tiers.
+    fn lowest(&self) -> u32 {
+        u32::from(!self.tiers.is_empty())
     }
 
     /// The tier at a position, from 1.
@@ -229,11 +234,10 @@ impl Ladder {
     ///
     /// # Errors
     /// `TierInUse` if a tier is missing or has another place, `TierPolicyInUse` if something else would
-    /// count, or if there are no tiers that could change.
+    /// count.
     pub fn changed(&self, tiers: Vec<Tier>, policy: TierPolicy, from: NaiveDate) -> Result<Ladder, Refusal> {
         let TierPolicy { basis, kinds, window, .. } = &self.policy;
-        let same = (basis, kinds, window) == (&policy.basis, &policy.kinds, &policy.window);
-        if !same || self.tiers.is_empty() != tiers.is_empty() {
+        if (basis, kinds, window) != (&policy.basis, &policy.kinds, &policy.window) {
             return Err(Refusal::TierPolicyInUse);
         }
         let mut before = self.before.clone();
@@ -275,9 +279,10 @@ impl Ladder {
         self.on(date).end(self.policy.window.end_of_hold(opened, date))
     }
 
-    /// The position of the lowest tier: 1, or 0 without tiers.
-    pub fn lowest(&self) -> u32 {
-        u32::from(!self.tiers.is_empty())
+    /// The position at which a wallet begins that is opened on a local day: that of the lowest tier, which is
+    /// 1, or 0 if there was none yet.
+    pub fn first_of(&self, opened: NaiveDate) -> u32 {
+        self.on(opened).lowest()
     }
 
     /// The tier at a position, from 1, as it is called now.

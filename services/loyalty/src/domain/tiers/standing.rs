@@ -6,7 +6,7 @@ use ambient::Time;
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 
-use super::super::calendar::start_of_day;
+use super::super::calendar::{local_date, start_of_day};
 use super::ladder::Ladder;
 use super::window::first_day;
 
@@ -53,9 +53,9 @@ pub struct TierStatus {
 
 impl Standing {
     /// That of a wallet that begins at `since`.
-    pub fn opened(ladder: &Ladder, since: Time) -> Standing {
+    pub fn opened(ladder: &Ladder, since: Time, zone: Tz) -> Standing {
         Standing {
-            rank: ladder.lowest(),
+            rank: ladder.first_of(local_date(zone, since)),
             since,
             until: None,
             day: first_day(),

@@ -126,7 +126,7 @@ fn what_becomes_known_late_takes_the_place_of_what_was_known() {
     past.days.remove(&day("2021-04-15"));
     let later = derive(&past);
     assert_eq!((later.kept, later.added), (0, vec![(2, at("2021-06-01T00:00:00Z"))]));
-    assert_eq!(past.rank_at(&ladder, at("2021-05-31T23:59:59Z")), 2, "until the rows are replaced");
+    assert_eq!(past.rank_at(1, at("2021-05-31T23:59:59Z")), 2, "until the rows are replaced");
 }
 
 fn downgrades() -> impl Strategy<Value = Downgrade> {
@@ -155,7 +155,7 @@ proptest! {
         let opened = at("2020-02-29T12:00:00Z");
         let mut today = day("2020-02-29");
         let mut past = Past::default();
-        let mut standing = Standing::opened(&ladder, opened);
+        let mut standing = Standing::opened(&ladder, opened, UTC);
         for (pause, credits, look) in steps {
             today = today + Days::new(pause);
             let go = |standing, days: &DayCredits, until: NaiveDate, credits| {

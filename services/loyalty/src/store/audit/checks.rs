@@ -173,11 +173,13 @@ pub(super) const CHECKS: &[(&str, &str)] = &[
     ),
     (
         "tiers_match_their_history",
-        // The row that holds and begins last; none: the lowest tier. Its program has none, or the first is 1.
+        // The row that holds and begins last; none: the lowest tier, which is 1, or 0 where there is none or
+        // was none yet.
         "SELECT w.wallet_id, ABS(w.tier_rank - COALESCE((SELECT h.rank FROM tier_history h \
              WHERE h.bucket = w.bucket AND h.tenant_id = w.tenant_id AND h.wallet_id = w.wallet_id \
              AND h.superseded_time = 9223372036854775807 \
-             ORDER BY h.effective_time DESC, h.seq DESC LIMIT 1), CASE p.tiers WHEN '[]' THEN 0 ELSE 1 END)) \
+             ORDER BY h.effective_time DESC, h.seq DESC LIMIT 1), CASE WHEN p.tiers = '[]' THEN 0 \
+             WHEN w.tier_rank = 0 AND p.tiers_before LIKE '%\"tiers\":[]%' THEN 0 ELSE 1 END)) \
            + ABS(w.tier_seq - (SELECT COUNT(*) FROM tier_history h WHERE h.bucket = w.bucket \
              AND h.tenant_id = w.tenant_id AND h.wallet_id = w.wallet_id)) AS diff \
          FROM wallet w JOIN program p ON p.tenant_id = w.tenant_id AND p.program_id = w.program_id \

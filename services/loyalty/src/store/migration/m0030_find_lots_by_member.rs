@@ -17,7 +17,8 @@ impl MigrationName for FindLotsByMember {
 impl MigrationTrait for FindLotsByMember {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let nil = match manager.get_database_backend() {
-            DbBackend::Sqlite => "X'00000000000000000000000000000000'",
+            // SQLite uses the index only where a statement has the same letters.
+            DbBackend::Sqlite => "x'00000000000000000000000000000000'",
             _ => "'00000000-0000-0000-0000-000000000000'",
         };
         let elsewhere = format!("member_id <> wallet_id AND member_id <> {nil}");
