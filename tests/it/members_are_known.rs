@@ -157,7 +157,7 @@ async fn members_are_found_by_what_is_known(house: House) {
     ] {
         let request =
             pb::ListMembersRequest { program_id: PROGRAM.into(), filter: Some(wrong), ..Default::default() };
-        let refused = MemberServiceClient::new(client.clone()).list_members(request).await.unwrap_err();
+        let refused = members(&client).list_members(request).await.unwrap_err();
         assert!(refused.message().contains(told), "{refused}");
     }
 

@@ -35,6 +35,17 @@ async fn sliding(client: &Client) {
     create_reward(client, "mug", 100, None).await;
 }
 
+/// A household of two who may spend what either of them earned.
+async fn at_home(client: &Client, names: [&str; 2]) -> (String, [String; 2]) {
+    let [first, second] = names;
+    let both = [enroll(client, first).await, enroll(client, second).await];
+    let home = household(client, PROGRAM).await;
+    for member in &both {
+        join(client, &home, member, Redeemer).await.unwrap();
+    }
+    (home, both)
+}
+
 /// Somebody who earns a hundred points and spends them on day 10.
 async fn spends(house: &House, name: &str) -> (String, pb::Redemption) {
     let client = house.client();
@@ -56,11 +67,7 @@ async fn buys_on(house: &House, member: &str, days: [i64; 2], units: i64) {
 async fn points_of_others_that_slid_come_back_for_as_long(house: House) {
     let client = house.client();
     sliding(&client).await;
-    let (anna, ben) = (enroll(&client, "anna").await, enroll(&client, "ben").await);
-    let home = household(&client, PROGRAM).await;
-    for member in [&anna, &ben] {
-        join(&client, &home, member, Redeemer).await.unwrap();
-    }
+    let (_, [anna, ben]) = at_home(&client, ["anna", "ben"]).await;
     buys(&client, &ben, 150).await;
     house.clock().advance_to(day(5));
     let spent = has(&client, &anna, "mug").await;
@@ -87,12 +94,8 @@ async fn points_that_come_back_end_apart_from_others(house: House) {
     ] {
         let start = house.clock().now();
         let at = |n: i64| Time::from_micros(start.micros() + day(n).micros() - day(0).micros());
-        let (anna, ben) = (format!("anna {name}"), format!("ben {name}"));
-        let (anna, ben) = (enroll(&client, &anna).await, enroll(&client, &ben).await);
-        let home = household(&client, PROGRAM).await;
-        for member in [&anna, &ben] {
-            join(&client, &home, member, Redeemer).await.unwrap();
-        }
+        let names = [format!("anna {name}"), format!("ben {name}")];
+        let (home, [anna, ben]) = at_home(&client, names.each_ref().map(String::as_str)).await;
         buys(&client, &ben, 100).await;
         house.clock().advance_to(at(10));
         let spent = has(&client, &anna, reward_id).await;
@@ -123,11 +126,7 @@ async fn a_late_refund_of_another_member_revives_nothing(house: House) {
     for (reward_id, points) in [("cup", 60), ("pin", 40)] {
         create_reward(&client, reward_id, points, None).await;
     }
-    let (anna, ben) = (enroll(&client, "anna").await, enroll(&client, "ben").await);
-    let home = household(&client, PROGRAM).await;
-    for member in [&anna, &ben] {
-        join(&client, &home, member, Redeemer).await.unwrap();
-    }
+    let (_, [anna, ben]) = at_home(&client, ["anna", "ben"]).await;
     buys(&client, &anna, 100).await;
     house.clock().advance_to(day(10));
     let of_ben = has(&client, &ben, "cup").await;
