@@ -220,9 +220,10 @@ impl Crowd {
         Some((self.wallet(purchase.name), purchase.points - purchase.returned))
     }
 
-    /// Somebody is given points.
-    pub fn credit(&mut self, name: usize, points: i64) {
-        self.add(name, (self.now, self.now + LIFE), points, None);
+    /// Somebody is given points that have lived since a moment.
+    pub fn credit(&mut self, name: usize, points: i64, since: i64) {
+        self.add(name, (since, since + LIFE), points, None);
+        self.expire_until(self.now);
     }
 
     /// Does what is asked, or changes nothing.
@@ -252,7 +253,7 @@ impl Crowd {
             Deed::Cancel(_, key) => self.cancel(name, key)?,
             Deed::Redeem(_) => self.have(name).map(|_| vec![])?,
             Deed::Adjust(_, points) if points > 0 => {
-                self.credit(name, points);
+                self.credit(name, points, self.now);
                 vec![]
             }
             Deed::Adjust(_, points) => self.spend(name, -points).map(|_| vec![])?,

@@ -140,12 +140,19 @@ async fn nothing_waits_for_a_review_of_a_batch_that_is_not_done(house: House) {
         told.collect::<Vec<_>>()
     };
     let told = sent(vec![gift(60), gift(60)], AllOrNothing).await;
-    assert_eq!(told, ["BATCH_STOPPED", "REVIEW_REQUIRED"]);
+    assert_eq!(told, ["BATCH_STOPPED", "VELOCITY_EXCEEDED"], "nobody is told to wait for a review");
     assert_eq!(house.count("SELECT COUNT(*) AS n FROM review").await, 0);
     // Nothing was counted for the limit either.
     assert_eq!(sent(vec![gift(60), gift(40)], AllOrNothing).await, ["60", "100"]);
     assert_eq!(sent(vec![gift(1), gift(1)], Stop).await, ["REVIEW_REQUIRED", "BATCH_STOPPED"]);
     assert_eq!(house.count("SELECT COUNT(*) AS n FROM review").await, 1);
+    // What is made for a review is not done: no other may depend on it.
+    let for_review = || pb::AdjustPointsRequest { for_review: true, ..gift(1) };
+    for mode in [Stop, AllOrNothing] {
+        assert_eq!(sent(vec![for_review(), gift(1)], mode).await, ["FIELDS_INVALID", "BATCH_STOPPED"]);
+    }
+    let told = sent(vec![for_review(), for_review()], Continue).await;
+    assert_eq!(told, ["REVIEW_REQUIRED", "REVIEW_REQUIRED"]);
     house.end().await;
 }
 

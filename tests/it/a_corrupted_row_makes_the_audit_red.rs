@@ -3,13 +3,15 @@
 use db::sea_orm::ConnectionTrait;
 use futures::FutureExt;
 use harness::calls::{
-    PROGRAM, create_program_like, create_reward, enroll, program, purchase, record, redeem, redemption,
-    request_id,
+    PROGRAM, create_program, create_program_like, create_reward, enroll, program, purchase, reason, record,
+    redeem, redemption, request_id,
 };
 use harness::holds::{capture, captured, held, hold, refund, refunded};
 use harness::house::House;
 use harness::moves::{merge, merger};
 use harness::offers::{upload, voucher};
+use harness::process::rapport;
+use pb::audit_service_client::AuditServiceClient;
 use pb::points_service_client::PointsServiceClient;
 use pb::report_service_client::ReportServiceClient;
 use proto::rapport::loyalty::v1 as pb;
@@ -17,7 +19,10 @@ use proto::rapport::loyalty::v1 as pb;
 use crate::points_are_of_several_currencies::{COINS, coins, of, offer};
 use crate::rules_say_what_activities_earn::{per_dollar, under};
 
-in_process! { one_row_of_each_kind; }
+in_process! {
+    one_row_of_each_kind;
+    what_is_not_there_is_not_sound;
+}
 
 /// A statement that damages one row, and the check that must find it.
 const DAMAGES: &[(&str, &str)] = &[
@@ -167,5 +172,25 @@ async fn one_row_of_each_kind(house: House) {
         assert!(!found.contains("violations: 0"), "{damage} is not found by {check}: {report}");
         assert!(!report.contains("Report { imbalance: 0"), "{damage}: {report}");
     }
+    house.end().await;
+}
+
+async fn what_is_not_there_is_not_sound(house: House) {
+    let client = house.client();
+    create_program(&client).await;
+    let anna = enroll(&client, "anna").await;
+    record(&client, purchase(&anna, 30)).await.unwrap();
+    let audit = async |program_id: &str| {
+        let request = pb::AuditLedgerRequest { program_id: program_id.into() };
+        AuditServiceClient::new(client.clone()).audit_ledger(request).await
+    };
+    assert_eq!(audit(PROGRAM).await.unwrap().into_inner().totals.unwrap().issued, 30);
+    assert_eq!(reason(&audit("clbu").await.unwrap_err()), "PROGRAM_NOT_FOUND");
+    let target = house.target();
+    let asked = move || {
+        [PROGRAM, "clbu"]
+            .map(|name| rapport(&["audit", "--program", name, "--target", &target]).status.code())
+    };
+    assert_eq!(tokio::task::spawn_blocking(asked).await.unwrap(), [Some(0), Some(1)]);
     house.end().await;
 }

@@ -116,6 +116,20 @@ async fn available(client: &Client, member: &pb::Member) -> i64 {
     balance_of(client, &member.member_id).await.available
 }
 
+/// When a member was rewarded for a referral.
+async fn rewarded_at(client: &Client, member: &pb::Member) -> Vec<Time> {
+    let types = vec![pb::ActivityType::Referral.into()];
+    let request = pb::ListActivitiesRequest {
+        member_id: member.member_id.clone(),
+        filter: Some(pb::ActivityFilter { types, ..Default::default() }),
+        ..Default::default()
+    };
+    let mut activities = ActivityServiceClient::new(client.clone());
+    let found = activities.list_activities(request).await.unwrap().into_inner().activities;
+    let micros = |at: prost_types::Timestamp| at.seconds * 1_000_000 + i64::from(at.nanos / 1_000);
+    found.into_iter().map(|of| Time::from_micros(micros(of.occurred_time.unwrap()))).collect()
+}
+
 async fn bought(client: &Client, member: &pb::Member, units: i64) -> pb::Activity {
     record(client, purchase(&member.member_id, units)).await.unwrap().activity.unwrap()
 }
@@ -165,11 +179,14 @@ async fn both_are_rewarded_once_the_purchase_stands(house: House) {
     house.clock().advance_to(day(16).plus_micros(-1));
     house.settle().await;
     assert_eq!((available(&client, &anna).await, available(&client, &ben).await), (0, 0));
-    house.clock().advance_to(day(16));
+    house.clock().advance_to(day(19));
     house.settle().await;
     house.settle().await;
     assert_eq!(states(&house).await, (Rewarded, Open));
     assert_eq!((available(&client, &anna).await, available(&client, &ben).await), (500, 200));
+    for member in [&anna, &ben] {
+        assert_eq!(rewarded_at(&client, member).await, [day(16)], "when it was due");
+    }
     // Nothing that Ben does later is another first purchase, and Carla is too late.
     bought(&client, &ben, 50).await;
     house.clock().advance_to(day(60));

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use futures::future::join_all;
 use harness::calls::{
     PROGRAM, balance_of, create_program, create_program_like, create_reward, enroll, program, purchase,
     reason, record, redeem, redemption, request_id, timestamp, update_program,
@@ -18,6 +19,7 @@ use crate::rewards_are_held::{numbers, units};
 
 in_process! {
     a_hold_times_out;
+    units_go_back_at_the_moment_when_the_hold_is_over;
     points_that_come_back_late_follow_the_policy;
     holds_move_with_their_member;
     a_hold_ends_in_one_way_whatever_comes_first;
@@ -42,6 +44,7 @@ async fn a_hold_times_out(house: House) {
 
     // No worker came by, and yet every answer knows.
     house.clock().advance_to(START.plus_micros(60_000_000));
+    assert_eq!(units(&client, "mug").await, 2);
     assert_eq!(numbers(&balance_of(&client, &anna).await), (70, 30, 0));
     assert_eq!(reason(&captured(&client, capture(&of_anna)).await.unwrap_err()), "HOLD_EXPIRED");
     assert_eq!(reason(&voided(&client, void(&of_anna)).await.unwrap_err()), "HOLD_EXPIRED");
@@ -60,6 +63,39 @@ async fn a_hold_times_out(house: House) {
     house.settle().await;
     assert_eq!(house.count("SELECT COUNT(*) AS n FROM redemption WHERE state = 2").await, 0);
     assert_eq!(units(&client, "mug").await, 2);
+    house.end().await;
+}
+
+async fn units_go_back_at_the_moment_when_the_hold_is_over(house: House) {
+    const HOLDERS: usize = 12;
+    let client = house.client();
+    create_program(&client).await;
+    create_reward(&client, "mug", 10, Some(HOLDERS as i64)).await;
+    let join = async |name: String| {
+        let member = enroll(&client, &name).await;
+        record(&client, purchase(&member, 100)).await.unwrap();
+        member
+    };
+    for n in 0..HOLDERS {
+        let holder = join(format!("holder {n}")).await;
+        held(&client, hold(&holder, "mug", 60)).await.unwrap();
+    }
+    let buyers = join_all((0..HOLDERS).map(|n| join(format!("buyer {n}")))).await;
+    house.clock().advance_to(START.plus_micros(59_999_999));
+    let early = redeem(&client, redemption(&buyers[0], "mug")).await.unwrap_err();
+    assert_eq!(reason(&early), "OUT_OF_STOCK");
+
+    // Nobody has asked for the holders: whoever wants their units has them, each one.
+    house.clock().advance_to(START.plus_micros(60_000_000));
+    let bought = async |buyer: &String| match redeem(&client, redemption(buyer, "mug")).await {
+        Ok(_) => Ok(()),
+        Err(refused) => Err(reason(&refused)),
+    };
+    let answers = join_all(buyers.iter().map(bought)).await;
+    assert_eq!(answers, vec![Ok(()); HOLDERS]);
+    assert_eq!(units(&client, "mug").await, 0);
+    assert_eq!(bought(&buyers[0]).await, Err("OUT_OF_STOCK".to_owned()));
+    assert_eq!(house.count("SELECT COUNT(*) AS n FROM redemption WHERE state = 2").await, 0);
     house.end().await;
 }
 

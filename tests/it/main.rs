@@ -103,6 +103,7 @@ mod rapport_refuses_to_start_wrongly;
 mod real_baskets_earn_what_the_rules_say;
 mod real_coupons_are_redeemed;
 mod redis_may_vanish;
+mod requests_are_listed;
 mod returned_points_do_not_come_back;
 mod rewards_are_for_some;
 mod rewards_are_held;

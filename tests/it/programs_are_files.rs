@@ -15,6 +15,7 @@ use rpc::client::Client;
 in_process! {
     a_file_is_applied_once_and_then_by_its_changes;
     what_cannot_change_is_refused_as_a_whole;
+    what_was_refused_is_done_once_the_file_is_mended;
     a_coffee_shop_gives_stars;
     a_hotel_counts_nights;
     a_grocery_takes_coupons;
@@ -172,6 +173,28 @@ async fn what_cannot_change_is_refused_as_a_whole(house: House) {
     assert!(code == 2 && told.contains("rule_set.rules[2].condition: 1:"), "{told}");
     let (code, _, told) = programs(&house, "apply", &dir.path().join("none.toml")).await;
     assert!(code == 2 && told.contains("No such file"), "{told}");
+    house.end().await;
+}
+
+async fn what_was_refused_is_done_once_the_file_is_mended(house: House) {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("coffee-shop.toml");
+    let text = std::fs::read_to_string(example("coffee-shop.toml")).unwrap();
+    applied(&house, "coffee-shop.toml").await;
+    let coffee = "reward_id = \"coffee\"\n";
+    let another =
+        "[[rewards]]\nreward_id = \"mug\"\nprice_points = 9\ncurrency_code = \"beans\"\nunlimited = true\n";
+    let changed_coffee = text.replace(coffee, &format!("{coffee}currency_code = \"beans\"\n"));
+    for wrong in [changed_coffee.clone(), text + another] {
+        std::fs::write(&file, wrong).unwrap();
+        let (code, _, told) = programs(&house, "apply", &file).await;
+        assert!(code == 1 && told.contains("POINT_CURRENCY_NOT_FOUND"), "{told}");
+    }
+    let mended = "money_currency_code = \"USD\"\nfurther_currencies = [{ code = \"beans\" }]\n";
+    let both = changed_coffee + another;
+    std::fs::write(&file, both.replace("money_currency_code = \"USD\"\n", mended)).unwrap();
+    assert!(!changed(&house, "apply", &file).await.is_empty());
+    assert!(changed(&house, "diff", &file).await.is_empty());
     house.end().await;
 }
 

@@ -71,13 +71,14 @@ struct Both {
     now: i64,
 }
 
-/// A posting: of which wallet, by whom, for which request.
+/// A posting: of which wallet, by whom, for which request, and since when it counts.
 struct Posting {
     wallet: usize,
     seq: i64,
     request_id: Uuid,
     actor: Uuid,
     points: i64,
+    effective: i64,
     earned: bool,
 }
 
@@ -183,14 +184,15 @@ impl Both {
 
     /// Postings since the last look, by wallet and number.
     async fn new_postings(&mut self, house: &House) -> Vec<Posting> {
-        let sql = "SELECT wallet_id, seq, request_id, actor_member_id, points, reason FROM posting \
-                   ORDER BY wallet_id, seq";
+        let sql = "SELECT wallet_id, seq, request_id, actor_member_id, points, reason, effective_time \
+                   FROM posting ORDER BY wallet_id, seq";
         let all = rows(house, sql).await.into_iter().map(|row| Posting {
             wallet: self.name(row.try_get("", "wallet_id").unwrap()),
             seq: row.try_get("", "seq").unwrap(),
             request_id: row.try_get("", "request_id").unwrap(),
             actor: row.try_get("", "actor_member_id").unwrap(),
             points: row.try_get("", "points").unwrap(),
+            effective: row.try_get("", "effective_time").unwrap(),
             earned: row.try_get::<i32>("", "reason").unwrap() == Reason::Earn as i32,
         });
         let new: Vec<_> = all.filter(|posting| posting.seq > self.posted[posting.wallet]).collect();
@@ -264,15 +266,15 @@ impl Both {
         let mut expected = Vec::new();
         for friend in &mut self.friends {
             let due = friend.qualified.filter(|(_, due)| *due <= self.now && !friend.rewarded);
-            let Some((key, _)) = due else { continue };
+            let Some((key, due)) = due else { continue };
             let wallets = [friend.name, friend.referrer].map(|name| self.crowd.wallet(name));
             let same_customer = self.crowd.customer(friend.name) == self.crowd.customer(friend.referrer);
             let stands = |(wallet, dollars): (usize, i64)| wallet == wallets[0] && dollars >= QUALIFIES;
             if self.crowd.stands(key).is_some_and(stands) && !same_customer {
                 friend.rewarded = true;
                 expected.extend([
-                    (wallets[0], friend.name, REWARDS[0]),
-                    (wallets[1], friend.referrer, REWARDS[1]),
+                    (wallets[0], friend.name, REWARDS[0], due),
+                    (wallets[1], friend.referrer, REWARDS[1], due),
                 ]);
             } else {
                 friend.qualified = None;
@@ -280,13 +282,13 @@ impl Both {
         }
         let postings = self.new_postings(house).await;
         let earned = postings.iter().filter(|posting| posting.earned);
-        let found: Vec<_> = earned.map(|p| (p.wallet, self.name(p.actor), p.points)).collect();
+        let found: Vec<_> = earned.map(|p| (p.wallet, self.name(p.actor), p.points, p.effective)).collect();
         let mut sorted = found.clone();
         sorted.sort_unstable();
         expected.sort_unstable();
-        assert_eq!(sorted, expected, "wallet, name and points of rewards");
-        for (_, name, points) in found {
-            self.crowd.credit(name, points);
+        assert_eq!(sorted, expected, "wallet, name, points and time of rewards");
+        for (_, name, points, due) in found {
+            self.crowd.credit(name, points, due);
         }
         self.read_versions(house).await;
     }

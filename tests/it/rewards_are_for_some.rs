@@ -2,12 +2,13 @@
 
 use futures::future::join_all;
 use harness::calls::{
-    create_program, enroll, purchase, reason, record, redeem, redemption, request_id, timestamp, usd,
+    PROGRAM, create_program, enroll, purchase, reason, record, redeem, redemption, request_id, timestamp, usd,
 };
 use harness::holds::{capture, captured, held, hold, refund, refunded, void, voided};
 use harness::house::{House, START};
 use harness::offers::{change, offer, offers, redemption_of, reward, version};
 use proto::rapport::loyalty::v1 as pb;
+use rpc::client::Client;
 
 use crate::two_processes_race_for_rewards::both;
 
@@ -106,6 +107,12 @@ async fn so_many_units_for_each_wallet(house: House) {
     house.end().await;
 }
 
+async fn program_etag(client: &Client) -> String {
+    let mut programs = pb::program_service_client::ProgramServiceClient::new(client.clone());
+    let request = pb::GetProgramRequest { program_id: PROGRAM.into() };
+    programs.get_program(request).await.unwrap().into_inner().program.unwrap().etag
+}
+
 async fn a_reward_gets_another_version(house: House) {
     let client = house.client();
     create_program(&client).await;
@@ -119,9 +126,11 @@ async fn a_reward_gets_another_version(house: House) {
     let told = (second.version, second.price_points, second.limit, second.display_name.as_str());
     assert_eq!(told, (2, 50, limit, "mug"));
     assert_ne!(second.etag, first.etag);
+    let etag = program_etag(&client).await;
     let stale = change(&client, wanted, &["price_points"]).await.unwrap_err();
     assert_eq!(reason(&stale), "ETAG_MISMATCH");
     assert_eq!(change(&client, second.clone(), &["price_points"]).await.unwrap(), second, "nothing changed");
+    assert_eq!(program_etag(&client).await, etag, "nor did the program");
     assert_eq!(version(&client, "mug", 0).await.unwrap(), second);
     assert_eq!(version(&client, "mug", 1).await.unwrap(), first);
     assert_eq!(version(&client, "mug", 2).await.unwrap(), second);

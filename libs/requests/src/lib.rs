@@ -17,5 +17,5 @@ pub mod wire;
 pub use answer::{response, told};
 pub use caller::Caller;
 pub use once::{Answer, Call, Once, Written, decided, once, replay};
-pub use record::{Record, find, forget, insert, insert_to, lookup, table};
+pub use record::{Record, Selection, find, forget, insert, insert_to, lookup, page, table};
 pub use secrets::{page_tokens, secrets_table};

@@ -6,7 +6,9 @@ use ambient::Time;
 use db::schema::Kind::{Big, Bytes, Int, Text, Uuid as Id};
 use db::schema::NewTable;
 use db::sea_orm::sea_query::{ArrayType, Expr};
-use db::sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
+use db::sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+};
 use db::{Keyed, Lookup, Owner, Pick, Tx};
 use uuid::Uuid;
 
@@ -78,6 +80,70 @@ pub async fn find(
 ) -> Result<HashMap<(Owner, Uuid), Record>, db::Error> {
     let rows: Vec<command::Model> = lookup(requests).rows(db).await?;
     Ok(rows.into_iter().map(found).collect())
+}
+
+/// Which records are wanted: those to which all of it applies.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Selection {
+    /// Of one of these RPCs; empty: of any.
+    pub methods: Vec<String>,
+    /// Of an RPC other than this one: what a partial index of the table leaves out.
+    pub but_for: Option<&'static str>,
+    /// Of this caller.
+    pub subject: Option<String>,
+    /// This one.
+    pub request_id: Option<Uuid>,
+    /// Decided from this moment on.
+    pub since: Option<Time>,
+    /// Decided before this moment.
+    pub before: Option<Time>,
+    /// Done, or else refused.
+    pub is_done: Option<bool>,
+}
+
+impl Selection {
+    fn condition(&self) -> Condition {
+        use command::Column as C;
+        let methods = Some(&self.methods).filter(|methods| !methods.is_empty());
+        Condition::all()
+            .add_option(methods.map(|methods| C::Method.is_in(methods)))
+            // Written out, as in the index.
+            .add_option(self.but_for.map(|method| Expr::cust(format!("method <> '{method}'"))))
+            .add_option(self.subject.as_ref().map(|subject| C::Subject.eq(subject)))
+            .add_option(self.request_id.map(|id| C::RequestId.eq(id)))
+            .add_option(self.since.map(|since| C::CreateTime.gte(since.micros())))
+            .add_option(self.before.map(|before| C::CreateTime.lt(before.micros())))
+            .add_option(self.is_done.map(|is_done| if is_done { C::Status.eq(0) } else { C::Status.ne(0) }))
+    }
+}
+
+/// One page of the records of a scope, last decided first: those decided before a moment, or then with a
+/// lower id.
+///
+/// # Errors
+/// That the database refused.
+pub async fn page(
+    db: &impl ConnectionTrait,
+    scope: &Owner,
+    selection: &Selection,
+    (time, id): (Time, Uuid),
+    limit: u64,
+) -> Result<Vec<Record>, db::Error> {
+    use command::Column as C;
+    let same_time = Condition::all().add(C::CreateTime.eq(time.micros())).add(C::RequestId.lt(id));
+    let rows = command::Entity::find()
+        .filter(C::Bucket.eq(scope.bucket()))
+        .filter(C::TenantId.eq(scope.tenant().id()))
+        .filter(C::ScopeId.eq(scope.id()))
+        .filter(C::CreateTime.lte(time.micros()))
+        .filter(Condition::any().add(C::CreateTime.lt(time.micros())).add(same_time))
+        .filter(selection.condition())
+        .order_by_desc(C::CreateTime)
+        .order_by_desc(C::RequestId)
+        .limit(limit)
+        .all(db)
+        .await?;
+    Ok(rows.into_iter().map(|row| found(row).1).collect())
 }
 
 /// Forgets what the requests of a scope, or one of them, said and were answered. That they were made, by whom

@@ -56,3 +56,14 @@ pub fn period(
     }
     (since, before)
 }
+
+/// The place of a page that begins after a moment and an id, in the order of its bytes.
+pub fn cursor(at: Time, id: Uuid) -> Vec<u8> {
+    [at.micros().to_be_bytes().as_slice(), id.as_bytes()].concat()
+}
+
+/// The place that [`cursor`] wrote.
+pub fn place(cursor: &[u8]) -> Option<(Time, Uuid)> {
+    let (at, id) = cursor.split_at_checked(8)?;
+    Some((Time::from_micros(rpc::page::number(at)), Uuid::from_slice(id).ok()?))
+}

@@ -1,10 +1,12 @@
 //! Rewards friends and those who brought them, each once, however often a round is cut short.
 //!
-//! Both are recorded to have done a REFERRAL, under an external id that no member has twice; only then the
-//! referral is marked as rewarded. Who turned out to be one customer brought nobody.
+//! Both are recorded to have done a REFERRAL when the reward was due, whenever a worker comes to it, under an
+//! external id that no member has twice; only then the referral is marked as rewarded. Who turned out to be
+//! one customer brought nobody.
 
 use futures::FutureExt;
 use proto::rapport::loyalty::v1 as pb;
+use requests::wire::timestamp;
 use rpc::Problem;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -128,6 +130,7 @@ impl Settler {
         let activity = pb::Activity {
             r#type: pb::ActivityType::Referral.into(),
             external_id: format!("referral:{friend}"),
+            occurred_time: Some(timestamp(referral.due_time)),
             attributes: [("role".to_owned(), role.to_owned())].into(),
             ..pb::Activity::default()
         };

@@ -15,7 +15,7 @@ use tonic::service::Routes;
 use crate::ledger::{self, Catalogue, Lanes};
 use crate::roll_up::RollUp;
 use crate::rpc::{Api, audit_response, balance_snapshot};
-use crate::store::{self, Tenant};
+use crate::store::{self, Tenant, programs};
 use crate::workers::Settler;
 
 /// How the service works.
@@ -145,15 +145,22 @@ impl Service {
     }
 }
 
-/// Audits a database without a running service.
+/// Audits a database without a running service; nothing if it has no such program.
 ///
 /// # Errors
 /// That the database refused.
-pub async fn audit(db: &Db, tenant: &str, program_id: &str) -> Result<pb::AuditLedgerResponse, db::Error> {
+pub async fn audit(
+    db: &Db,
+    tenant: &str,
+    program_id: &str,
+) -> Result<Option<pb::AuditLedgerResponse>, db::Error> {
     let (tenant, program_id) = (Tenant::new(tenant), program_id.to_owned());
+    if !program_id.is_empty() && programs::find(db.reader(), &tenant, &program_id).await?.is_none() {
+        return Ok(None);
+    }
     let report = db.scan(move |tx| {
         let (tenant, program_id) = (tenant.clone(), program_id.clone());
         async move { store::audit(tx, &tenant, &program_id).await }.boxed()
     });
-    Ok(audit_response(report.await?))
+    Ok(Some(audit_response(report.await?)))
 }

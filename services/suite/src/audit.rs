@@ -22,7 +22,8 @@ pub(crate) async fn run(args: AuditArgs) -> Result<(), Failure> {
             let db = compose::open_read_only(data_dir).await?;
             let answer = loyalty::audit(&db, TENANT, &args.program).await;
             db.close().await;
-            answer?
+            let unknown = || Failure::usage(format!("there is no program {}", args.program));
+            answer?.ok_or_else(unknown)?
         }
         None => ask(target::connect(&args.target.target).await?, &args.program).await?,
     };
@@ -70,6 +71,10 @@ struct Totals {
     available: i64,
     pending: i64,
     held: i64,
+    reversed: i64,
+    arrears: i64,
+    waived: i64,
+    transferred: i64,
 }
 
 impl Report {
@@ -97,6 +102,10 @@ impl Report {
                 available: totals.available,
                 pending: totals.pending,
                 held: totals.held,
+                reversed: totals.reversed,
+                arrears: totals.arrears,
+                waived: totals.waived,
+                transferred: totals.transferred,
             },
         }
     }
@@ -138,9 +147,13 @@ impl Report {
             ("points redeemed", totals.redeemed),
             ("points expired", totals.expired),
             ("points adjusted", totals.adjusted),
+            ("points reversed", totals.reversed),
+            ("points waived", totals.waived),
+            ("points transferred", totals.transferred),
             ("points available", totals.available),
             ("points pending", totals.pending),
             ("points held", totals.held),
+            ("points in arrears", totals.arrears),
         ];
         for (name, number) in rows {
             let _ = writeln!(text, "{name:<18}{:>14}", grouped(number));

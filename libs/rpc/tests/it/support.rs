@@ -10,7 +10,9 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use proto::rapport::loyalty::v1::audit_service_client::AuditServiceClient;
 use proto::rapport::loyalty::v1::audit_service_server::{AuditService, AuditServiceServer};
-use proto::rapport::loyalty::v1::{AuditLedgerRequest, AuditLedgerResponse};
+use proto::rapport::loyalty::v1::{
+    AuditLedgerRequest, AuditLedgerResponse, ListRequestsRequest, ListRequestsResponse,
+};
 use rpc::Problem;
 use rpc::client::Client;
 use rpc::server::{Readiness, Running, Settings};
@@ -31,6 +33,13 @@ pub(crate) struct Scripted(Arc<Script>);
 impl AuditService for Scripted {
     async fn audit_ledger(&self, request: Request<AuditLedgerRequest>) -> Answer {
         (self.0)(request).await
+    }
+
+    async fn list_requests(
+        &self,
+        _: Request<ListRequestsRequest>,
+    ) -> Result<Response<ListRequestsResponse>, Status> {
+        Err(Status::unimplemented("not in this script"))
     }
 }
 

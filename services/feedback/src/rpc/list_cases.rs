@@ -3,14 +3,13 @@
 use proto::rapport::feedback::v1 as pb;
 use proto::{Path, Violations};
 use requests::Caller;
-use requests::wire::time;
+use requests::wire::{cursor, place, time};
 use tonic::{Request, Status};
 
 use super::Api;
 use super::call::told;
 use super::case_message::message;
 use super::refusal::DOMAIN;
-use super::submission::{cursor, place};
 use crate::domain::CaseState;
 use crate::store::cases::{self, Filter, Place};
 

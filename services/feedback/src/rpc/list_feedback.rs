@@ -3,12 +3,13 @@
 use proto::rapport::feedback::v1 as pb;
 use proto::{Path, Violations};
 use requests::Caller;
+use requests::wire::{cursor, place};
 use tonic::{Request, Status};
 
 use super::Api;
 use super::call::told;
 use super::refusal::DOMAIN;
-use super::submission::{cursor, customer, message, place, text_bytes};
+use super::submission::{customer, message, text_bytes};
 use crate::store::feedback::{self, Place};
 
 pub(super) async fn handle(

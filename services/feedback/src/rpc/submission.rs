@@ -4,7 +4,6 @@ use ambient::Time;
 use proto::rapport::feedback::v1 as pb;
 use proto::{Path, Violations};
 use requests::wire::{opt_timestamp, time, uuid};
-use uuid::Uuid;
 
 use crate::domain::{Answer, Channel, Customer, Direction, Feedback, ResponseStatus, Submission, Value};
 
@@ -154,15 +153,4 @@ fn answer_message(answer: &Answer) -> pb::Answer {
         Value::Text(text) => pb::answer::Value::Text(text.clone()),
     };
     pb::Answer { question_id: answer.question_id.clone(), value: Some(value) }
-}
-
-/// The place of a page: a moment and an id, in the order of their bytes.
-pub(super) fn cursor(at: Time, id: Uuid) -> Vec<u8> {
-    [at.micros().to_be_bytes().as_slice(), id.as_bytes()].concat()
-}
-
-/// The place that [`cursor`] wrote.
-pub(super) fn place(cursor: &[u8]) -> Option<(Time, Uuid)> {
-    let (at, id) = cursor.split_at_checked(8)?;
-    Some((Time::from_micros(rpc::page::number(at)), Uuid::from_slice(id).ok()?))
 }

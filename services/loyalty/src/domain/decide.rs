@@ -183,6 +183,17 @@ pub struct Decision {
     pub answer: Result<Reply, Refusal>,
 }
 
+impl Decision {
+    /// The same where nothing can wait for a review: what is beyond a limit is refused.
+    pub fn at_once(self) -> Decision {
+        let refused = |refusal| match refusal {
+            Refusal::ReviewRequired { limit_id, .. } => Refusal::VelocityExceeded { limit_id },
+            other => other,
+        };
+        Decision { answer: self.answer.map_err(refused), ..self }
+    }
+}
+
 impl<'a> Context<'a> {
     /// A context in which nothing is known but the program.
     pub fn of(program: &'a Program) -> Context<'a> {

@@ -37,6 +37,8 @@ pub(super) struct Batch {
     pub(super) counters: Counters,
     pub(super) rewards: HashMap<rewards::Key, Arc<Reward>>,
     pub(super) stock: HashMap<rewards::Key, i64>,
+    /// Wallets whose holds are over, with the units that go back, of rewards of which there are too few.
+    pub(super) overdue: HashMap<rewards::Key, Vec<(Owner, i64)>>,
     /// The next codes of pools, as many as the requests may hand out.
     pub(super) codes: HashMap<rewards::Key, Vec<String>>,
     pub(super) changes: Changes,
@@ -57,13 +59,15 @@ impl Batch {
     pub(super) fn decide_all(&mut self, requests: &[Request], together: Option<Together>) -> Vec<Answer> {
         let mut answers = Vec::with_capacity(requests.len());
         for request in requests {
-            let answer = self.decide(request);
+            let answer = self.decide(request, together != Some(Together::AllOrNothing));
             let ends = together.is_some() && answer.is_refusal();
-            if together.is_some() && matches!(answer, Answer::Again(_)) {
+            if let (Some(_), Answer::Again(route)) = (together, &answer) {
                 self.forget();
                 let again =
                     |request: &Request| self.elsewhere(request).unwrap_or_else(|| request.route.clone());
-                return requests.iter().map(|request| Answer::Again(again(request))).collect();
+                let mut routes: Vec<Route> = requests.iter().map(again).collect();
+                routes[answers.len()] = route.clone();
+                return routes.into_iter().map(Answer::Again).collect();
             }
             answers.push(answer);
             if ends {
@@ -85,8 +89,8 @@ impl Batch {
         self.wallets.values_mut().for_each(|open| open.changed = false);
     }
 
-    /// Decides one request on what the ones before it left.
-    fn decide(&mut self, request: &Request) -> Answer {
+    /// Decides one request on what the ones before it left. Unless it `may_wait` for a review, it is refused.
+    fn decide(&mut self, request: &Request, may_wait: bool) -> Answer {
         if let Some(Asked { call, .. }) = &request.call
             && let Some(record) = self.known.recorded.get(&(request.owner.clone(), call.request_id))
         {
@@ -133,15 +137,14 @@ impl Batch {
             belongings,
             review,
         };
-        let Some((decision, written)) = guarded(open, request, context, self.now) else {
+        let Some((decision, written)) = guarded(open, request, context, (self.now, may_wait)) else {
             tracing::error!(wallet_id = %request.owner.id(), "a decision broke an invariant");
             return Answer::Panicked;
         };
-        for owner in request.wallets() {
-            if let Some(open) = self.wallets.get_mut(&owner) {
-                open.named = true;
-            }
+        if let Some(route) = self.after_others(request, &decision.answer) {
+            return Answer::Again(route);
         }
+        self.name(request);
         self.review(request, &decision.answer);
         // What is asked of whom nothing may be known is answered the same for ever, but for a review's end.
         let is_erased = |open: &Open| open.state.wallet.state == MemberState::Erased;
@@ -153,6 +156,15 @@ impl Batch {
             self.record(&request.owner, call, &written);
         }
         Answer::Given(requests::Answer::Written { written, replayed: false })
+    }
+
+    /// Takes note of the wallets of a request that was decided.
+    fn name(&mut self, request: &Request) {
+        for owner in request.wallets() {
+            if let Some(open) = self.wallets.get_mut(&owner) {
+                open.named = true;
+            }
+        }
     }
 
     /// The reward that a request redeems, with what the requests before it left of its stock.
@@ -174,6 +186,22 @@ impl Batch {
         let waits = request.wallets().filter_map(|owner| self.wallets.get(&owner)).any(waits);
         let waits = waits || (moves && self.belongings_of(request).is_none());
         (waits || route != request.route).then_some(route)
+    }
+
+    /// The route of a request that would find enough units if others were settled whose holds are over.
+    fn after_others(&mut self, request: &Request, answer: &Result<Reply, Refusal>) -> Option<Route> {
+        let Err(Refusal::OutOfStock { remaining, .. }) = answer else { return None };
+        let missing = request.command.redeems()?.quantity.saturating_sub(*remaining);
+        let overdue = self.overdue.get_mut(&self.reward_key(request)?)?;
+        let mut sums = overdue.iter().scan(0_i64, |sum, (_, units)| {
+            *sum = sum.saturating_add(*units);
+            Some(*sum)
+        });
+        let last = sums.position(|sum| sum >= missing)?;
+        let settle = overdue.drain(..=last).map(|(owner, _)| owner);
+        let mut route = request.route.clone();
+        route.settle.extend(settle);
+        Some(route)
     }
 
     /// What belongs to the member who is to move.
@@ -299,10 +327,11 @@ fn guarded(
     open: &Open,
     request: &Request,
     context: Context<'_>,
-    now: Time,
+    (now, may_wait): (Time, bool),
 ) -> Option<(Decision, Option<Written>)> {
     let decided = catch_unwind(AssertUnwindSafe(|| {
         let decision = decide(&open.state, &request.command, context, now);
+        let decision = if may_wait { decision } else { decision.at_once() };
         let written = request.call.as_ref().map(|asked| {
             let wallet = answering(&request.command, &decision.outcome);
             let (answer, program, command) = (&decision.answer, &*open.program, &request.command);

@@ -1,5 +1,6 @@
 //! Many commands in one transaction.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -35,9 +36,11 @@ pub async fn execute(
     now: Time,
 ) -> Result<Executed, db::Error> {
     let backend = tx.get_database_backend();
-    let owners: BTreeSet<Owner> = requests.iter().flat_map(Request::wallets).collect();
+    let first: Vec<Request> = requests.iter().flat_map(Request::first).collect();
+    let all = if first.is_empty() { requests.into() } else { Cow::Owned([&first, requests].concat()) };
+    let owners: BTreeSet<Owner> = all.iter().flat_map(Request::wallets).collect();
     let owners: Vec<Owner> = owners.into_iter().collect();
-    let wanted = Wanted::of(requests);
+    let wanted = Wanted::of(&all);
     let lookups = wanted.lookups();
     let lock = wallets::lock(tx, &owners, &lookups);
     let (locked, maybe) = db::traced(backend, "SELECT wallet FOR UPDATE", lock).await?;
@@ -45,9 +48,10 @@ pub async fn execute(
     // other tables as they were before it waited.
     let load = async {
         let known = wanted.find(tx, maybe).await?;
-        Batch::load(tx, catalogue, requests, (locked, known), now).await
+        Batch::load(tx, catalogue, &all, (locked, known), now).await
     };
     let mut batch = db::traced(backend, "SELECT ledger", load).await?;
+    batch.decide_all(&first, None);
     let answers = batch.decide_all(requests, together);
     let (changes, wallets) = batch.finish();
     if !changes.is_empty() {

@@ -15,6 +15,9 @@ use crate::store::counters::{self, Counters};
 use crate::store::wallets::Versioned;
 use crate::store::{Changes, Owner, activities, lots, members, moves, redemptions, reviews, rewards, tiers};
 
+/// Holds that are over and looked at for one reward: more than anybody may ask for, or can.
+const OVERDUE_MAX: u64 = 2_000;
+
 impl Batch {
     /// Loads what the requests need, given their locked wallets.
     pub(super) async fn load(
@@ -39,6 +42,7 @@ impl Batch {
             counters: Counters::default(),
             rewards: HashMap::new(),
             stock: HashMap::new(),
+            overdue: HashMap::new(),
             codes: HashMap::new(),
             changes: Changes::default(),
         };
@@ -179,6 +183,27 @@ impl Batch {
             self.codes.insert(key, codes);
         }
         self.stock = stock.into_iter().map(|(key, counted)| (key, counted.remaining)).collect();
+        self.find_overdue(tx, requests).await
+    }
+
+    /// Finds holds that are over of rewards of which more is asked for than there is.
+    async fn find_overdue(&mut self, tx: &Tx, requests: &[Request]) -> Result<(), db::Error> {
+        let mut missing: BTreeMap<rewards::Key, i64> = BTreeMap::new();
+        for request in requests {
+            let (Some(key), Some(what)) = (self.reward_key(request), request.command.redeems()) else {
+                continue;
+            };
+            let Some(left) = self.stock.get(&key) else { continue };
+            *missing.entry(key).or_insert(-left) += what.quantity;
+        }
+        let first: HashSet<&Owner> = requests.iter().flat_map(|request| &request.route.settle).collect();
+        for (key, missing) in missing.into_iter().filter(|(_, missing)| *missing > 0) {
+            let limit = missing.unsigned_abs().saturating_add(first.len() as u64).min(OVERDUE_MAX);
+            let mut found = redemptions::overdue(tx, &key, self.now, limit).await?;
+            // What is settled first gives back what it can.
+            found.retain(|(owner, _)| !first.contains(owner));
+            self.overdue.insert(key, found);
+        }
         Ok(())
     }
 

@@ -1,20 +1,23 @@
 //! From the wallet that a command names to the one that has what belongs to its owner.
 //!
 //! Where members are is only certain once their wallets are locked, and wallets are locked in one order. So a
-//! request is sent where its points are taken to be, and sent on if that turns out to be wrong.
+//! request is sent where its points are taken to be, and sent on if that turns out to be wrong. So is one
+//! that finds too few units of a reward while others still have some in holds that are over.
 
 use super::Request;
-use crate::domain::Wallet;
+use crate::domain::{Command, Wallet};
 use crate::store::Owner;
 
 /// Where points of a request are taken to be: the wallets behind each that it names, in their order. Empty:
-/// in that one.
+/// in that one. And what must happen first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Route {
     /// Behind the first wallet.
     pub own: Vec<Owner>,
     /// Behind the second one.
     pub other: Vec<Owner>,
+    /// Wallets that are settled first: their holds are over, and the request needs what goes back.
+    pub settle: Vec<Owner>,
 }
 
 /// Wallets on a way at most: merging does not go in circles, but rows may be damaged.
@@ -45,7 +48,7 @@ impl Request {
 
     /// The route by what is known of wallets: all of it if that is the request's own.
     pub(super) fn true_route<'a>(&self, known: impl Fn(&Owner) -> Option<&'a Wallet>) -> Route {
-        self.routed(|named| way(named, &known))
+        Route { settle: self.route.settle.clone(), ..self.routed(|named| way(named, &known)) }
     }
 
     /// Where it is best sent first.
@@ -55,7 +58,12 @@ impl Request {
 
     fn routed(&self, way: impl Fn(&Owner) -> Vec<Owner>) -> Route {
         let [own, other] = self.starts().map(|start| start.map_or_else(Vec::new, |named| way(&named)));
-        Route { own, other }
+        Route { own, other, settle: Vec::new() }
+    }
+
+    /// What is to be done before it.
+    pub(super) fn first(&self) -> impl Iterator<Item = Request> {
+        self.route.settle.iter().map(|owner| Request::of_service(owner.clone(), Command::Settle))
     }
 
     /// The wallets that ways begin at, as far as these are followed.

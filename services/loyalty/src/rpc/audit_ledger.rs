@@ -7,6 +7,7 @@ use tonic::{Request, Status};
 
 use super::Api;
 use super::call::told;
+use super::refusal::program_not_found;
 use crate::ledger;
 use crate::store::{self, Check, Report};
 
@@ -16,12 +17,20 @@ pub(super) async fn handle(
 ) -> Result<pb::AuditLedgerResponse, Status> {
     let (caller, message) = Caller::open(request)?;
     let (tenant, program_id) = (caller.tenant.clone(), message.program_id);
+    let of_all = program_id.is_empty();
+    if !of_all {
+        let program = api.catalogue.program(api.db.reader(), &tenant, &program_id).await;
+        program.map_err(|e| told(&e))?.ok_or_else(|| program_not_found(&program_id))?;
+    }
     let report = api.db.scan(move |tx| {
         let (tenant, program_id) = (tenant.clone(), program_id.clone());
         async move { store::audit(tx, &tenant, &program_id).await }.boxed()
     });
     let report = report.await.map_err(|e| told(&e))?;
-    ledger::audited(report.imbalance);
+    // A look at one program does not say that the others are sound.
+    if of_all {
+        ledger::audited(report.imbalance);
+    }
     Ok(response(report))
 }
 

@@ -1,6 +1,5 @@
 //! GetReward: one reward with its stock.
 
-use db::Pick;
 use proto::rapport::loyalty::v1 as pb;
 use requests::Caller;
 use tonic::{Request, Status};
@@ -8,7 +7,7 @@ use tonic::{Request, Status};
 use super::Api;
 use super::call::told;
 use super::refusal::reward_not_found;
-use super::reward_wire::{left, reward_message};
+use super::reward_wire::offered;
 use crate::store::rewards;
 
 pub(super) async fn handle(
@@ -23,6 +22,6 @@ pub(super) async fn handle(
         version => rewards::find_version(db, &key, version).await,
     };
     let reward = found.map_err(|e| told(&e))?.ok_or_else(|| reward_not_found(&message.reward_id))?;
-    let stock = rewards::stock(db, std::slice::from_ref(&key), Pick::All).await.map_err(|e| told(&e))?;
-    Ok(pb::GetRewardResponse { reward: Some(reward_message(&reward, left(stock.get(&key)))) })
+    let reward = offered(db, &caller.tenant, &reward, api.clock.now()).await.map_err(|e| told(&e))?;
+    Ok(pb::GetRewardResponse { reward: Some(reward) })
 }

@@ -1,6 +1,5 @@
 //! ListEligibleRewards: what a member can have, and what keeps it from the rest.
 
-use db::Pick;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -13,7 +12,7 @@ use uuid::Uuid;
 use super::Api;
 use super::call::told;
 use super::refusal::DOMAIN;
-use super::reward_wire::{left, obstacle, reward_message, text_message};
+use super::reward_wire::{obstacle, reward_message, text_message};
 use super::wire::{money, uuid};
 use crate::domain::rules::Counter;
 use crate::domain::{
@@ -54,9 +53,8 @@ pub(super) async fn handle(
     let page = rewards::page(db, tenant, &program_id, &after, list.limit()).await;
     let mut offered = page.map_err(|e| told(&e))?;
     let next_page_token = list.next(&mut offered, |_| 0, |reward| reward.id.as_bytes().to_vec());
-    let keys: Vec<_> = offered.iter().map(|one| rewards::Key::new(tenant, &program_id, &one.id)).collect();
     looking.meet(api, &Owner::new(tenant, member_id), &offered, &message.language_code).await?;
-    let stock = rewards::stock(db, &keys, Pick::All).await.map_err(|e| told(&e))?;
+    let stock = rewards::on_offer(db, tenant, &offered, looking.now).await.map_err(|e| told(&e))?;
     let counters = looking.program.velocity_counters(&redeeming(member_id), looking.now);
     let units = offered.iter().filter_map(|one| one.counter(&looking.program, looking.now));
     let counters = counters.into_iter().chain(units);
@@ -64,7 +62,7 @@ pub(super) async fn handle(
     let wanted: BTreeSet<Key> = counters.iter().cloned().collect();
     let counted = Counters::read(db, &wanted).await.map_err(|e| told(&e))?;
     looking.used = counted.used(counters);
-    let shown = offered.iter().zip(&keys).map(|(one, key)| looking.at(one, left(stock.get(key))));
+    let shown = offered.iter().zip(stock).map(|(one, stock)| looking.at(one, stock));
     let rewards = shown.filter(|shown| shown.eligible || !message.eligible_only).collect();
     Ok(pb::ListEligibleRewardsResponse { rewards, next_page_token })
 }

@@ -13,7 +13,7 @@ use super::Api;
 use super::call::told;
 use super::refusal::program_not_found;
 use super::waiting::Waiting;
-use super::wire::{money, opt_timestamp, timestamp, uuid_text};
+use super::wire::{cursor, money, opt_timestamp, place, timestamp, uuid_text};
 use crate::domain::{Review, ReviewState};
 use crate::store::{Owner, reviews};
 
@@ -30,11 +30,11 @@ pub(super) async fn handle(
     let state = ReviewState::from_number(message.state).unwrap_or(ReviewState::Open);
     let filter = format!("{program_id} {}", state as i32);
     let list = caller.list(&api.pages, METHOD, &filter, message.page_size)?;
-    let cursor = list.open(&message.page_token)?;
-    let after = cursor.map_or((Time::MIN, Uuid::nil()), |bytes| place(&bytes));
-    let place = (&caller.tenant, program_id.as_str());
-    let mut found = reviews::page(db, place, state, after, list.limit()).await.map_err(|e| told(&e))?;
-    let next_page_token = list.next(&mut found, |_| 0, |(_, review)| cursor_of(review));
+    let opened = list.open(&message.page_token)?;
+    let after = opened.and_then(|bytes| place(&bytes)).unwrap_or((Time::MIN, Uuid::nil()));
+    let of = (&caller.tenant, program_id.as_str());
+    let mut found = reviews::page(db, of, state, after, list.limit()).await.map_err(|e| told(&e))?;
+    let next_page_token = list.next(&mut found, |_| 0, |(_, review)| cursor(review.create_time, review.id));
     let reviews = review_messages(db, &found).await.map_err(|e| told(&e))?;
     Ok(pb::ListReviewsResponse { reviews, next_page_token })
 }
@@ -47,18 +47,6 @@ pub(super) async fn review_messages(
     let keys: Vec<_> = reviews.iter().map(|(owner, review)| (owner.clone(), review.id)).collect();
     let records = requests::find(db, &keys).await?;
     Ok(reviews.iter().map(|(owner, review)| review_message(owner, review, &records)).collect())
-}
-
-fn cursor_of(review: &Review) -> Vec<u8> {
-    let mut bytes = review.create_time.micros().to_be_bytes().to_vec();
-    bytes.extend(review.id.as_bytes());
-    bytes
-}
-
-fn place(cursor: &[u8]) -> (Time, Uuid) {
-    let (time, id) = cursor.split_at_checked(8).unwrap_or_default();
-    let time = time.try_into().map_or(0, i64::from_be_bytes);
-    (Time::from_micros(time), Uuid::from_slice(id).unwrap_or_default())
 }
 
 fn review_message(owner: &Owner, review: &Review, records: &HashMap<(Owner, Uuid), Record>) -> pb::Review {

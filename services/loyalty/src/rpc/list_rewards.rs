@@ -1,6 +1,5 @@
 //! ListRewards: the rewards of a program with their stock, page by page.
 
-use db::Pick;
 use proto::rapport::loyalty::v1 as pb;
 use requests::Caller;
 use tonic::{Request, Status};
@@ -8,7 +7,7 @@ use tonic::{Request, Status};
 use super::Api;
 use super::call::told;
 use super::refusal::program_not_found;
-use super::reward_wire::{left, reward_message};
+use super::reward_wire::reward_message;
 use crate::store::rewards;
 
 const METHOD: &str = "ListRewards";
@@ -27,8 +26,7 @@ pub(super) async fn handle(
     let mut found =
         rewards::page(db, &caller.tenant, program_id, &after, list.limit()).await.map_err(|e| told(&e))?;
     let next_page_token = list.next(&mut found, |_| 0, |r| r.id.as_bytes().to_vec());
-    let keys: Vec<_> = found.iter().map(|r| rewards::Key::new(&caller.tenant, program_id, &r.id)).collect();
-    let stock = rewards::stock(db, &keys, Pick::All).await.map_err(|e| told(&e))?;
-    let rewards = found.iter().zip(&keys).map(|(reward, key)| reward_message(reward, left(stock.get(key))));
+    let stock = rewards::on_offer(db, &caller.tenant, &found, api.clock.now()).await.map_err(|e| told(&e))?;
+    let rewards = found.iter().zip(stock).map(|(reward, stock)| reward_message(reward, stock));
     Ok(pb::ListRewardsResponse { rewards: rewards.collect(), next_page_token })
 }

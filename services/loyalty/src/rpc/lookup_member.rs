@@ -46,7 +46,8 @@ pub(super) async fn handle(
         [] => {
             let message = format!("the program has no member with this {field}");
             let problem = Problem::not_found(DOMAIN, "MEMBER_NOT_FOUND", message);
-            Err(problem.with("program_id", program_id).with(field, value).to_status())
+            // The value may be somebody's address, and errors are written to logs.
+            Err(problem.with("program_id", program_id).with("key", field).to_status())
         }
         several => Err(ambiguous(field, several).to_status()),
     }

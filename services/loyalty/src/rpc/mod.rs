@@ -53,6 +53,7 @@ mod list_postings;
 mod list_programs;
 mod list_redemptions;
 mod list_referrals;
+mod list_requests;
 mod list_reviews;
 mod list_rewards;
 mod list_rule_sets;
@@ -221,6 +222,7 @@ serve!(Api, pb, pb::redemption_service_server::RedemptionService {
 
 serve!(Api, pb, pb::audit_service_server::AuditService {
     audit_ledger(AuditLedgerRequest) -> AuditLedgerResponse;
+    list_requests(ListRequestsRequest) -> ListRequestsResponse;
 });
 
 serve!(Api, pb, pb::report_service_server::ReportService {

@@ -44,7 +44,7 @@ pub(super) fn decode(
     Ok((member_id, command, Asked { call: caller.call(DOMAIN, METHOD, request_id, message), encode }))
 }
 
-/// An activity that the service itself records, at the present: the same id acts once.
+/// An activity that the service itself records: the same id acts once.
 pub(crate) fn of_service(
     activity_id: Uuid,
     (request_id, member_id): (Uuid, Uuid),

@@ -1,6 +1,7 @@
 //! The wire's shapes of rewards, in both directions.
 
 use ambient::Time;
+use db::sea_orm::ConnectionTrait;
 use proto::rapport::loyalty::v1 as pb;
 use proto::{Path, Violations};
 use rpc::Problem;
@@ -13,7 +14,7 @@ use crate::domain::{
     Fulfilment, Money, PaymentRate, Price, Program, Refusal, Reward, RewardRefusal, RewardTerms, RewardText,
     Stock, Supply, UnitLimit,
 };
-use crate::store::rewards::Counted;
+use crate::store::{Tenant, rewards};
 
 /// How long the place of a picture may be, in bytes.
 const URI_MAX: usize = 2_000;
@@ -23,9 +24,18 @@ pub(super) fn etag(reward: &Reward) -> String {
     reward.version.to_string()
 }
 
-/// Units left of a reward whose stock row, if it has any, was read.
-pub(super) fn left(counted: Option<&Counted>) -> Stock {
-    counted.map_or(Stock::Unlimited, |counted| Stock::Remaining(counted.remaining))
+/// A reward as it is offered now.
+///
+/// # Errors
+/// That the database refused.
+pub(super) async fn offered(
+    db: &impl ConnectionTrait,
+    tenant: &Tenant,
+    reward: &Reward,
+    now: Time,
+) -> Result<pb::Reward, db::Error> {
+    let stock = rewards::on_offer(db, tenant, std::slice::from_ref(reward), now).await?;
+    Ok(reward_message(reward, stock.first().copied().unwrap_or(Stock::Unlimited)))
 }
 
 /// A reward from a field, with its first stock.

@@ -89,7 +89,15 @@ fn changes(given: &pb::Member, mask: &[String], found: &mut Violations) -> Chang
         }
     }
     let new = given.profile.clone().unwrap_or_default();
-    changes.profile = profile(&new, &path.field("profile"), found);
+    let (path, mut of_profile) = (path.field("profile"), Violations::default());
+    changes.profile = profile(&new, &path, &mut of_profile);
+    // What the mask does not name may be anything.
+    for field in FIELDS.into_iter().filter(|field| changes.fields.contains(field)) {
+        let name = format!("member.profile.{field}");
+        for violation in of_profile.listed().iter().filter(|violation| violation.field == name) {
+            found.add(&path, field, violation.description.clone());
+        }
+    }
     changes
 }
 

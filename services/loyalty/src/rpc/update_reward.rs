@@ -1,6 +1,7 @@
 //! UpdateReward: a reward gets another version.
 
-use db::{Pick, Tx};
+use ambient::Time;
+use db::Tx;
 use futures::FutureExt;
 use proto::rapport::loyalty::v1 as pb;
 use proto::{Path, Violations};
@@ -11,7 +12,7 @@ use tonic::{Request, Status};
 use super::Api;
 use super::call::told;
 use super::refusal::{DOMAIN, program_not_found, reward_not_found};
-use super::reward_wire::{decode, etag, fits, left, reward_message};
+use super::reward_wire::{decode, etag, fits, offered};
 use super::wire::uuid;
 use crate::domain::{Reward, RewardTerms};
 use crate::store::{Owner, Tenant, programs, rewards, rule_sets};
@@ -56,7 +57,7 @@ pub(super) async fn handle(
     let submitted = api.submit_once(&caller, command, move |tx| {
         let (tenant, wanted, changes) = (tenant.clone(), wanted.clone(), changes.clone());
         let expected = given.etag.clone();
-        async move { write(tx, &tenant, (&wanted, &changes), &expected).await }.boxed()
+        async move { write(tx, (&tenant, now), (&wanted, &changes), &expected).await }.boxed()
     });
     let (response, replayed): (pb::UpdateRewardResponse, bool) = submitted.await?;
     Ok(pb::UpdateRewardResponse { replayed, ..response })
@@ -82,11 +83,11 @@ fn changes(mask: &[String], found: &mut Violations) -> Vec<Change> {
 
 async fn write(
     tx: &Tx,
-    tenant: &Tenant,
+    (tenant, now): (&Tenant, Time),
     (wanted, changes): (&Reward, &[Change]),
     expected: &str,
 ) -> Result<Written, db::Error> {
-    rule_sets::lock_program(tx, tenant, &wanted.program_id, 1).await?;
+    rule_sets::lock_program(tx, tenant, &wanted.program_id, 0).await?;
     let key = rewards::Key::new(tenant, &wanted.program_id, &wanted.id);
     let Some(before) = rewards::find(tx, &key).await? else {
         return Ok(Written::refused(&reward_not_found(&wanted.id)));
@@ -108,9 +109,9 @@ async fn write(
     if reward != before {
         reward.version = before.version.saturating_add(1);
         rewards::update(tx, tenant, &before, &reward).await?;
+        rule_sets::lock_program(tx, tenant, &reward.program_id, 1).await?;
     }
-    let stock = rewards::stock(tx, std::slice::from_ref(&key), Pick::All).await?;
-    let reward = Some(reward_message(&reward, left(stock.get(&key))));
+    let reward = Some(offered(tx, tenant, &reward, now).await?);
     Ok(Written::done(&pb::UpdateRewardResponse { reward, replayed: false }))
 }
 

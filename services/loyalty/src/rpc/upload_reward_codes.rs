@@ -12,7 +12,7 @@ use tonic::{Request, Status, Streaming};
 use super::Api;
 use super::call::told;
 use super::refusal::{DOMAIN, reward_not_found};
-use super::reward_wire::{left, reward_message};
+use super::reward_wire::offered;
 use crate::domain::Supply;
 use crate::store::rewards::{self, Key};
 
@@ -49,9 +49,8 @@ pub(super) async fn handle(
     }
     let passed_over = i64::try_from(given).unwrap_or(i64::MAX).saturating_sub(added);
     let db = api.db.reader();
-    let stock = rewards::stock(db, std::slice::from_ref(&key), Pick::All).await.map_err(|e| told(&e))?;
-    let reward = Some(reward_message(&reward, left(stock.get(&key))));
-    Ok(pb::UploadRewardCodesResponse { added, passed_over, reward })
+    let reward = offered(db, &caller.tenant, &reward, api.clock.now()).await.map_err(|e| told(&e))?;
+    Ok(pb::UploadRewardCodesResponse { added, passed_over, reward: Some(reward) })
 }
 
 /// Refuses a message that is of another reward or brings what is no code, after so many codes before it.

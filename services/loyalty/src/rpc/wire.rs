@@ -11,8 +11,8 @@ use super::refusal::DOMAIN;
 use crate::domain::{Credits, Currency, Money, Points, Program, Reply, Reversal, TierStatus, Wallet};
 use crate::ledger::Answered;
 
+pub(super) use requests::wire::{cursor, period, place, time, uuid};
 pub(crate) use requests::wire::{opt_timestamp, timestamp, uuid_text};
-pub(super) use requests::wire::{period, time, uuid};
 
 /// The id in a field, of a request in which nothing else is to be checked.
 pub(super) fn only_id(given: &str, field: &'static str) -> Result<Uuid, Status> {

@@ -11,8 +11,8 @@ use db::{Keyed, OWNER_TYPES, Owner, Pick, select_in};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::OWNER;
 use super::entity::{redemption, redemption_step};
+use super::{OWNER, rewards};
 use crate::domain::rules::Period;
 use crate::domain::{Alive, Money, Redemption, RedemptionState, Stay, Step, StepKind, Supply, Worth};
 
@@ -67,6 +67,59 @@ pub async fn open_holds(
     let keys: Vec<_> = owners.iter().map(Owner::key).collect();
     let rows: Vec<redemption::Model> = select_in(db, select, &keys).await?;
     rows.into_iter().map(owned).collect()
+}
+
+/// Wallets with holds of a reward that are over at `now`, with the units that go back, longest over first.
+///
+/// # Errors
+/// That the database refused.
+pub async fn overdue(
+    db: &impl ConnectionTrait,
+    key: &rewards::Key,
+    now: Time,
+    limit: u64,
+) -> Result<Vec<(Owner, i64)>, db::Error> {
+    use redemption::Column as C;
+    let select = redemption::Entity::find()
+        .select_only()
+        .columns([C::WalletId, C::Quantity])
+        .filter(is_overdue(now))
+        .filter(C::TenantId.eq(key.tenant.id()))
+        .filter(C::ProgramId.eq(key.program_id.as_str()))
+        .filter(C::RewardId.eq(key.reward_id.as_str()))
+        .order_by_asc(C::HoldExpireTime)
+        .limit(limit);
+    let rows: Vec<(Uuid, i64)> = select.into_tuple().all(db).await?;
+    Ok(rows.into_iter().map(|(id, units)| (Owner::new(&key.tenant, id), units)).collect())
+}
+
+/// Units that go back at `now` because holds are over, by the ids of rewards of one program.
+///
+/// # Errors
+/// That the database refused.
+pub async fn overdue_units(
+    db: &impl ConnectionTrait,
+    rewards: &[rewards::Key],
+    now: Time,
+) -> Result<HashMap<String, i64>, db::Error> {
+    use redemption::Column as C;
+    let Some(rewards::Key { tenant, program_id, .. }) = rewards.first() else { return Ok(HashMap::new()) };
+    let select = redemption::Entity::find()
+        .select_only()
+        .column(C::RewardId)
+        .expr(Expr::col(C::Quantity).sum().cast_as("bigint"))
+        .filter(is_overdue(now))
+        .filter(C::TenantId.eq(tenant.id()))
+        .filter(C::ProgramId.eq(program_id.as_str()))
+        .filter(C::RewardId.is_in(rewards.iter().map(|key| key.reward_id.as_str())))
+        .group_by(C::RewardId);
+    Ok(select.into_tuple().all(db).await?.into_iter().collect())
+}
+
+fn is_overdue(now: Time) -> Condition {
+    // The state is written out, as in the partial index.
+    let held = Condition::all().add(Expr::cust("state = 2"));
+    held.add(redemption::Column::HoldExpireTime.lte(now.micros()))
 }
 
 /// One page of a wallet's redemptions with ids below `before` that `filter` keeps, last made first.

@@ -11,6 +11,7 @@ use db::{Keyed, Pick, Tenant, Tx, select_in};
 use serde::{Deserialize, Serialize};
 
 use super::entity::{reward, reward_code, reward_stock, reward_version};
+use super::redemptions;
 use crate::domain::{Money, Price, Reward, RewardTerms, Stock, Supply};
 
 /// A reward of a program of a tenant. Sorts in the order in which stock rows are locked.
@@ -195,6 +196,28 @@ pub async fn stock(
         (key, Counted { added, remaining: row.remaining, codes_out: row.codes_out })
     });
     Ok(found.collect())
+}
+
+/// The stock of each of these rewards of one program at `now`, with what goes back because holds are over.
+///
+/// # Errors
+/// As [`stock`].
+pub async fn on_offer(
+    db: &impl ConnectionTrait,
+    tenant: &Tenant,
+    rewards: &[Reward],
+    now: Time,
+) -> Result<Vec<Stock>, db::Error> {
+    let counted: Vec<&Reward> = rewards.iter().filter(|one| one.supply != Supply::Unlimited).collect();
+    let keys: Vec<Key> = counted.iter().map(|one| Key::new(tenant, &one.program_id, &one.id)).collect();
+    let found = stock(db, &keys, Pick::All).await?;
+    let back = redemptions::overdue_units(db, &keys, now).await?;
+    let left = |one: &Reward| {
+        let key = Key::new(tenant, &one.program_id, &one.id);
+        let back = back.get(&one.id).copied().unwrap_or(0);
+        found.get(&key).map_or(Stock::Unlimited, |of| Stock::Remaining(of.remaining.saturating_add(back)))
+    };
+    Ok(rewards.iter().map(left).collect())
 }
 
 /// Takes units that were redeemed from stock rows. The rows are locked already.

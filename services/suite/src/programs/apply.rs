@@ -142,40 +142,43 @@ impl Plan {
     }
 
     async fn carry_out(&self, client: Client) -> Result<(), Failure> {
-        match &self.present.program {
+        // Of the program. What was refused may be done once that has changed, so it is another request then.
+        let version = match &self.present.program {
             None => self.create_program(client.clone()).await?,
-            Some(_) if self.program.is_empty() => {}
+            Some(there) if self.program.is_empty() => there.version,
             Some(there) => self.update_program(client.clone(), there).await?,
-        }
+        };
         if let Some(rules) = self.wanted.rule_set.as_ref().filter(|_| !self.rule_set.is_empty()) {
-            self.change_rules(client.clone(), rules).await?;
+            self.change_rules(client.clone(), rules, version).await?;
         }
         let differing =
             self.wanted.rewards.iter().zip(&self.rewards).filter(|(_, changes)| !changes.is_empty());
         for (reward, changes) in differing {
             if let Some(there) = self.present.reward(&reward.reward_id) {
-                update_reward(client.clone(), there, reward, changes).await?;
+                update_reward(client.clone(), (there, version), reward, changes).await?;
                 continue;
             }
             let reward = Some(reward.clone());
             let request = pb::CreateRewardRequest { request_id: String::new(), reward };
-            let request_id = id_of(&request.encode_to_vec(), self.present.version());
+            let request_id = id_of(&request.encode_to_vec(), version);
             let request = pb::CreateRewardRequest { request_id, ..request };
             RewardServiceClient::new(client.clone()).create_reward(request).await?;
         }
         Ok(())
     }
 
-    async fn create_program(&self, client: Client) -> Result<(), Failure> {
+    /// Returns the version that it has then.
+    async fn create_program(&self, client: Client) -> Result<i64, Failure> {
         let program = Some(self.wanted.program.clone());
         let request = pb::CreateProgramRequest { request_id: String::new(), program };
         let request_id = id_of(&request.encode_to_vec(), 0);
         let request = pb::CreateProgramRequest { request_id, ..request };
-        ProgramServiceClient::new(client).create_program(request).await?;
-        Ok(())
+        let created = ProgramServiceClient::new(client).create_program(request).await?.into_inner();
+        Ok(created.program.map_or(0, |program| program.version))
     }
 
-    async fn update_program(&self, client: Client, there: &pb::Program) -> Result<(), Failure> {
+    /// Returns the version that it has then.
+    async fn update_program(&self, client: Client, there: &pb::Program) -> Result<i64, Failure> {
         let mut paths: Vec<String> = self.program.iter().filter_map(|change| part_of(&change.path)).collect();
         paths.dedup();
         let program = pb::Program { etag: there.etag.clone(), ..self.wanted.program.clone() };
@@ -186,12 +189,17 @@ impl Plan {
         };
         let request_id = id_of(&request.encode_to_vec(), there.version);
         let request = pb::UpdateProgramRequest { request_id, ..request };
-        ProgramServiceClient::new(client).update_program(request).await?;
-        Ok(())
+        let updated = ProgramServiceClient::new(client).update_program(request).await?.into_inner();
+        Ok(updated.program.map_or(there.version, |program| program.version))
     }
 
     /// A draft that holds from now on: a new one, or the one that an apply made that was cut short.
-    async fn change_rules(&self, client: Client, rules: &pb::RuleSet) -> Result<(), Failure> {
+    async fn change_rules(
+        &self,
+        client: Client,
+        rules: &pb::RuleSet,
+        program_version: i64,
+    ) -> Result<(), Failure> {
         let mut client = RuleServiceClient::new(client);
         let latest = self.present.latest_rules.as_ref();
         let left = latest.filter(|latest| latest.state() == pb::RuleSetState::Draft);
@@ -212,7 +220,7 @@ impl Plan {
             version: draft.version,
             start_time: None,
         };
-        let request_id = id_of(&request.encode_to_vec(), self.present.version());
+        let request_id = id_of(&request.encode_to_vec(), program_version);
         client.activate_rule_set(pb::ActivateRuleSetRequest { request_id, ..request }).await?;
         Ok(())
     }
@@ -240,11 +248,6 @@ impl Plan {
 }
 
 impl Present {
-    /// Of the program. What was refused may be done once that has changed, so it is another request then.
-    fn version(&self) -> i64 {
-        self.program.as_ref().map_or(0, |program| program.version)
-    }
-
     fn reward(&self, reward_id: &str) -> Option<&pb::Reward> {
         self.rewards.iter().find(|there| there.reward_id == reward_id)
     }
@@ -308,7 +311,7 @@ async fn rules_of(
 
 async fn update_reward(
     client: Client,
-    there: &pb::Reward,
+    (there, program_version): (&pb::Reward, i64),
     wanted: &pb::Reward,
     changes: &[Change],
 ) -> Result<(), Failure> {
@@ -321,7 +324,8 @@ async fn update_reward(
         reward: Some(reward),
         update_mask: Some(prost_types::FieldMask { paths }),
     };
-    let request_id = id_of(&request.encode_to_vec(), there.version);
+    // The etag tells the reward's own versions apart.
+    let request_id = id_of(&request.encode_to_vec(), program_version);
     let request = pb::UpdateRewardRequest { request_id, ..request };
     RewardServiceClient::new(client).update_reward(request).await?;
     Ok(())

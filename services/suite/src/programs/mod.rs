@@ -5,6 +5,7 @@ mod apply;
 mod create;
 mod difference;
 mod file;
+mod policies;
 mod show;
 mod tiers;
 

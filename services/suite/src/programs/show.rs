@@ -8,6 +8,7 @@ use proto::rapport::loyalty::v1::expiry_policy::Policy;
 use proto::rapport::loyalty::v1::release_policy::Policy as Release;
 use serde::Serialize;
 
+use super::policies::{Friends, Holds, Limit};
 use super::tiers::{Tier, TierPolicy};
 use crate::money;
 
@@ -34,8 +35,15 @@ pub(super) struct Shown {
     tiers: Vec<Tier>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tier_policy: Option<TierPolicy>,
+    velocity_limits: Vec<Limit>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    redemption_policy: Option<Holds>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    referral_policy: Option<Friends>,
     time_zone: String,
     points_currency: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unit_cost: Option<String>,
     further_currencies: Vec<Currency>,
     version: i64,
     create_time: Option<String>,
@@ -94,7 +102,11 @@ impl Shown {
             },
             tiers: program.tiers.iter().map(Tier::of).collect(),
             tier_policy: program.tier_policy.as_ref().map(TierPolicy::of),
+            velocity_limits: program.velocity_limits.iter().map(Limit::of).collect(),
+            redemption_policy: program.redemption_policy.as_ref().map(Holds::of),
+            referral_policy: program.referral_policy.as_ref().map(Friends::of),
             time_zone: program.time_zone.clone(),
+            unit_cost: program.point_currency.as_ref().and_then(|p| p.unit_cost.as_ref()).map(money::text_of),
             further_currencies: program.further_currencies.iter().map(Currency::of).collect(),
             points_currency: program.point_currency.as_ref().map(|p| p.code.clone()).unwrap_or_default(),
             version: program.version,
@@ -107,6 +119,8 @@ impl Shown {
     pub(super) fn text(&self) -> String {
         let mut text = String::new();
         let tiers: Vec<_> = self.tiers.iter().map(Tier::text).collect();
+        let limits: Vec<_> = self.velocity_limits.iter().map(Limit::text).collect();
+        let none = || "none".to_owned();
         let rows = [
             ("program", self.program_id.clone()),
             ("name", self.display_name.clone()),
@@ -115,8 +129,11 @@ impl Shown {
             ("points wait", self.waits()),
             ("points live", self.lives()),
             ("returns take", self.return_policy.to_owned()),
-            ("tiers", if tiers.is_empty() { "none".to_owned() } else { tiers.join(", ") }),
+            ("tiers", if tiers.is_empty() { none() } else { tiers.join(", ") }),
             ("tiers count", self.tier_policy.as_ref().map_or_else(|| "nothing".to_owned(), TierPolicy::text)),
+            ("limits", if limits.is_empty() { none() } else { limits.join("; ") }),
+            ("holds last", self.redemption_policy.as_ref().map_or_else(none, Holds::text)),
+            ("friends count", self.referral_policy.as_ref().map_or_else(none, Friends::text)),
             ("time zone", self.time_zone.clone()),
             ("created", self.create_time.clone().unwrap_or_default()),
         ];

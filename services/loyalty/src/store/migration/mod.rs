@@ -30,6 +30,8 @@ mod m0029_bound_reviews;
 mod m0030_find_lots_by_member;
 mod m0031_warn_of_what_came_since;
 mod m0032_end_once;
+mod m0033_find_holds_by_reward;
+mod m0034_list_requests;
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 
@@ -72,6 +74,8 @@ impl MigratorTrait for Migrator {
             Box::new(m0030_find_lots_by_member::FindLotsByMember),
             Box::new(m0031_warn_of_what_came_since::WarnOfWhatCameSince),
             Box::new(m0032_end_once::EndOnce),
+            Box::new(m0033_find_holds_by_reward::FindHoldsByReward),
+            Box::new(m0034_list_requests::ListRequests),
         ]
     }
 }
